@@ -1,0 +1,226 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tidemark/metrics/sketch"
+)
+
+// Errors of a store. Wrap them with %w; test with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrDamaged  = errors.New("store is damaged")
+	ErrFull     = errors.New("no space left to store")
+	ErrLocked   = errors.New("store is in use by another process")
+	ErrClosed   = errors.New("store is closed")
+)
+
+// Position counts the events of the log: an event's position is the number of
+// events appended before it. Positions are never reused, not even after pruning.
+type Position uint64
+
+// Log keeps raw events. Appending is for one caller at a time; reading is for any
+// number at once, also during an append.
+type Log interface {
+	// Append makes the events durable (on the disk, not only in its cache) in one
+	// transaction and returns the position of the first. On error nothing was
+	// stored. The events and their strings are not kept after the call.
+	Append(ctx context.Context, events []Event) (Position, error)
+	// End is the position after the last appended event; Begin that of the oldest
+	// one that retention has kept.
+	Begin() Position
+	End() Position
+	// Scan calls fn with runs of consecutive events from position from to End, in
+	// order. The slice and its strings are only valid during the call.
+	Scan(ctx context.Context, from Position, fn func(first Position, events []Event) error) error
+	// Find returns, in log order, the events of an entity. A hash collision may add
+	// events of others. It returns at most limit events (the latest) and says if it
+	// left some out. No such event is an empty slice, not an error.
+	Find(ctx context.Context, kind EntityKind, e Entity, limit int) (events []Event, more bool, err error)
+}
+
+// Rollups keeps what the log adds up to.
+type Rollups interface {
+	// Commit stores a checkpoint in one transaction: all of it or nothing.
+	Commit(ctx context.Context, c *Checkpoint) error
+	// Checkpointed is the position up to which the log is included.
+	Checkpointed(ctx context.Context) (Position, error)
+	// Cells calls fn with each matching cell, ordered by series, then start.
+	Cells(ctx context.Context, q CellQuery, fn CellFunc) error
+	// ListSeries returns the series of a feature (of all, when feature is "").
+	ListSeries(ctx context.Context, feature string) ([]Series, error)
+	// Blob returns a named value that a checkpoint stored; ErrNotFound when absent.
+	Blob(ctx context.Context, name string) ([]byte, error)
+
+	Conflict(ctx context.Context, id string) (*Conflict, error)
+	Conflicts(ctx context.Context, q ConflictQuery) (page []Conflict, next string, err error)
+	Violations(ctx context.Context, q ViolationQuery) (page []Violation, next string, err error)
+	Exemplars(ctx context.Context, q ExemplarQuery) ([]Exemplar, error)
+	Spilled(ctx context.Context, q SpilledQuery) ([]OpenWrite, error)
+	Heard(ctx context.Context) ([]Heard, error)
+
+	// ResetRollups removes every cell whose start is at or after since (Unix
+	// seconds), all rows, and sets the position to pos: the first half of a rebuild.
+	ResetRollups(ctx context.Context, since int64, pos Position) error
+}
+
+// Store is a Log with the Rollups made from it, and its upkeep.
+type Store interface {
+	Log
+	Rollups
+	// Prune deletes raw events and cells older than r allows at now. Raw events at
+	// or after the checkpoint are never deleted.
+	Prune(ctx context.Context, now time.Time, r Retention) error
+	Stats(ctx context.Context) (StoreStats, error)
+	// Backup writes a consistent copy into the folder dir, which must be empty.
+	Backup(ctx context.Context, dir string) error
+	Close() error
+}
+
+// Checkpoint is what the fold has learnt since the last one.
+type Checkpoint struct {
+	Position Position // of the first event not included
+	// Deltas are differences to be added to the cell at every level.
+	Deltas map[CellKey]*sketch.Cell
+	// Rows to insert or replace by their natural key.
+	Conflicts  []Conflict
+	Violations []Violation
+	Exemplars  []Exemplar
+	Spilled    []OpenWrite
+	Heard      []Heard
+	// Keys of rows to remove.
+	ViolationsGone []string // Violation.ID
+	SpilledGone    []string // OpenWrite.WriteID
+	Blobs          map[string][]byte
+	BlobsGone      []string
+}
+
+// Conflict is two or more concurrent writes of one key and what was decided.
+type Conflict struct {
+	ID          string   `json:"id"`
+	Feature     string   `json:"feature"`
+	Key         string   `json:"key"`
+	Entity      string   `json:"entity,omitempty"`
+	Writes      []string `json:"writes"`      // sorted, distinct
+	DetectedAt  int64    `json:"detected_at"` // 0 when only the resolution was reported
+	DetectedBy  string   `json:"detected_by,omitempty"`
+	Replica     string   `json:"replica,omitempty"`
+	ResolvedAt  int64    `json:"resolved_at,omitempty"` // 0 while open
+	ResolvedBy  string   `json:"resolved_by,omitempty"`
+	Rule        string   `json:"rule,omitempty"`
+	RuleVersion string   `json:"rule_version,omitempty"`
+	Winner      string   `json:"winner,omitempty"`
+	Outcome     string   `json:"outcome,omitempty"`
+	Auto        Tri      `json:"auto"`
+	Reason      string   `json:"reason,omitempty"`
+	Labels      []string `json:"labels,omitempty"`
+
+	// The (time, event id) of the events that decided the fields above: the fold's
+	// tie-break, kept so that any order of events gives the same row.
+	DetectedEvent string `json:"detected_event,omitempty"`
+	ResolvedEvent string `json:"resolved_event,omitempty"`
+}
+
+// ConflictQuery selects conflicts, newest detection first.
+type ConflictQuery struct {
+	Feature, Key, Rule string
+	State              string // "", open, auto, manual
+	From, To           int64  // detection, Unix ns; 0 = unbounded
+	Cursor             string
+	Limit              int // 1..500; 0 = 50
+}
+
+// Violation is one broken session guarantee.
+type Violation struct {
+	ID        string `json:"id"` // guarantee, session and operation: its natural key
+	Feature   string `json:"feature"`
+	Guarantee Metric `json:"guarantee"` // ryw, mr, mw, wfr
+	Verdict   string `json:"verdict"`   // older, concurrent, violated
+	Session   string `json:"session"`
+	Seq       int64  `json:"seq"`
+	Key       string `json:"key"`
+	Replica   string `json:"replica,omitempty"`
+	At        int64  `json:"at"`
+	Wanted    string `json:"wanted,omitempty"` // the version that had to be included
+	Got       string `json:"got,omitempty"`
+	WriteID   string `json:"write_id,omitempty"` // the write that broke it, for mw and wfr
+	Earlier   string `json:"earlier,omitempty"`  // the write it overtook
+	Model     string `json:"model,omitempty"`
+	Variant   string `json:"variant,omitempty"`
+}
+
+// ViolationQuery selects violations, newest first.
+type ViolationQuery struct {
+	Feature   string
+	Guarantee Metric
+	From, To  int64
+	Cursor    string
+	Limit     int
+}
+
+// Exemplar is a write that stands for a cell of the lag heatmap.
+type Exemplar struct {
+	Feature string `json:"feature"`
+	Replica string `json:"replica"` // "" for all
+	Start   int64  `json:"start"`   // 1-minute window, Unix seconds
+	Octave  int32  `json:"octave"`  // floor(log2(lag ns)); −1 for lag ≤ 0
+	Lag     int64  `json:"lag"`
+	WriteID string `json:"write_id"`
+	Key     string `json:"key"`
+}
+
+// ExemplarQuery selects exemplars, greatest lag first.
+type ExemplarQuery struct {
+	Feature, Replica string
+	From, To         int64 // window starts, Unix seconds
+	MinLag, MaxLag   int64 // ns; 0 = unbounded
+	Limit            int   // 1..500; 0 = 50
+}
+
+// OpenWrite is a write that some expected replica has not satisfied.
+type OpenWrite struct {
+	WriteID   string   `json:"write_id"`
+	Feature   string   `json:"feature"`
+	Key       string   `json:"key"`
+	KeyEntity Entity   `json:"-"`
+	Initiated int64    `json:"initiated"`
+	Missing   []string `json:"missing"` // replicas, sorted
+}
+
+// SpilledQuery selects open writes that the fold put down, oldest first.
+type SpilledQuery struct {
+	Feature   string
+	Replica   string
+	KeyEntity Entity // 0 = any
+	Limit     int    // 0 = all
+}
+
+// Heard is when a source was last heard of.
+type Heard struct {
+	Feature string `json:"feature"`
+	Service string `json:"service"`
+	Replica string `json:"replica"`
+	Region  string `json:"region,omitempty"`
+	First   int64  `json:"first"` // server clock, ns
+	Last    int64  `json:"last"`
+	Events  int64  `json:"events"`
+}
+
+// Retention says how long things are kept; 0 means for ever.
+type Retention struct {
+	Raw   time.Duration
+	Cells map[Level]time.Duration
+	Rows  time.Duration // conflicts, violations, exemplars
+}
+
+// StoreStats is what the pipeline page and doctor show of a store.
+type StoreStats struct {
+	Events     uint64 `json:"events"`     // kept
+	RawBytes   int64  `json:"raw_bytes"`  // on disk
+	CellBytes  int64  `json:"cell_bytes"` // on disk, rollups and rows
+	Segments   int64  `json:"segments"`
+	Partitions int64  `json:"partitions"`
+	OldestRaw  int64  `json:"oldest_raw"` // observed_at, Unix ns; 0 when empty
+}
