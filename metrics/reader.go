@@ -20,7 +20,7 @@ type Reader interface {
 	// first, both resident and put down, at most q.Limit (0 = 100).
 	OpenWrites(ctx context.Context, q SpilledQuery) ([]OpenWrite, error)
 	// Find is Log.Find: the raw events of a write, key or session.
-	Find(ctx context.Context, kind EntityKind, e Entity, limit int) (events []Event, more bool, err error)
+	Find(ctx context.Context, q FindQuery) (events []Event, more bool, err error)
 	// KeyVersions returns, for up to limit recently active keys of a feature chosen
 	// by hash, the latest version seen at each replica.
 	KeyVersions(ctx context.Context, feature string, limit int) ([]KeyVersions, error)

@@ -24,10 +24,11 @@ type Position uint64
 // Log keeps raw events. Appending is for one caller at a time; reading is for any
 // number at once, also during an append.
 type Log interface {
-	// Append makes the events durable (on the disk, not only in its cache) in one
-	// transaction and returns the position of the first. On error nothing was
-	// stored. The events and their strings are not kept after the call.
-	Append(ctx context.Context, events []Event) (Position, error)
+	// Append makes the events of all batches durable (on the disk, not only in its
+	// cache) in one transaction and returns the position of the first; the rest
+	// follow in order. On error nothing was stored. The events and their strings are
+	// not kept after the call.
+	Append(ctx context.Context, batches ...[]Event) (Position, error)
 	// End is the position after the last appended event; Begin that of the oldest
 	// one that retention has kept.
 	Begin() Position
@@ -36,9 +37,20 @@ type Log interface {
 	// order. The slice and its strings are only valid during the call.
 	Scan(ctx context.Context, from Position, fn func(first Position, events []Event) error) error
 	// Find returns, in log order, the events of an entity. A hash collision may add
-	// events of others. It returns at most limit events (the latest) and says if it
-	// left some out. No such event is an empty slice, not an error.
-	Find(ctx context.Context, kind EntityKind, e Entity, limit int) (events []Event, more bool, err error)
+	// events of others. No such event is an empty slice, not an error.
+	Find(ctx context.Context, q FindQuery) (events []Event, more bool, err error)
+}
+
+// FindQuery selects the events of one entity.
+type FindQuery struct {
+	Kind   EntityKind
+	Entity Entity
+	// Before leaves out events at or after that position; 0 means no bound. The fold
+	// needs it: the log is ahead of what was folded.
+	Before Position
+	// Limit is the most events returned, 0 = 10,000; the latest are kept, and more is
+	// true when some were left out.
+	Limit int
 }
 
 // Rollups keeps what the log adds up to.
