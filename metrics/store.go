@@ -128,6 +128,8 @@ type Conflict struct {
 	Auto        Tri      `json:"auto"`
 	Reason      string   `json:"reason,omitempty"`
 	Labels      []string `json:"labels,omitempty"`
+	Model       string   `json:"model,omitempty"`
+	Variant     string   `json:"variant,omitempty"`
 
 	// The (time, event id) of the events that decided the fields above: the fold's
 	// tie-break, kept so that any order of events gives the same row.
