@@ -15,6 +15,7 @@ var (
 	ErrFull     = errors.New("no space left to store")
 	ErrLocked   = errors.New("store is in use by another process")
 	ErrClosed   = errors.New("store is closed")
+	ErrCursor   = errors.New("malformed cursor")
 )
 
 // Position counts the events of the log: an event's position is the number of
