@@ -1,0 +1,229 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tidemark/flags/access"
+	"tidemark/metrics"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestAKeyHasItsForm(t *testing.T) {
+	t.Parallel()
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: "shop", Env: "eu1", Scopes: []string{"read", "publish:cart", "read"}}, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(token, "tmk_eu1_"+k.ID+"_") || len(token) != len("tmk_eu1_")+12+1+32+8 {
+		t.Errorf("token %q", token)
+	}
+	if len(k.Scopes) != 2 || k.Scopes[0] != "publish:cart" {
+		t.Errorf("scopes %v: want sorted and distinct", k.Scopes)
+	}
+	if id, err := access.KeyID(token); err != nil || id != k.ID {
+		t.Errorf("id %q, %v", id, err)
+	}
+	if !k.Is(token) || k.Is(token[:len(token)-1]+"x") {
+		t.Error("the hash does not tell the key from another")
+	}
+	for i := range token {
+		wrong := []byte(token)
+		wrong[i] ^= 1
+		if _, err := access.KeyID(string(wrong)); !errors.Is(err, access.ErrKey) {
+			t.Errorf("a key mistyped at %d passed: %v", i, err)
+		}
+	}
+}
+
+func TestBadKeySettingsAreNamed(t *testing.T) {
+	t.Parallel()
+	for want, o := range map[string]access.NewKeyOptions{
+		"name":          {Name: "a b", Scopes: []string{"read"}},
+		"env":           {Name: "a", Env: "EU", Scopes: []string{"read"}},
+		"expires":       {Name: "a", Expires: -1, Scopes: []string{"read"}},
+		"at least one":  {Name: "a"},
+		`"write"`:       {Name: "a", Scopes: []string{"write"}},
+		`"publish:"`:    {Name: "a", Scopes: []string{"publish:"}},
+		`"read:cart"`:   {Name: "a", Scopes: []string{"read:cart"}},
+		`"publish:a b"`: {Name: "a", Scopes: []string{"publish:a b"}},
+	} {
+		_, _, err := access.NewKey(o, t0)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v does not name %s", o, err, want)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	t.Parallel()
+	k := access.Key{ExpiresAt: t0}
+	if !k.Live(t0.Add(-1)) || k.Live(t0) {
+		t.Error("a key is live strictly before its expiry")
+	}
+	k = access.Key{RevokedAt: t0.Add(time.Hour)}
+	if k.Live(t0) {
+		t.Error("a revoked key is not live")
+	}
+}
+
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	service := func(scopes ...access.Scope) *access.Identity {
+		return access.ServiceIdentity(&access.Key{ID: "x", Scopes: scopes})
+	}
+	person := func(r access.Role) *access.Identity { return access.PersonIdentity(access.User{Name: "p", Role: r}) }
+	all := access.Permissions()
+	for name, c := range map[string]struct {
+		id   *access.Identity
+		want []access.Permission
+	}{
+		"nobody":        {nil, []access.Permission{access.Public}},
+		"zero":          {&access.Identity{}, []access.Permission{access.Public}},
+		"no scope":      {service(), []access.Permission{access.Public, access.Known}},
+		"publish":       {service("publish:a"), []access.Permission{access.Public, access.Known, access.Ingest}},
+		"consume all":   {service("consume:*"), []access.Permission{access.Public, access.Known, access.Ingest}},
+		"evaluate":      {service("evaluate"), []access.Permission{access.Public, access.Known, access.Evaluate}},
+		"read":          {service("read"), []access.Permission{access.Public, access.Known, access.Read}},
+		"control":       {service("control"), []access.Permission{access.Public, access.Known, access.Control, access.Admin}},
+		"viewer":        {person(access.Viewer), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read}},
+		"operator":      {person(access.Operator), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read, access.Control}},
+		"administrator": {person(access.Administrator), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read, access.Control, access.Admin}},
+		"unknown role":  {person("king"), []access.Permission{access.Public, access.Known}},
+	} {
+		may := map[access.Permission]bool{}
+		for _, p := range c.want {
+			may[p] = true
+		}
+		for _, p := range all {
+			if got := c.id.May(p); got != may[p] {
+				t.Errorf("%s may %s: %v, want %v", name, p, got, may[p])
+			}
+		}
+	}
+}
+
+func TestWhoMayReportWhat(t *testing.T) {
+	t.Parallel()
+	owner := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"publish:cart"}})
+	consumer := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"consume:cart"}})
+	anyConsumer := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"consume:*"}})
+	anyOwner := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"publish:*"}})
+	atReplica := map[string]bool{"received": true, "applied": true, "visible": true, "failed": true, "heartbeat": true}
+	for _, name := range metrics.KindNames() {
+		k, _ := metrics.ParseKind(name)
+		for who, c := range map[string]struct {
+			id   *access.Identity
+			want bool
+		}{
+			"owner": {owner, true}, "consumer": {consumer, atReplica[name]},
+			"any consumer": {anyConsumer, atReplica[name]}, "any owner": {anyOwner, true},
+		} {
+			if got := c.id.MayReport("cart", k); got != c.want {
+				t.Errorf("%s may report %s: %v, want %v", who, name, got, c.want)
+			}
+		}
+		if owner.MayReport("feed", k) || consumer.MayReport("feed", k) {
+			t.Errorf("a key for cart may report %s of feed", name)
+		}
+	}
+}
+
+// fakeStore holds keys and counts how often it is asked.
+type fakeStore struct {
+	access.Store
+
+	mu    sync.Mutex
+	keys  map[string]access.Key
+	reads int
+	used  map[string]time.Time
+	fail  error
+}
+
+func (f *fakeStore) Key(_ context.Context, id string) (access.Key, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads++
+	k, ok := f.keys[id]
+	if !ok {
+		return k, access.ErrNoKey
+	}
+	return k, nil
+}
+
+func (f *fakeStore) TouchKeys(_ context.Context, used map[string]time.Time) error {
+	if f.fail != nil {
+		return f.fail
+	}
+	f.used = used
+	return nil
+}
+
+func TestKeyring(t *testing.T) {
+	t.Parallel()
+	now := t0
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: "shop", Scopes: []string{"read"}, Expires: time.Hour}, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stranger, _ := access.NewKey(access.NewKeyOptions{Name: "shop", Scopes: []string{"read"}}, t0)
+	f := &fakeStore{keys: map[string]access.Key{k.ID: k}}
+	r := access.NewKeyring(access.KeyringOptions{Store: f, Now: func() time.Time { return now }})
+
+	for range 3 {
+		id, err := r.Identify(t.Context(), token)
+		if err != nil || id.KeyID != k.ID || !id.May(access.Read) {
+			t.Fatalf("%+v, %v", id, err)
+		}
+	}
+	if f.reads != 1 {
+		t.Errorf("the store was asked %d times, want once", f.reads)
+	}
+	for name, bad := range map[string]string{"empty": "", "noise": "hello", "unknown": stranger} {
+		if _, err := r.Identify(t.Context(), bad); !errors.Is(err, access.ErrUnauthenticated) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	revoked := k
+	revoked.RevokedAt = now
+	f.keys[k.ID] = revoked
+	if _, err := r.Identify(t.Context(), token); err != nil {
+		t.Errorf("within Fresh the memory is believed: %v", err)
+	}
+	now = now.Add(5 * time.Second)
+	if _, err := r.Identify(t.Context(), token); !errors.Is(err, access.ErrUnauthenticated) || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("after Fresh: %v", err)
+	}
+	f.keys[k.ID] = k
+	r.Forget(k.ID)
+	if _, err := r.Identify(t.Context(), token); err != nil {
+		t.Errorf("after Forget: %v", err)
+	}
+	now = t0.Add(time.Hour)
+	if _, err := r.Identify(t.Context(), token); !errors.Is(err, access.ErrUnauthenticated) || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("expired: %v", err)
+	}
+}
+
+func TestLastUsesAreKeptUntilTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	k, token, _ := access.NewKey(access.NewKeyOptions{Name: "shop", Scopes: []string{"read"}}, t0)
+	f := &fakeStore{keys: map[string]access.Key{k.ID: k}, fail: errors.New("disk")}
+	r := access.NewKeyring(access.KeyringOptions{Store: f, Now: func() time.Time { return t0 }})
+	if _, err := r.Identify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Flush(t.Context()); !errors.Is(err, f.fail) {
+		t.Fatalf("flush: %v", err)
+	}
+	f.fail = nil
+	if err := r.Flush(t.Context()); err != nil || !f.used[k.ID].Equal(t0) {
+		t.Errorf("used %v, %v", f.used, err)
+	}
+}

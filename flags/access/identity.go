@@ -1,0 +1,174 @@
+// Package access says who may do what: API keys with scopes for services, roles
+// for people, and the permission that each route asks for.
+package access
+
+import (
+	"time"
+
+	"tidemark/metrics"
+)
+
+// Permission is what a route asks of whoever calls it.
+type Permission string
+
+// The permissions. A route without one is a mistake that a test finds.
+const (
+	// Public routes serve anyone: health, static files, the sign-in page.
+	Public Permission = "public"
+	// Anyone with an identity.
+	Known Permission = "known"
+	// Ingest asks for any publish or consume scope; each event is checked by itself.
+	Ingest Permission = "ingest"
+	// Evaluate asks for flag values.
+	Evaluate Permission = "evaluate"
+	// Read asks questions.
+	Read Permission = "read"
+	// Control changes documents, webhooks and alerts.
+	Control Permission = "control"
+	// Admin manages keys and people.
+	Admin Permission = "admin"
+)
+
+// Permissions lists every permission.
+func Permissions() []Permission {
+	return []Permission{Public, Known, Ingest, Evaluate, Read, Control, Admin}
+}
+
+// Role is what a person is.
+type Role string
+
+// The roles; each includes the one before it.
+const (
+	Viewer        Role = "viewer"   // reads
+	Operator      Role = "operator" // and controls
+	Administrator Role = "admin"    // and manages access
+)
+
+// Roles lists the roles, least first.
+func Roles() []Role { return []Role{Viewer, Operator, Administrator} }
+
+// User is a person.
+type User struct {
+	Name string
+	Role Role
+}
+
+// Identity is who makes a request: a service by its key, or a person by a
+// session. The zero Identity is nobody.
+type Identity struct {
+	User  User   // when a person
+	KeyID string // when a service
+	Name  string // of the service or person
+
+	expires                time.Time
+	scopes                 map[Scope]struct{}
+	publishAll, consumeAll bool
+	publish, consume       map[string]struct{}
+}
+
+// ServiceIdentity is the identity that a key gives.
+func ServiceIdentity(k *Key) *Identity {
+	id := &Identity{
+		KeyID: k.ID, Name: k.Name, expires: k.ExpiresAt,
+		scopes:  make(map[Scope]struct{}, len(k.Scopes)),
+		publish: map[string]struct{}{}, consume: map[string]struct{}{},
+	}
+	for _, s := range k.Scopes {
+		id.scopes[s] = struct{}{}
+		verb, feature, ok := s.feature()
+		switch {
+		case !ok:
+		case verb == publishVerb && feature == "*":
+			id.publishAll = true
+		case verb == consumeVerb && feature == "*":
+			id.consumeAll = true
+		case verb == publishVerb:
+			id.publish[feature] = struct{}{}
+		case verb == consumeVerb:
+			id.consume[feature] = struct{}{}
+		}
+	}
+	return id
+}
+
+// PersonIdentity is the identity that a session gives.
+func PersonIdentity(u User) *Identity { return &Identity{User: u, Name: u.Name} }
+
+// Actor is how the identity is written in the audit log.
+func (i *Identity) Actor() string {
+	if i.KeyID != "" {
+		return "key:" + i.Name + ":" + i.KeyID
+	}
+	return "user:" + i.Name
+}
+
+// IsPerson reports whether a browser session, not a key, gave the identity.
+func (i *Identity) IsPerson() bool { return i.User.Role != "" }
+
+// May reports whether the identity has a permission.
+func (i *Identity) May(p Permission) bool {
+	if p == Public {
+		return true
+	}
+	if i == nil || (i.KeyID == "" && !i.IsPerson()) {
+		return false
+	}
+	if p == Known {
+		return true
+	}
+	if i.IsPerson() {
+		return i.personMay(p)
+	}
+	switch p {
+	case Ingest:
+		return i.publishAll || i.consumeAll || len(i.publish) > 0 || len(i.consume) > 0
+	case Evaluate:
+		return i.has(ScopeEvaluate)
+	case Read:
+		return i.has(ScopeRead)
+	case Control, Admin:
+		return i.has(ScopeControl)
+	}
+	return false
+}
+
+func (i *Identity) personMay(p Permission) bool {
+	switch p {
+	case Read, Evaluate:
+		return i.User.Role == Viewer || i.User.Role == Operator || i.User.Role == Administrator
+	case Control:
+		return i.User.Role == Operator || i.User.Role == Administrator
+	case Admin:
+		return i.User.Role == Administrator
+	}
+	return false
+}
+
+func (i *Identity) has(s Scope) bool {
+	_, ok := i.scopes[s]
+	return ok
+}
+
+// MayReport reports whether the identity may send an event of that kind for a
+// feature. Who owns a feature (publish) may report everything about it; who
+// consumes it may report what happens at replicas.
+func (i *Identity) MayReport(feature string, k metrics.Kind) bool {
+	if i.publishAll {
+		return true
+	}
+	if _, ok := i.publish[feature]; ok {
+		return true
+	}
+	switch k {
+	case metrics.KindReceived, metrics.KindApplied, metrics.KindVisible, metrics.KindFailed, metrics.KindHeartbeat:
+		if i.consumeAll {
+			return true
+		}
+		_, ok := i.consume[feature]
+		return ok
+	}
+	return false
+}
+
+// ReportsAll reports whether no event needs a check by itself.
+func (i *Identity) ReportsAll() bool { return i.publishAll }

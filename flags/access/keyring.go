@@ -1,0 +1,139 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// KeyringOptions configure a Keyring.
+type KeyringOptions struct {
+	Store Store
+	Now   func() time.Time // default time.Now
+	// Fresh is how long a key read from the store is believed, and so how long a key
+	// that another process revoked still works; default 5 s.
+	Fresh time.Duration
+	// MaxCached bounds the keys held in memory; default 10,000.
+	MaxCached int
+}
+
+// Keyring turns keys into identities. It keeps keys that were used lately in
+// memory, so that the store is not asked for every request, and gathers their last
+// use. It is safe for concurrent use.
+type Keyring struct {
+	o KeyringOptions
+
+	mu     sync.RWMutex
+	cached map[string]*cachedKey
+	used   map[string]time.Time
+}
+
+type cachedKey struct {
+	key      Key
+	identity *Identity
+	read     time.Time
+}
+
+// NewKeyring returns a Keyring.
+func NewKeyring(o KeyringOptions) *Keyring {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Fresh <= 0 {
+		o.Fresh = 5 * time.Second
+	}
+	if o.MaxCached <= 0 {
+		o.MaxCached = 10_000
+	}
+	return &Keyring{o: o, cached: map[string]*cachedKey{}, used: map[string]time.Time{}}
+}
+
+// Identify returns the identity of a key's text. Errors wrap ErrUnauthenticated,
+// except when the store fails. Why a key is not good is said only to those who
+// hold its secret.
+func (r *Keyring) Identify(ctx context.Context, token string) (*Identity, error) {
+	id, err := KeyID(token)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+	}
+	now := r.o.Now()
+	c, err := r.lookup(ctx, id, now)
+	if errors.Is(err, ErrNoKey) || (err == nil && !c.key.Is(token)) {
+		return nil, fmt.Errorf("%w: unknown API key", ErrUnauthenticated)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !c.key.RevokedAt.IsZero():
+		return nil, fmt.Errorf("%w: the API key %s was revoked", ErrUnauthenticated, id)
+	case !c.key.Live(now):
+		return nil, fmt.Errorf("%w: the API key %s has expired", ErrUnauthenticated, id)
+	}
+	r.touch(id, now)
+	return c.identity, nil
+}
+
+func (r *Keyring) lookup(ctx context.Context, id string, now time.Time) (*cachedKey, error) {
+	r.mu.RLock()
+	c := r.cached[id]
+	r.mu.RUnlock()
+	if c != nil && now.Sub(c.read) < r.o.Fresh {
+		return c, nil
+	}
+	k, err := r.o.Store.Key(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c = &cachedKey{key: k, identity: ServiceIdentity(&k), read: now}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.cached) >= r.o.MaxCached {
+		clear(r.cached)
+	}
+	r.cached[id] = c
+	return c, nil
+}
+
+// touch notes a use, at most once a second for each key, so that requests of one
+// key seldom meet at the lock.
+func (r *Keyring) touch(id string, now time.Time) {
+	r.mu.RLock()
+	last, ok := r.used[id]
+	r.mu.RUnlock()
+	if ok && now.Sub(last) < time.Second {
+		return
+	}
+	r.mu.Lock()
+	r.used[id] = now
+	r.mu.Unlock()
+}
+
+// Forget drops a key from memory: call it when the key changes.
+func (r *Keyring) Forget(id string) {
+	r.mu.Lock()
+	delete(r.cached, id)
+	r.mu.Unlock()
+}
+
+// Flush writes the last uses to the store. On error they are kept for the next time.
+func (r *Keyring) Flush(ctx context.Context) error {
+	r.mu.Lock()
+	used := r.used
+	r.used = map[string]time.Time{}
+	r.mu.Unlock()
+	if len(used) == 0 {
+		return nil
+	}
+	if err := r.o.Store.TouchKeys(ctx, used); err != nil {
+		r.mu.Lock()
+		maps.Copy(used, r.used)
+		r.used = used
+		r.mu.Unlock()
+		return fmt.Errorf("last use of keys: %w", err)
+	}
+	return nil
+}

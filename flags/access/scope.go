@@ -1,0 +1,68 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrScope is wrapped by errors about malformed scopes.
+var ErrScope = errors.New("malformed scope")
+
+// maxFeature is the longest feature name in a scope, in bytes, as in an event.
+const maxFeature = 256
+
+// Scope is one thing that an API key may do: "publish:FEATURE", "consume:FEATURE"
+// (FEATURE may be * for every one), "evaluate", "read" or "control".
+type Scope string
+
+// The scopes without a feature, and the verbs of those with one.
+const (
+	ScopeEvaluate Scope = "evaluate" // ask for flag values
+	ScopeRead     Scope = "read"     // every question
+	ScopeControl  Scope = "control"  // documents, webhooks and keys
+
+	publishVerb = "publish" // initiated, committed, published, conflicts, reads
+	consumeVerb = "consume" // received, applied, visible, failed, heartbeats
+)
+
+// ParseScope checks a scope.
+func ParseScope(s string) (Scope, error) {
+	switch Scope(s) {
+	case ScopeEvaluate, ScopeRead, ScopeControl:
+		return Scope(s), nil
+	}
+	verb, feature, ok := strings.Cut(s, ":")
+	if !ok || (verb != publishVerb && verb != consumeVerb) {
+		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, read or control", ErrScope, s)
+	}
+	if feature == "" || len(feature) > maxFeature || strings.ContainsAny(feature, " ,\t\r\n") {
+		return "", fmt.Errorf("%w %q: the feature is 1 to %d bytes without space or comma, or *", ErrScope, s, maxFeature)
+	}
+	return Scope(s), nil
+}
+
+// ParseScopes checks scopes, sorts them and removes repetitions. None is an error:
+// such a key could do nothing.
+func ParseScopes(in []string) ([]Scope, error) {
+	if len(in) == 0 {
+		return nil, fmt.Errorf("%w: at least one is required", ErrScope)
+	}
+	out := make([]Scope, 0, len(in))
+	for _, s := range in {
+		sc, err := ParseScope(strings.TrimSpace(s))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, sc)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// feature splits a scope with a feature.
+func (s Scope) feature() (verb, feature string, ok bool) {
+	verb, feature, ok = strings.Cut(string(s), ":")
+	return verb, feature, ok
+}

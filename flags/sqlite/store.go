@@ -1,0 +1,165 @@
+// Package sqlite keeps control data in one SQLite file: API keys, sign-in links,
+// browser sessions, documents, alerts, and the audit log of every change.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // The driver "sqlite3".
+	"github.com/pressly/goose/v3"
+
+	"tidemark/flags/audit"
+	"tidemark/migrations"
+)
+
+// FileName is the name of the file within a data folder.
+const FileName = "control.db"
+
+// Store is the control store. One connection writes, several read, so that
+// readers never wait for the writer. It is safe for concurrent use, also by
+// several processes.
+type Store struct {
+	write *sql.DB
+	read  *sql.DB
+	path  string
+}
+
+// Open opens the file, creates it when it is missing, and brings its schema up to
+// date.
+func Open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{path: path}
+	var err error
+	if s.write, err = open(path, 1, true); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("control store %s: %w", path, err), s.write.Close())
+	}
+	if s.read, err = open(path, max(4, runtime.NumCPU()), false); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
+	return s, nil
+}
+
+// open puts the pragmas in the DSN, so that every pooled connection has them.
+func open(path string, conns int, writer bool) (*sql.DB, error) {
+	q := url.Values{
+		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"},
+		"_foreign_keys": {"1"}, "_txlock": {"deferred"},
+	}
+	if writer {
+		q.Set("_txlock", "immediate")
+	} else {
+		q.Set("_query_only", "1")
+	}
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: q.Encode()}
+	db, err := sql.Open("sqlite3", dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("control store %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	files, err := fs.Sub(migrations.Control, "control")
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	return nil
+}
+
+// Version returns the number of the newest migration that was applied.
+func (s *Store) Version(ctx context.Context) (int64, error) {
+	var v int64
+	err := s.read.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v)
+	if err != nil {
+		return 0, fmt.Errorf("control store version: %w", err)
+	}
+	return v, nil
+}
+
+// Check runs SQLite's quick check of the file.
+func (s *Store) Check(ctx context.Context) error {
+	var answer string
+	if err := s.read.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
+		return fmt.Errorf("control store check: %w", err)
+	}
+	if answer != "ok" {
+		return fmt.Errorf("control store %s is damaged: %s", s.path, answer)
+	}
+	return nil
+}
+
+// Backup writes a consistent copy to a file that must not exist yet.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := s.write.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+		return fmt.Errorf("control store backup to %s: %w", path, err)
+	}
+	return nil
+}
+
+// Close waits for running statements and closes the file.
+func (s *Store) Close() error {
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// change runs fn in a write transaction and appends the record that it returns to
+// the audit log in the same transaction: all of it happens or nothing does.
+func (s *Store) change(ctx context.Context, fn func(*sql.Tx) (audit.Record, error)) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		rec, err := fn(tx)
+		if err != nil {
+			return err
+		}
+		return appendAudit(ctx, tx, rec)
+	})
+}
+
+// update runs fn in a write transaction without an audit record: for what is not a
+// change of control data, such as sessions and the last use of a key.
+func (s *Store) update(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("control store: begin: %w", err)
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("control store: commit: %w", err)
+	}
+	return nil
+}
+
+// nanos is how times are stored; the zero time is 0.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// fromNanos reads what nanos wrote, in UTC.
+func fromNanos(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
