@@ -1,0 +1,261 @@
+package guarantee
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"tidemark/flags"
+)
+
+// Limits of what Parse reads.
+const (
+	MaxFileBytes     = 1 << 20  // one file
+	MaxDocumentBytes = 64 << 10 // one document
+	MaxDocuments     = 2000     // documents of one file, or of one folder
+	maxDepth         = 20       // nesting within a document
+)
+
+// Parse reads the documents of one file: YAML or JSON, several documents divided
+// by lines of "---". Documents that are empty are skipped. name appears in the
+// problems. The error is a *ProblemsError that lists everything that is wrong;
+// then no documents are returned.
+func Parse(name string, data []byte) ([]flags.Document, error) {
+	if len(data) > MaxFileBytes {
+		return nil, asError([]Problem{{File: name, Message: fmt.Sprintf("is %d bytes; at most %d are allowed", len(data), MaxFileBytes)}})
+	}
+	if !utf8.Valid(data) {
+		return nil, asError([]Problem{{File: name, Message: "is not UTF-8 text"}})
+	}
+	chunks := split(data)
+	if len(chunks) > MaxDocuments {
+		return nil, asError([]Problem{{File: name, Message: fmt.Sprintf("has %d documents; at most %d are allowed", len(chunks), MaxDocuments)}})
+	}
+	var docs []flags.Document
+	var problems []Problem
+	for _, c := range chunks {
+		doc, ps := parseOne(name, c)
+		problems = append(problems, ps...)
+		if doc != nil {
+			docs = append(docs, *doc)
+		}
+	}
+	if err := asError(problems); err != nil {
+		return nil, err
+	}
+	return docs, nil
+}
+
+// chunk is the text of one document.
+type chunk struct {
+	line int // lines of the file before it
+	text []byte
+}
+
+// split divides a file at its document markers, which can be nothing else when
+// they begin a line. Dividing first keeps the cost of a hostile file linear.
+func split(data []byte) []chunk {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	var out []chunk
+	cur := chunk{}
+	line := 0
+	add := func() {
+		if len(bytes.TrimSpace(cur.text)) > 0 {
+			out = append(out, cur)
+		}
+	}
+	for l := range bytes.Lines(data) {
+		line++
+		if isMarker(l) {
+			add()
+			cur = chunk{line: line}
+			continue
+		}
+		cur.text = append(cur.text, l...)
+	}
+	add()
+	return out
+}
+
+func isMarker(line []byte) bool {
+	if !bytes.HasPrefix(line, []byte("---")) && !bytes.HasPrefix(line, []byte("...")) {
+		return false
+	}
+	rest := bytes.TrimSpace(line[3:])
+	return len(rest) == 0 || (rest[0] == '#' && (line[3] == ' ' || line[3] == '\t'))
+}
+
+func parseOne(name string, c chunk) (*flags.Document, []Problem) {
+	r := &reader{file: name, line: c.line, places: map[string]place{}}
+	root, p := r.parseNode(c.text)
+	if p != nil {
+		return nil, []Problem{*p}
+	}
+	if root == nil {
+		return nil, nil
+	}
+	top := field{r, "", root}
+	doc := r.document(top)
+	if doc == nil || len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	doc.Source = name + ":" + strconv.Itoa(c.line+1)
+	for _, p := range Validate(doc) {
+		at := r.placeFor(p.Field)
+		r.at(p.Field, at, "%s", p.Message)
+	}
+	return doc, r.problems
+}
+
+// placeFor returns where a field is, or where the nearest thing around it is.
+func (r *reader) placeFor(path string) place {
+	for {
+		if at, ok := r.places[path]; ok {
+			return at
+		}
+		i := max(bytes.LastIndexByte([]byte(path), '.'), bytes.LastIndexByte([]byte(path), '['))
+		if i < 0 {
+			return place{r.line + 1, 1}
+		}
+		path = path[:i]
+	}
+}
+
+// parseNode returns the root of one document; nil when it has only comments.
+func (r *reader) parseNode(text []byte) (root ast.Node, p *Problem) {
+	defer func() {
+		// The YAML library may fail on input that nobody has thought of; that is the
+		// author's typing error, not the server's end.
+		if recover() != nil {
+			root, p = nil, &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: "cannot be read as YAML"}
+		}
+	}()
+	if len(text) > MaxDocumentBytes {
+		return nil, &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: fmt.Sprintf("the document is %d bytes; at most %d are allowed", len(text), MaxDocumentBytes)}
+	}
+	if line := tooDeep(text); line > 0 {
+		return nil, &Problem{File: r.file, Line: r.line + line, Column: 1, Message: fmt.Sprintf("is nested too deeply; at most %d levels are allowed", maxDepth)}
+	}
+	file, err := parser.ParseBytes(untab(text), 0)
+	if err != nil {
+		return nil, r.syntaxProblem(err)
+	}
+	for _, d := range file.Docs {
+		switch {
+		case d.Body == nil:
+		case root != nil:
+			at := placeOf(field{r, "", d.Body})
+			return nil, &Problem{File: r.file, Line: at.line, Column: at.column, Message: "begins another document; put --- on a line of its own before it"}
+		default:
+			root = plain(d.Body)
+			if p := r.forbidden(d.Body); p != nil {
+				return nil, p
+			}
+		}
+	}
+	return root, nil
+}
+
+func (r *reader) syntaxProblem(err error) *Problem {
+	p := &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: "cannot be read as YAML: " + err.Error()}
+	var ye yaml.Error
+	if errors.As(err, &ye) {
+		p.Message = "cannot be read as YAML: " + ye.GetMessage()
+		if t := ye.GetToken(); t != nil && t.Position != nil {
+			p.Line, p.Column = r.line+t.Position.Line, t.Position.Column
+		}
+	}
+	return p
+}
+
+// tooDeep returns the line (from 1) where a document nests deeper than allowed,
+// before a parser that recurses sees it; 0 when it does not.
+func tooDeep(text []byte) int {
+	line := 0
+	depth := 0
+	for l := range bytes.Lines(text) {
+		line++
+		if indentLevels(l) > maxDepth {
+			return line
+		}
+		for _, c := range l {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+			if depth > maxDepth {
+				return line
+			}
+		}
+	}
+	return 0
+}
+
+// indentLevels bounds how many levels one line can open: its indentation of two
+// or more a level, and each "- " or "? " before its text.
+func indentLevels(line []byte) int {
+	spaces, marks := 0, 0
+	for _, c := range line {
+		switch c {
+		case ' ', '\t':
+			spaces++
+		case '-', '?':
+			marks++
+		default:
+			return max(spaces/8, marks)
+		}
+	}
+	return 0
+}
+
+// untab lets JSON be indented by tabs, which YAML forbids: it puts a space for
+// each tab that begins a line.
+func untab(text []byte) []byte {
+	t := bytes.TrimSpace(text)
+	if len(t) == 0 || t[0] != '{' {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for l := range bytes.Lines(text) {
+		n := len(l) - len(bytes.TrimLeft(l, " \t"))
+		out = append(out, bytes.Repeat([]byte{' '}, n)...)
+		out = append(out, l[n:]...)
+	}
+	return out
+}
+
+// forbidden looks for what documents may not use anywhere: anchors, aliases,
+// merge keys and tags. Without them a document is never larger than its text.
+func (r *reader) forbidden(root ast.Node) *Problem {
+	f := &finder{}
+	ast.Walk(f, root)
+	if f.found == nil {
+		return nil
+	}
+	at := placeOf(field{r, "", f.found})
+	return &Problem{File: r.file, Line: at.line, Column: at.column, Message: "is " + kindOf(f.found)}
+}
+
+type finder struct{ found ast.Node }
+
+// Visit implements ast.Visitor.
+func (f *finder) Visit(n ast.Node) ast.Visitor {
+	if f.found != nil {
+		return nil
+	}
+	switch n.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode, *ast.TagNode, *ast.DirectiveNode:
+		f.found = n
+		return nil
+	}
+	return f
+}
