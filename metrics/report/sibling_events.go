@@ -1,0 +1,138 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tidemark/metrics"
+)
+
+// Limits of what is read for one conflict or one key.
+const (
+	maxSiblings      = 32
+	maxSiblingEvents = 1000
+	maxKeyEvents     = 5000
+)
+
+func (r *Reporter) detail(ctx context.Context, c *metrics.Conflict) (*ConflictDetail, error) {
+	d := &ConflictDetail{Conflict: *c, State: conflictState(c), Siblings: []Sibling{}}
+	if c.ResolvedAt == 0 && c.DetectedAt != 0 {
+		d.AgeNS = since(&c.DetectedAt, r.now().UnixNano())
+	}
+	for i, id := range c.Writes {
+		if i == maxSiblings {
+			break
+		}
+		s, err := r.sibling(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		s.Winner = id == c.Winner
+		d.Siblings = append(d.Siblings, s)
+	}
+	deltas := make([]string, len(d.Siblings))
+	for i := range d.Siblings {
+		deltas[i] = d.Siblings[i].Delta
+	}
+	d.Fields = DiffDeltas(deltas)
+	d.Why = why(d)
+	return d, nil
+}
+
+func conflictState(c *metrics.Conflict) string {
+	switch {
+	case c.ResolvedAt == 0:
+		return ConflictOpen
+	case c.Auto == metrics.No:
+		return ConflictManual
+	}
+	return ConflictAuto
+}
+
+func (r *Reporter) sibling(ctx context.Context, id string) (Sibling, error) {
+	s := Sibling{WriteID: id, Events: []SiblingEvent{}}
+	events, _, err := r.r.Find(ctx, metrics.FindQuery{
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxSiblingEvents,
+	})
+	if err != nil {
+		return s, fmt.Errorf("find write %q: %w", id, err)
+	}
+	SortEvents(events)
+	for i := range events {
+		if e := &events[i]; e.WriteID == id && e.Kind.IsStage() {
+			s.take(e)
+		}
+	}
+	return s, nil
+}
+
+// SortEvents puts events in the total order of the merge laws: corrected time, then
+// event id.
+func SortEvents(events []metrics.Event) {
+	slices.SortFunc(events, func(a, b metrics.Event) int {
+		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))
+	})
+}
+
+// take adds one event, in order: what was said first holds.
+func (s *Sibling) take(e *metrics.Event) {
+	s.Known = true
+	if e.Kind == metrics.KindInitiated && s.Initiated == nil {
+		s.Initiated = ptr(e.Corrected())
+	}
+	s.Actor = cmp.Or(s.Actor, e.Actor)
+	s.Version = cmp.Or(s.Version, e.Version.String())
+	s.Delta = cmp.Or(s.Delta, e.Delta)
+	s.SessionID = cmp.Or(s.SessionID, e.SessionID)
+	s.Model = cmp.Or(s.Model, e.Model)
+	if e.Kind.AtOrigin() {
+		s.Region = cmp.Or(s.Region, e.Region)
+		s.Service = cmp.Or(s.Service, e.Service)
+	}
+	for _, l := range e.Labels {
+		if !slices.Contains(s.Labels, l) {
+			s.Labels = append(s.Labels, l)
+		}
+	}
+	s.Events = append(s.Events, SiblingEvent{
+		At: e.Corrected(), Kind: e.Kind.String(), Service: e.Service, Replica: e.Replica, EventID: e.EventID,
+	})
+}
+
+// why puts the reported decision in words.
+func why(d *ConflictDetail) string {
+	if d.State == ConflictOpen {
+		return "Not decided yet."
+	}
+	by := "a rule that was not named"
+	if d.Rule != "" {
+		by = "the rule " + d.Rule
+		if d.RuleVersion != "" {
+			by += " version " + d.RuleVersion
+		}
+	}
+	if d.State == ConflictManual {
+		by = "a person"
+		if d.Rule != "" {
+			by += " instead of the rule " + d.Rule
+		}
+	}
+	parts := []string{"Decided by " + by}
+	if d.ResolvedBy != "" {
+		parts = append(parts, "at "+d.ResolvedBy)
+	}
+	switch {
+	case d.Winner != "":
+		parts = append(parts, "in favour of "+d.Winner)
+	case d.Outcome != "":
+		parts = append(parts, "with the outcome “"+d.Outcome+"”")
+	}
+	s := strings.Join(parts, " ")
+	if d.Reason != "" {
+		return s + ": " + strings.TrimSuffix(d.Reason, ".") + "."
+	}
+	return s + "; no reason was reported."
+}
