@@ -1,0 +1,185 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"tidemark/metrics"
+)
+
+// Limits of one request, beside those of each field in metrics.Limits.
+const (
+	// MaxEvents is how many events, accepted and rejected, one request may hold.
+	MaxEvents = 20_000
+	// MaxDepth is how deep delta and attributes may be nested.
+	MaxDepth = 64
+)
+
+// Errors of a whole body. Wrapped errors say more; test with errors.Is.
+var (
+	ErrBody      = errors.New("the body cannot be read")            // 400, never worth a retry
+	ErrTooMany   = errors.New("too many events in one request")     // 413
+	ErrTooLarge  = errors.New("the body is too large")              // 413
+	ErrEncoding  = errors.New("the content encoding is not known")  // 415
+	ErrMediaType = errors.New("the content type is not known here") // 415
+)
+
+// Batch is what a request held. It may be used again after Reset; the zero value
+// is ready.
+type Batch struct {
+	Events   []metrics.Event
+	Indexes  []int               // Indexes[i] is the place in the request of Events[i]; one item may give several events
+	Rejected []metrics.Rejection // in the order in which they were found
+
+	items   int      // how many items the request held, whatever became of them
+	arena   []byte   // text that could not alias the body
+	strs    []string // backing of list fields
+	scratch []byte
+	attrs   []byte // unknown members of the event being read
+	list    []string
+	nodes   []node
+	errs    []fieldError
+	spans   spanBuffer
+}
+
+// Reset forgets everything and keeps the memory. Events and strings that were
+// handed out are no longer valid.
+func (b *Batch) Reset() {
+	clear(b.Events)
+	clear(b.Rejected)
+	clear(b.strs)
+	clear(b.list)
+	clear(b.nodes[:cap(b.nodes)])
+	b.spans.reset()
+	b.Events, b.Indexes, b.Rejected = b.Events[:0], b.Indexes[:0], b.Rejected[:0]
+	b.arena, b.strs, b.list, b.errs = b.arena[:0], b.strs[:0], b.list[:0], b.errs[:0]
+	b.items = 0
+}
+
+// Size is roughly how much memory the batch keeps for its next use, in bytes.
+func (b *Batch) Size() int {
+	return cap(b.Events)*int(unsafe.Sizeof(metrics.Event{})) + cap(b.arena) + cap(b.strs)*16 + cap(b.scratch)
+}
+
+// Items is how many items (events, spans, log records) the request held.
+func (b *Batch) Items() int { return b.items }
+
+// RejectedItems is how many distinct items were rejected: an item that gives
+// several events counts once.
+func (b *Batch) RejectedItems() int {
+	seen := make(map[int]struct{}, len(b.Rejected))
+	for i := range b.Rejected {
+		seen[b.Rejected[i].Index] = struct{}{}
+	}
+	return len(seen)
+}
+
+// Validate moves every event that cannot be accepted at the server's time now
+// (Unix ns) from Events to Rejected.
+func (b *Batch) Validate(now int64) {
+	kept := 0
+	for i := range b.Events {
+		if r := metrics.Validate(&b.Events[i], now); r != nil {
+			r.Index = b.Indexes[i]
+			b.Rejected = append(b.Rejected, *r)
+			continue
+		}
+		if kept != i {
+			b.Events[kept], b.Indexes[kept] = b.Events[i], b.Indexes[i]
+		}
+		kept++
+	}
+	clear(b.Events[kept:])
+	b.Events, b.Indexes = b.Events[:kept], b.Indexes[:kept]
+}
+
+// begin opens the next item of the request and returns its place.
+func (b *Batch) begin() (index int, err error) {
+	if b.items >= MaxEvents {
+		return 0, fmt.Errorf("%w: at most %d are allowed; send smaller requests", ErrTooMany, MaxEvents)
+	}
+	b.items++
+	return b.items - 1, nil
+}
+
+// add makes room for one more event of the item at index.
+func (b *Batch) add(index int) *metrics.Event {
+	b.Events = append(b.Events, metrics.Event{})
+	b.Indexes = append(b.Indexes, index)
+	return &b.Events[len(b.Events)-1]
+}
+
+// drop takes back the last event that add made.
+func (b *Batch) drop() {
+	last := len(b.Events) - 1
+	b.Events[last] = metrics.Event{}
+	b.Events, b.Indexes = b.Events[:last], b.Indexes[:last]
+}
+
+// seal fills in what the sender may leave out.
+func (b *Batch) seal(e *metrics.Event) {
+	e.SettleReplica()
+	if e.EventID == "" {
+		start := b.room(64)
+		b.arena, b.scratch = metrics.AppendContentID(b.arena, b.scratch, e)
+		e.EventID = text(b.arena[start:])
+	}
+}
+
+func (b *Batch) reject(index int, id, code, field, message string) {
+	if len(id) > metrics.MaxID {
+		id = ""
+	}
+	b.Rejected = append(b.Rejected, metrics.Rejection{
+		Index: index, EventID: string([]byte(id)), Code: code, Field: field, Message: message,
+	})
+}
+
+const arenaChunk = 64 << 10
+
+// room makes sure that the next n bytes of the arena are contiguous and returns
+// where they start. A full chunk is left to the strings that alias it.
+func (b *Batch) room(n int) int {
+	if cap(b.arena)-len(b.arena) < n {
+		b.arena = make([]byte, 0, max(arenaChunk, n))
+	}
+	return len(b.arena)
+}
+
+// keep copies p into the arena.
+func (b *Batch) keep(p []byte) string {
+	start := b.room(len(p))
+	b.arena = append(b.arena, p...)
+	return text(b.arena[start:])
+}
+
+// keepList copies the strings gathered in b.list into a slice of their own.
+func (b *Batch) keepList() []string {
+	n := len(b.list)
+	if n == 0 {
+		return nil
+	}
+	if cap(b.strs)-len(b.strs) < n {
+		b.strs = make([]string, 0, max(1024, n))
+	}
+	start := len(b.strs)
+	b.strs = append(b.strs, b.list...)
+	return b.strs[start:len(b.strs):len(b.strs)]
+}
+
+// text views bytes as a string without copying them.
+func text(p []byte) string {
+	if len(p) == 0 {
+		return ""
+	}
+	return unsafe.String(&p[0], len(p))
+}
+
+// bytesOf views a string as bytes that must not be changed.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}

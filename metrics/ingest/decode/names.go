@@ -1,0 +1,9 @@
+package decode
+
+import (
+	"strings"
+
+	"tidemark/metrics"
+)
+
+func kinds() string { return strings.Join(metrics.KindNames(), ", ") }

@@ -1,0 +1,476 @@
+package decode
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+
+	"tidemark/metrics"
+)
+
+// fieldError is what was wrong with one field of the event being read.
+type fieldError struct{ code, field, message string }
+
+// Native reads tidemark's own events: one JSON object, an array of objects, or
+// one object a line (NDJSON). application/x-ndjson, application/ndjson,
+// application/jsonl and application/x-jsonlines mean lines; otherwise the body
+// tells. It returns ErrBody when there is no event in it at all, and ErrTooMany.
+func Native(body []byte, contentType string, b *Batch) error {
+	body = fixUTF8(body)
+	s := scanner{src: body, b: b}
+	first := s.peek()
+	var err error
+	switch {
+	case first == 0:
+		return fmt.Errorf("%w: it is empty; send an event as a JSON object, an array of them, or one a line", ErrBody)
+	case isLines(contentType):
+		err = b.lines(body[s.pos:], false)
+	case first == '[':
+		err = b.array(&s)
+	case first == '{':
+		err = b.objects(body[s.pos:])
+	default:
+		return fmt.Errorf("%w: it starts with %q; send an event as a JSON object, an array of them, or one a line", ErrBody, rune(first))
+	}
+	if err == nil && len(b.Events) == 0 {
+		err = b.unreadable()
+	}
+	return err
+}
+
+func isLines(contentType string) bool {
+	media, _, _ := mime.ParseMediaType(contentType)
+	switch media {
+	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
+		return true
+	}
+	return false
+}
+
+// unreadable is ErrBody when the first thing in the body was not even JSON and
+// nothing after it could be used either.
+func (b *Batch) unreadable() error {
+	for i := range b.Rejected {
+		if c := b.Rejected[i].Code; c != metrics.CodeJSONInvalid && c != metrics.CodeArrayBroken {
+			return nil
+		}
+	}
+	if len(b.Rejected) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrBody, b.Rejected[0].Message)
+}
+
+// array reads [event, event, …]. After a syntax error nothing more can be told
+// apart, so the element that has it is rejected and the rest is not read.
+func (b *Batch) array(s *scanner) error {
+	some, ok := s.open('[', ']')
+	for some && ok {
+		index, err := b.begin()
+		if err != nil {
+			return err
+		}
+		if ok = b.element(s, index); ok {
+			some, ok = s.more(']')
+			if !ok {
+				index++ // the element was whole; what follows it is not
+			}
+		}
+		if !ok {
+			b.reject(index, "", metrics.CodeArrayBroken, "", s.fault()+"; this element and all after it were not read")
+			return nil
+		}
+	}
+	if s.peek() != 0 || s.pos < len(s.src) {
+		b.reject(b.items, "", metrics.CodeArrayBroken, "", fmt.Sprintf("there is more at byte %d, after the end of the array; it was not read", s.pos))
+	}
+	return nil
+}
+
+// element reads one value of an array or line. It returns false after a syntax
+// error; anything else that is wrong is rejected here.
+func (b *Batch) element(s *scanner, index int) bool {
+	if s.peek() != '{' {
+		if !s.skip(1) {
+			return false
+		}
+		b.reject(index, "", metrics.CodeJSONInvalid, "", "an event must be a JSON object")
+		return true
+	}
+	e := b.add(index)
+	if !b.event(s, e) {
+		b.drop()
+		return false
+	}
+	b.settle(e, index)
+	return true
+}
+
+// settle completes the last event, or rejects it for what was found wrong.
+func (b *Batch) settle(e *metrics.Event, index int) {
+	if len(b.errs) == 0 {
+		b.seal(e)
+		return
+	}
+	bad := b.errs[0]
+	b.reject(index, e.EventID, bad.code, bad.field, bad.message)
+	b.drop()
+}
+
+// lines reads one object a line. With joined, a line that does not start an
+// object belongs to the broken one before it.
+func (b *Batch) lines(src []byte, joined bool) error {
+	for len(src) > 0 {
+		line := src
+		if i := bytes.IndexByte(src, '\n'); i >= 0 {
+			line, src = src[:i], src[i+1:]
+		} else {
+			src = nil
+		}
+		s := scanner{src: line, b: b}
+		first := s.peek()
+		if first == 0 && s.pos == len(line) || joined && first != '{' {
+			continue
+		}
+		index, err := b.begin()
+		if err != nil {
+			return err
+		}
+		b.line(&s, index)
+	}
+	return nil
+}
+
+func (b *Batch) line(s *scanner, index int) {
+	before := len(b.Events)
+	if !b.element(s, index) {
+		b.reject(index, "", metrics.CodeJSONInvalid, "", s.fault()+" of this line")
+		return
+	}
+	if s.peek(); s.pos < len(s.src) {
+		if len(b.Events) > before {
+			b.drop()
+		}
+		b.reject(index, "", metrics.CodeJSONInvalid, "", fmt.Sprintf("there is more at byte %d of this line, after the end of the object", s.pos))
+	}
+}
+
+// objects reads objects that follow each other, each on one line or several. At
+// the first that is broken it goes on line by line, so that no byte is read more
+// than twice.
+func (b *Batch) objects(src []byte) error {
+	s := scanner{src: src, b: b}
+	for s.peek() == '{' {
+		start, items := s.pos, b.items
+		index, err := b.begin()
+		if err != nil {
+			return err
+		}
+		if !b.element(&s, index) {
+			b.items = items
+			return b.lines(src[start:], true)
+		}
+	}
+	if s.pos < len(src) {
+		return b.lines(src[s.pos:], false)
+	}
+	return nil
+}
+
+// event reads an object into e. It returns false after a syntax error; b.errs
+// then and otherwise lists what was wrong with its fields.
+func (b *Batch) event(s *scanner, e *metrics.Event) bool {
+	b.errs, b.attrs = b.errs[:0], b.attrs[:0]
+	given := "" // the member attributes, as it was sent
+	some, ok := s.open('{', '}')
+	for some && ok {
+		s.space()
+		from := s.pos
+		var name string
+		if name, ok = s.str(); !ok {
+			return false
+		}
+		quoted := s.src[from:s.pos]
+		if !s.take(':', "a colon was expected") {
+			return false
+		}
+		if len(b.errs) > 0 {
+			b.forgive(name)
+		}
+		if !b.field(s, e, name, quoted, &given) {
+			return false
+		}
+		some, ok = s.more('}')
+	}
+	if ok {
+		e.Attributes = b.attributes(given)
+	}
+	return ok
+}
+
+// forgive forgets what was wrong with a field that is given once more: of
+// members with one name the last one counts.
+func (b *Batch) forgive(name string) {
+	kept := b.errs[:0]
+	for _, x := range b.errs {
+		if x.field != name {
+			kept = append(kept, x)
+		}
+	}
+	b.errs = kept
+}
+
+func (b *Batch) wrong(code, field, message string) {
+	b.errs = append(b.errs, fieldError{code, field, message})
+}
+
+// field reads the value of one member.
+func (b *Batch) field(s *scanner, e *metrics.Event, name string, quoted []byte, given *string) bool {
+	if p := e.Text(name); p != nil {
+		return b.textField(s, p, name)
+	}
+	switch name {
+	case "kind":
+		return b.kindField(s, e)
+	case "occurred_at":
+		return b.timeField(s, e)
+	case "version":
+		if s.peek() == 'n' {
+			e.Version = metrics.Version{}
+			return s.word("null")
+		}
+		v, bad, ok := s.version()
+		if e.Version = v; bad != "" {
+			b.wrong(metrics.CodeVersionInvalid, "version", bad)
+		}
+		return ok
+	case "delta":
+		return b.rawField(s, &e.Delta, name)
+	case "attributes":
+		return b.attributesField(s, given)
+	case "attempt":
+		return b.attemptField(s, e)
+	case "auto":
+		return b.boolField(s, &e.Auto, name)
+	}
+	if p := e.Integer(name); p != nil {
+		return b.integerField(s, e, p, name)
+	}
+	if p := e.List(name); p != nil {
+		return b.listField(s, p, name)
+	}
+	return b.unknownField(s, quoted)
+}
+
+func (b *Batch) textField(s *scanner, p *string, name string) (ok bool) {
+	if s.peek() == '"' {
+		*p, ok = s.str()
+		return ok
+	}
+	return b.notText(s, p, name)
+}
+
+// notText reads a value where text was wanted: null, or a mistake.
+func (b *Batch) notText(s *scanner, p *string, name string) bool {
+	*p = ""
+	if s.peek() == 'n' {
+		return s.word("null")
+	}
+	b.wrong(metrics.CodeFieldInvalid, name, name+" must be a string")
+	return s.skip(1)
+}
+
+func (b *Batch) kindField(s *scanner, e *metrics.Event) bool {
+	var name string
+	if !b.textField(s, &name, "kind") {
+		return false
+	}
+	var known bool
+	if e.Kind, known = metrics.ParseKind(name); !known && name != "" {
+		b.wrong(metrics.CodeKindUnknown, "kind", fmt.Sprintf("kind %s is not known; it must be one of %s", shorten(name), kinds()))
+	}
+	return true
+}
+
+func (b *Batch) timeField(s *scanner, e *metrics.Event) bool {
+	const forms = "occurred_at must be RFC 3339, like 2026-01-31T09:30:00.123456789Z, or integer Unix nanoseconds"
+	e.OccurredAt = 0
+	good := true
+	switch c := s.peek(); {
+	case c == '"':
+		str, ok := s.str()
+		if !ok {
+			return false
+		}
+		e.OccurredAt, good = parseTime(str)
+	case c == '-' || c-'0' <= 9:
+		num, ok := s.number()
+		if !ok {
+			return false
+		}
+		e.OccurredAt, good = parseInt(num)
+	case c == 'n':
+		return s.word("null")
+	default:
+		good = false
+		if !s.skip(1) {
+			return false
+		}
+	}
+	if !good {
+		b.wrong(metrics.CodeTimeInvalid, "occurred_at", forms)
+	}
+	return true
+}
+
+// rawField keeps a value as the JSON that it is.
+func (b *Batch) rawField(s *scanner, p *string, name string) (ok bool) {
+	*p = ""
+	if s.peek() == 'n' {
+		return s.word("null")
+	}
+	s.deep = 0
+	*p, ok = s.raw()
+	if s.deep > MaxDepth {
+		b.wrong(metrics.CodeFieldInvalid, name, fmt.Sprintf("%s is nested %d deep; at most %d is allowed", name, s.deep, MaxDepth))
+	}
+	return ok
+}
+
+func (b *Batch) attributesField(s *scanner, given *string) bool {
+	first := s.peek()
+	if !b.rawField(s, given, "attributes") {
+		return false
+	}
+	if *given != "" && first != '{' {
+		*given = ""
+		b.wrong(metrics.CodeFieldInvalid, "attributes", "attributes must be an object")
+	}
+	return true
+}
+
+// integer reads a whole number; null is 0 and said is false. ok is false after a
+// syntax error.
+func (b *Batch) integer(s *scanner, name string) (n int64, said, ok bool) {
+	c := s.peek()
+	if c == 'n' {
+		return 0, false, s.word("null")
+	}
+	fits := false
+	if c == '-' || c-'0' <= 9 {
+		var num string
+		if num, ok = s.number(); !ok {
+			return 0, false, false
+		}
+		n, fits = parseInt(num)
+	} else if !s.skip(1) {
+		return 0, false, false
+	}
+	if !fits {
+		b.wrong(metrics.CodeFieldInvalid, name, name+" must be a 64-bit integer")
+	}
+	return n, true, true
+}
+
+func (b *Batch) integerField(s *scanner, e *metrics.Event, p *int64, name string) (ok bool) {
+	var said bool
+	*p, said, ok = b.integer(s, name)
+	if p == &e.ClockOffset {
+		e.HasOffset = said
+	}
+	return ok
+}
+
+func (b *Batch) attemptField(s *scanner, e *metrics.Event) bool {
+	n, _, ok := b.integer(s, "attempt")
+	if n < 0 || n > metrics.MaxAttempt {
+		b.wrong(metrics.CodeValueOutOfRange, "attempt", fmt.Sprintf("attempt is %d; it must be between 1 and %d", n, metrics.MaxAttempt))
+		n = 0
+	}
+	e.Attempt = int32(n)
+	return ok
+}
+
+func (b *Batch) boolField(s *scanner, p *metrics.Tri, name string) bool {
+	*p = metrics.Unsaid
+	switch s.peek() {
+	case 't':
+		*p = metrics.Yes
+		return s.word("true")
+	case 'f':
+		*p = metrics.No
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	}
+	b.wrong(metrics.CodeFieldInvalid, name, name+" must be true or false")
+	return s.skip(1)
+}
+
+// listField reads an array of strings.
+func (b *Batch) listField(s *scanner, p *[]string, name string) bool {
+	*p = nil
+	switch s.peek() {
+	case 'n':
+		return s.word("null")
+	case '[':
+	default:
+		b.wrong(metrics.CodeFieldInvalid, name, name+" must be an array of strings")
+		return s.skip(1)
+	}
+	b.list = b.list[:0]
+	good := true
+	some, ok := s.open('[', ']')
+	for some && ok {
+		if s.peek() == '"' {
+			var item string
+			item, ok = s.str()
+			b.list = append(b.list, item)
+		} else {
+			good, ok = false, s.skip(1)
+		}
+		if ok {
+			some, ok = s.more(']')
+		}
+	}
+	if !good {
+		b.wrong(metrics.CodeFieldInvalid, name, name+" must be an array of strings")
+	}
+	*p = b.keepList()
+	return ok
+}
+
+// unknownField keeps a member that is not a field for the event's attributes.
+func (b *Batch) unknownField(s *scanner, quoted []byte) bool {
+	s.deep = 0
+	value, ok := s.raw()
+	if s.deep >= MaxDepth {
+		b.wrong(metrics.CodeFieldInvalid, "attributes", fmt.Sprintf("a field that is not known is nested %d deep; at most %d is allowed", s.deep, MaxDepth-1))
+	}
+	b.attrs = append(append(b.attrs, ','), quoted...)
+	b.attrs = append(append(b.attrs, ':'), value...)
+	return ok
+}
+
+// attributes joins the member attributes, as it was given, with the unknown
+// members.
+func (b *Batch) attributes(given string) string {
+	if len(b.attrs) == 0 {
+		if given == "" || isEmptyObject(given) {
+			return ""
+		}
+		return given
+	}
+	start := b.room(len(given) + len(b.attrs) + 2)
+	if given == "" || isEmptyObject(given) {
+		b.arena = append(append(b.arena, '{'), b.attrs[1:]...)
+	} else {
+		b.arena = append(append(b.arena, given[:len(given)-1]...), b.attrs...)
+	}
+	b.arena = append(b.arena, '}')
+	return text(b.arena[start:])
+}
+
+func isEmptyObject(raw string) bool {
+	return len(bytes.TrimSpace(bytesOf(raw[1:len(raw)-1]))) == 0
+}

@@ -1,0 +1,5 @@
+package decode
+
+type spanBuffer struct{}
+
+func (s *spanBuffer) reset() {}
