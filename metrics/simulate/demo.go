@@ -1,0 +1,3 @@
+package simulate
+
+func demo() Scenario { return steady() }
