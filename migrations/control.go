@@ -1,8 +1,12 @@
 package migrations
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
-// Control holds the schema of control.db, under the folder control/.
-//
 //go:embed control/*.sql
-var Control embed.FS
+var controlFiles embed.FS
+
+// Control returns the migrations of control.db.
+func Control() (fs.FS, error) { return fs.Sub(controlFiles, "control") }

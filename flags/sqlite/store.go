@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -71,7 +70,7 @@ func open(path string, conns int, writer bool) (*sql.DB, error) {
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations.Control, "control")
+	files, err := migrations.Control()
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}

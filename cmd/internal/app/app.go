@@ -1,0 +1,293 @@
+// Package app wires tidemark together: from settings to a server that runs, and
+// back down in the reverse order. A test can start one and stop it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tidemark/flags/access"
+	control "tidemark/flags/sqlite"
+	"tidemark/web"
+	"tidemark/web/auth"
+	"tidemark/web/live"
+)
+
+// Options are the settings of a server. The zero value of a field is its default.
+type Options struct {
+	Data   string // folder of the store; required, created when missing
+	Listen string // HOST:PORT; port 0 takes any free one; default 127.0.0.1:8080
+	// MetricsListen serves /metrics alone, to anyone who reaches it; "" = nowhere.
+	MetricsListen string
+	// PublicURL is how browsers reach the server, for sign-in links; default
+	// http://LISTEN. With https the cookies are for HTTPS alone.
+	PublicURL string
+	Proxies   []netip.Prefix
+	Limits    web.Limits
+	// LogRequests logs every request.
+	LogRequests bool
+
+	Log *slog.Logger
+	Now func() time.Time
+	// Registry collects tidemark's own numbers; a new one by default.
+	Registry *prometheus.Registry
+}
+
+// App is a tidemark server.
+type App struct {
+	o      Options
+	log    *slog.Logger
+	ready  atomic.Bool
+	failed chan error
+
+	control *control.Store
+	keys    *access.Keyring
+	hub     *live.Hub
+	feed    *live.Feed
+	server  *web.Server
+	ln      net.Listener
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+	cleanups   []cleanup
+}
+
+// cleanup is one step down, with a name for the log.
+type cleanup struct {
+	name string
+	run  func(context.Context) error
+}
+
+// New checks the settings. It opens nothing.
+func New(o Options) (*App, error) {
+	if o.Data == "" {
+		return nil, errors.New("data: a folder is required (--data or TIDEMARK_DATA)")
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:8080"
+	}
+	for name, addr := range map[string]string{"listen": o.Listen, "metrics-listen": o.MetricsListen} {
+		if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
+			return nil, fmt.Errorf("%s: %q: want HOST:PORT", name, addr)
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	return &App{o: o, log: o.Log, failed: make(chan error, 1)}, nil
+}
+
+// Start opens the stores, listens and serves. When it fails, all that was begun is
+// undone. The context is for starting only; Stop ends what was started.
+func (a *App) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.cleanUp(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	for _, step := range []func(context.Context) error{a.openControl, a.openTelemetry, a.startBackground, a.buildServer, a.listen} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	a.ready.Store(true)
+	return nil
+}
+
+func (a *App) openControl(ctx context.Context) error {
+	store, err := control.Open(ctx, filepath.Join(a.o.Data, control.FileName))
+	if err != nil {
+		return err
+	}
+	a.control = store
+	a.onStop("control store", func(context.Context) error { return store.Close() })
+	a.keys = access.NewKeyring(access.KeyringOptions{Store: store, Now: a.o.Now})
+	a.onStop("last use of keys", a.keys.Flush)
+	return nil
+}
+
+// startBackground begins what goes on beside requests; it ends with Stop.
+func (a *App) startBackground(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	a.hub = live.NewHub(live.Options{})
+	a.feed = live.NewFeed(a.hub)
+	a.onStop("background work", func(context.Context) error {
+		cancel()
+		a.background.Wait()
+		return nil
+	})
+	a.background.Go(func() { a.feed.Run(ctx, time.Second) })
+	sessions := &control.Sessions{Store: a.control, Now: a.o.Now}
+	a.every(ctx, 30*time.Second, "last use of keys", a.keys.Flush)
+	a.every(ctx, time.Hour, "old sessions", sessions.Prune)
+	return nil
+}
+
+// every runs a piece of upkeep periodically. A failure is logged, and the next
+// period tries again.
+func (a *App) every(ctx context.Context, period time.Duration, name string, run func(context.Context) error) {
+	a.background.Go(func() {
+		t := time.NewTicker(period)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				if err := run(ctx); err != nil && ctx.Err() == nil {
+					a.log.ErrorContext(ctx, "upkeep failed", "what", name, "error", err)
+				}
+			}
+		}
+	})
+}
+
+func (a *App) buildServer(context.Context) error {
+	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	https := len(a.o.PublicURL) >= 8 && a.o.PublicURL[:8] == "https://"
+	who := auth.New(auth.Options{
+		Keys: a.keys, Store: a.control, Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now,
+		Secure: https, SignInPage: auth.PlainSignIn, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
+	})
+	var err error
+	a.server, err = web.New(web.Options{
+		Log: a.log, Now: a.o.Now, Auth: who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
+		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests,
+	})
+	return err
+}
+
+func (a *App) openTelemetry(context.Context) error { return nil }
+
+// listen begins to serve.
+func (a *App) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", a.o.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.ln = ln
+	a.serve("server", a.server.Serve, ln, func(ctx context.Context) error {
+		a.ready.Store(false)
+		a.hub.Close() // Streams end, so that shutting down need not wait for them.
+		return a.server.Shutdown(ctx)
+	})
+	if a.o.MetricsListen == "" {
+		return nil
+	}
+	if ln, err = lc.Listen(ctx, "tcp", a.o.MetricsListen); err != nil {
+		return fmt.Errorf("metrics-listen: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", web.MetricsHandler(a.o.Registry))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	a.serve("metrics server", srv.Serve, ln, srv.Shutdown)
+	return nil
+}
+
+// serve runs a server until its clean-up; if it ends by itself, Failed tells.
+func (a *App) serve(name string, serve func(net.Listener) error, ln net.Listener, stop func(context.Context) error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			select {
+			case a.failed <- fmt.Errorf("%s: %w", name, err):
+			default: // The first failure is the one that is told.
+			}
+		}
+	}()
+	a.onStop(name, func(ctx context.Context) error {
+		err := stop(ctx)
+		<-done
+		return err
+	})
+}
+
+// Addr is where the server listens.
+func (a *App) Addr() net.Addr { return a.ln.Addr() }
+
+// URL is how browsers reach the server.
+func (a *App) URL() string {
+	if a.o.PublicURL != "" {
+		return a.o.PublicURL
+	}
+	host, port, err := net.SplitHostPort(a.ln.Addr().String())
+	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// SignInLink makes a link that signs a browser in once, as an administrator named
+// operator.
+func (a *App) SignInLink(ctx context.Context) (string, error) {
+	u := access.User{Name: "operator", Role: access.Administrator}
+	path, err := auth.NewLink(ctx, a.control, u, a.o.Now(), "cli:serve")
+	if err != nil {
+		return "", err
+	}
+	return a.URL() + path, nil
+}
+
+// Server is the HTTP server, once started.
+func (a *App) Server() *web.Server { return a.server }
+
+// Access keeps the keys, once started.
+func (a *App) Access() access.Store { return a.control }
+
+// Failed receives an error when the server ends by itself.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Ready says why the server cannot serve; nil when it can.
+func (a *App) Ready(context.Context) error {
+	if !a.ready.Load() {
+		return errors.New("starting or stopping")
+	}
+	return nil
+}
+
+// Stop takes everything down, last begun first: it stops listening, finishes the
+// requests being answered, writes what is in memory, and closes the stores. The
+// context bounds how long requests are waited for.
+func (a *App) Stop(ctx context.Context) error { return a.cleanUp(ctx) }
+
+func (a *App) onStop(name string, run func(context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, run})
+}
+
+func (a *App) cleanUp(ctx context.Context) error {
+	var all []error
+	for i := len(a.cleanups) - 1; i >= 0; i-- {
+		c := a.cleanups[i]
+		a.log.DebugContext(ctx, "stopping", "what", c.name)
+		if err := c.run(ctx); err != nil {
+			all = append(all, fmt.Errorf("stop %s: %w", c.name, err))
+		}
+	}
+	a.cleanups = nil
+	return errors.Join(all...)
+}

@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limiter holds a token bucket for each of many keys, such as addresses. Its
+// memory is bounded: buckets that are full again are forgotten, and when still too
+// many are left, all but the busiest are.
+type Limiter struct {
+	rate  rate.Limit
+	burst int
+	max   int
+	now   func() time.Time
+
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
+}
+
+// NewLimiter allows perSecond of each key on average and burst at once, and keeps
+// at most maxKeys buckets. perSecond ≤ 0 means no limit.
+func NewLimiter(perSecond float64, burst, maxKeys int, now func() time.Time) *Limiter {
+	l := &Limiter{rate: rate.Limit(perSecond), burst: burst, max: maxKeys, now: now, buckets: map[string]*rate.Limiter{}}
+	if perSecond <= 0 {
+		l.rate = rate.Inf
+	}
+	return l
+}
+
+// Take uses one token of a key; when there is none it returns how long it takes
+// until there is one, and uses nothing.
+func (l *Limiter) Take(key string) (wait time.Duration) {
+	if l == nil || l.rate == rate.Inf {
+		return 0
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(key, now)
+	if b.AllowN(now, 1) {
+		return 0
+	}
+	return l.until(b, now)
+}
+
+// Wait returns how long it takes until a key has a token, without using it.
+func (l *Limiter) Wait(key string) time.Duration {
+	if l == nil || l.rate == rate.Inf {
+		return 0
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.buckets[key]
+	if !ok || b.TokensAt(now) >= 1 {
+		return 0
+	}
+	return l.until(b, now)
+}
+
+func (l *Limiter) until(b *rate.Limiter, now time.Time) time.Duration {
+	missing := 1 - b.TokensAt(now)
+	return max(time.Millisecond, time.Duration(missing/float64(l.rate)*float64(time.Second)))
+}
+
+func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
+	b, ok := l.buckets[key]
+	if ok {
+		return b
+	}
+	if len(l.buckets) >= l.max {
+		l.sweep(now)
+	}
+	b = rate.NewLimiter(l.rate, l.burst)
+	l.buckets[key] = b
+	return b
+}
+
+// sweep forgets full buckets: a new one is the same. If that frees too little,
+// it forgets those that are more than half full as well, and at last all.
+func (l *Limiter) sweep(now time.Time) {
+	for _, full := range []float64{float64(l.burst), float64(l.burst) / 2, -1e18} {
+		for k, b := range l.buckets {
+			if b.TokensAt(now) >= full {
+				delete(l.buckets, k)
+			}
+		}
+		if len(l.buckets) < l.max {
+			return
+		}
+	}
+}

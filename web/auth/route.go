@@ -1,0 +1,32 @@
+// Package auth finds out who makes a request and whether they may: API keys for
+// services, sessions for browsers, permissions for routes, and limits for all.
+package auth
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags/access"
+)
+
+// Route is one line of the URL map. Every route names what it asks of the caller;
+// the zero Permission is refused when the server is built.
+type Route struct {
+	Method string
+	Path   string // in echo's form: /api/v1/features/:feature
+	May    access.Permission
+	Handle echo.HandlerFunc
+	// Stream routes answer for as long as the client listens, or block on purpose:
+	// they have no write deadline and do not count as in flight.
+	Stream bool
+	// Body routes read large bodies; others are held to 1 MiB.
+	Body bool
+}
+
+const identityKey = "identity"
+
+// Who returns the identity of the request; nil when nobody in particular asks,
+// which happens on public routes only.
+func Who(c echo.Context) *access.Identity {
+	id, _ := c.Get(identityKey).(*access.Identity)
+	return id
+}

@@ -1,0 +1,237 @@
+// Package live tells browsers and programs what has just changed, over server-sent
+// events. A subscriber has a bounded queue: one that cannot keep up is dropped and
+// told so, and nobody else waits for it.
+package live
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Errors of subscribing. Test with errors.Is.
+var (
+	// ErrTooMany means that there are MaxSubscribers already.
+	ErrTooMany = errors.New("too many live subscribers")
+	// ErrClosed means that the hub is stopping.
+	ErrClosed = errors.New("live updates are stopping")
+)
+
+// The topics. Those of one feature or write are made by functions.
+const (
+	TopicOverview = "overview" // any feature changed
+	TopicPipeline = "pipeline" // the telemetry itself changed
+	TopicTail     = "events"   // each event as it is acknowledged
+)
+
+// FeatureTopic is told when something of the feature changed.
+func FeatureTopic(feature string) string { return "feature:" + feature }
+
+// WriteTopic is told when an event of the write was acknowledged.
+func WriteTopic(writeID string) string { return "write:" + writeID }
+
+// Message is one server-sent event.
+type Message struct {
+	ID    uint64 // grows by one for each message of the hub; 0 on those made for one subscriber
+	Topic string
+	Event string // the SSE event name, such as changed
+	Data  string // one line, usually JSON
+}
+
+// Options configure a Hub.
+type Options struct {
+	MaxSubscribers int // default 1,000
+	Queue          int // messages that may wait for one subscriber; default 256
+	Replay         int // messages kept for Last-Event-ID; default 512
+}
+
+// Hub passes messages on. It is safe for concurrent use.
+type Hub struct {
+	o Options
+
+	mu     sync.Mutex
+	closed bool
+	last   uint64
+	topics map[string]map[*Subscription]struct{}
+	count  int
+	replay []Message // the latest, oldest first; without the tail's, which are too many
+
+	dropped atomic.Uint64
+	watched atomic.Int64 // subscriptions to tail and writes: no need to look at events for nobody
+}
+
+// NewHub returns a Hub.
+func NewHub(o Options) *Hub {
+	if o.MaxSubscribers <= 0 {
+		o.MaxSubscribers = 1000
+	}
+	if o.Queue <= 0 {
+		o.Queue = 256
+	}
+	if o.Replay <= 0 {
+		o.Replay = 512
+	}
+	return &Hub{o: o, topics: map[string]map[*Subscription]struct{}{}}
+}
+
+// Subscription receives the messages of its topics.
+type Subscription struct {
+	C <-chan Message // closed when the subscription ends, for whatever reason
+
+	hub     *Hub
+	c       chan Message
+	topics  []string
+	slow    bool // under hub.mu
+	ended   bool // under hub.mu
+	missed  []Message
+	resumed bool
+}
+
+// Subscribe begins to receive the topics. after is the last id that the client
+// saw, 0 for none: what it missed since is sent first where it is still known.
+func (h *Hub) Subscribe(after uint64, topics ...string) (*Subscription, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	if h.count >= h.o.MaxSubscribers {
+		return nil, ErrTooMany
+	}
+	s := &Subscription{hub: h, c: make(chan Message, h.o.Queue), topics: topics}
+	s.C = s.c
+	s.missed, s.resumed = h.since(after, topics)
+	for _, t := range topics {
+		if h.topics[t] == nil {
+			h.topics[t] = map[*Subscription]struct{}{}
+		}
+		h.topics[t][s] = struct{}{}
+		if watchesEvents(t) {
+			h.watched.Add(1)
+		}
+	}
+	h.count++
+	return s, nil
+}
+
+func watchesEvents(topic string) bool {
+	return topic == TopicTail || strings.HasPrefix(topic, WriteTopic(""))
+}
+
+// since returns what was said after a message, and whether nothing is missing.
+func (h *Hub) since(after uint64, topics []string) ([]Message, bool) {
+	if after == 0 || after >= h.last {
+		return nil, after == h.last
+	}
+	want := map[string]bool{}
+	for _, t := range topics {
+		want[t] = true
+	}
+	var out []Message
+	for _, m := range h.replay {
+		if m.ID > after && want[m.Topic] {
+			out = append(out, m)
+		}
+	}
+	return out, len(h.replay) > 0 && h.replay[0].ID <= after+1
+}
+
+// Missed returns what was said since the client's last message; complete is false
+// when some of that is forgotten, and the client had better load everything anew.
+func (s *Subscription) Missed() (ms []Message, complete bool) { return s.missed, s.resumed }
+
+// Slow reports whether the subscription ended because its queue was full.
+func (s *Subscription) Slow() bool {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.slow
+}
+
+// Close ends the subscription. It may be called more than once.
+func (s *Subscription) Close() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.end(s)
+}
+
+// end removes a subscription; the caller holds the lock.
+func (h *Hub) end(s *Subscription) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	for _, t := range s.topics {
+		delete(h.topics[t], s)
+		if len(h.topics[t]) == 0 {
+			delete(h.topics, t)
+		}
+		if watchesEvents(t) {
+			h.watched.Add(-1)
+		}
+	}
+	h.count--
+	close(s.c)
+}
+
+// Publish passes a message to everyone who has the topic. It never waits.
+func (h *Hub) Publish(topic, event, data string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.last++
+	m := Message{ID: h.last, Topic: topic, Event: event, Data: data}
+	if topic != TopicTail {
+		if len(h.replay) == h.o.Replay {
+			h.replay = append(h.replay[:0], h.replay[1:]...)
+		}
+		h.replay = append(h.replay, m)
+	}
+	for s := range h.topics[topic] {
+		select {
+		case s.c <- m:
+		default:
+			s.slow = true
+			h.dropped.Add(1)
+			h.end(s)
+		}
+	}
+}
+
+// Wanted reports whether anyone has the topic.
+func (h *Hub) Wanted(topic string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.topics[topic]) > 0
+}
+
+// Close ends every subscription and refuses new ones.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, subs := range h.topics {
+		for s := range subs {
+			h.end(s)
+		}
+	}
+}
+
+// Stats returns how many subscribers there are and how many were dropped as too slow.
+func (h *Hub) Stats() (subscribers int, dropped uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count, h.dropped.Load()
+}
+
+// lastID reads a Last-Event-ID; what is not a number is 0.
+func lastID(s string) uint64 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
