@@ -14,21 +14,6 @@ import (
 	"tidemark/metrics/sketch"
 )
 
-// CompareSeries is the order in which stores yield series: field by field, in the
-// order in which metrics.Series declares them.
-func CompareSeries(a, b *metrics.Series) int {
-	return cmp.Or(
-		strings.Compare(a.Feature, b.Feature), strings.Compare(string(a.Metric), string(b.Metric)),
-		strings.Compare(a.Replica, b.Replica), strings.Compare(a.Region, b.Region),
-		strings.Compare(a.Model, b.Model), strings.Compare(a.Variant, b.Variant),
-		strings.Compare(a.Mechanism, b.Mechanism),
-		strings.Compare(a.FromStage, b.FromStage), strings.Compare(a.FromPlace, b.FromPlace),
-		strings.Compare(a.ToStage, b.ToStage), strings.Compare(a.ToPlace, b.ToPlace),
-		strings.Compare(a.Scope, b.Scope), cmp.Compare(a.Param, b.Param),
-		strings.Compare(a.Rule, b.Rule), strings.Compare(a.Verdict, b.Verdict),
-	)
-}
-
 type foundCell struct {
 	series metrics.Series
 	start  int64
@@ -55,7 +40,7 @@ func (m *Memory) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.Cell
 		return err
 	}
 	slices.SortFunc(found, func(a, b foundCell) int {
-		return cmp.Or(CompareSeries(&a.series, &b.series), cmp.Compare(a.start, b.start))
+		return cmp.Or(metrics.CompareSeries(&a.series, &b.series), cmp.Compare(a.start, b.start))
 	})
 	for i := range found {
 		if err := fn(&found[i].series, found[i].start, found[i].cell); err != nil {
@@ -76,7 +61,7 @@ func (m *Memory) ListSeries(ctx context.Context, feature string) (list []metrics
 				}
 			}
 		}
-		list = slices.SortedFunc(maps.Keys(all), func(a, b metrics.Series) int { return CompareSeries(&a, &b) })
+		list = slices.SortedFunc(maps.Keys(all), func(a, b metrics.Series) int { return metrics.CompareSeries(&a, &b) })
 		return nil
 	})
 	return list, err

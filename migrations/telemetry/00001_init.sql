@@ -18,7 +18,8 @@ CREATE TABLE partition (
     newest   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- name is the series as a JSON array, so that equal series have equal names.
+-- name is the series as a JSON object without empty fields: equal series have
+-- equal names, also after a field was added.
 CREATE TABLE series (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
