@@ -1,0 +1,22 @@
+// The one script of every page. Without it pages still work: what it does is keep
+// them current, and save steps. Each module looks for its own elements.
+import { theme } from "./theme.js";
+import { keys } from "./keys.js";
+import { times } from "./times.js";
+import { copies } from "./copy.js";
+import { live } from "./live.js";
+import { series } from "./series.js";
+
+document.documentElement.classList.add("js");
+theme();
+keys();
+copies();
+
+// What depends on the page's content runs again whenever a part was exchanged.
+const fresh = () => {
+  times();
+  series();
+};
+fresh();
+document.addEventListener("htmx:after:swap", fresh);
+live();

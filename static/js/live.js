@@ -1,0 +1,90 @@
+// One stream a page says that something changed; the page then fetches its own
+// content again and morphs it in place, so that focus, selection and scroll stay.
+const LEAST = 2000; // ms between refreshes
+
+const words = {
+  live: "Live",
+  paused: "Paused",
+  lost: "Connection lost, trying again",
+};
+
+class Live {
+  constructor(control) {
+    this.control = control;
+    this.status = control.querySelector("[role=status]");
+    this.toggle = control.querySelector("[data-live-toggle]");
+    this.topic = control.dataset.topic;
+    this.last = Date.now();
+    this.paused = false;
+    this.due = false;
+    this.timer = 0;
+    this.toggle.addEventListener("click", () => this.pause(!this.paused));
+    document.addEventListener("visibilitychange", () => this.wake());
+    addEventListener("pagehide", () => this.source?.close());
+    addEventListener("pageshow", (event) => event.persisted && this.connect());
+    this.connect();
+  }
+
+  connect() {
+    this.source?.close();
+    this.source = new EventSource(`/live?topic=${encodeURIComponent(this.topic)}`);
+    this.source.addEventListener("open", () => this.say(this.paused ? "paused" : "live"));
+    this.source.addEventListener("error", () => {
+      if (!this.paused) this.say("lost");
+      if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 5000);
+    });
+    this.source.addEventListener("changed", () => this.changed());
+  }
+
+  // say changes the words only when they differ, so that a screen reader hears each once.
+  say(state) {
+    if (this.control.dataset.state === state) return;
+    this.control.dataset.state = state;
+    this.status.textContent = words[state];
+    this.toggle.textContent = state === "paused" ? "Resume" : "Pause";
+  }
+
+  pause(yes) {
+    this.paused = yes;
+    this.say(yes ? "paused" : "live");
+    if (!yes) this.changed();
+  }
+
+  wake() {
+    if (!document.hidden && this.due) this.changed();
+  }
+
+  changed() {
+    this.due = true;
+    if (this.paused || document.hidden || this.timer) return;
+    this.timer = setTimeout(() => this.refresh(), Math.max(0, this.last + LEAST - Date.now()));
+  }
+
+  // busy holds back while the reader is in the middle of something that a change
+  // would take away: typing in the page, or an open dialog.
+  busy() {
+    const page = document.querySelector("#page");
+    const at = document.activeElement;
+    return document.querySelector("dialog[open]") || (page?.contains(at) && at.matches("input, textarea, select"));
+  }
+
+  async refresh() {
+    this.timer = 0;
+    if (this.paused || document.hidden) return;
+    if (this.busy()) {
+      this.timer = setTimeout(() => this.refresh(), LEAST);
+      return;
+    }
+    this.due = false;
+    this.last = Date.now();
+    if (window.htmx) {
+      await window.htmx.ajax("GET", location.pathname + location.search, { target: "#page", swap: "outerMorph ignoreTitle:true" });
+    }
+  }
+}
+
+// live starts the stream when the page has a control for it.
+export function live() {
+  const control = document.querySelector("[data-topic]");
+  if (control && window.htmx && window.EventSource) new Live(control);
+}
