@@ -68,10 +68,11 @@ func (r *Reporter) Backlog(ctx context.Context, q Query) (*Backlog, error) {
 	if err != nil {
 		return nil, err
 	}
-	oldest, err := r.openFrom(ctx, q.Feature, q.Replica)
+	open, err := r.open(ctx, q.Feature)
 	if err != nil {
 		return nil, err
 	}
+	oldest, _ := open.oldest(q.Feature, q.Replica)
 	acc, err := r.readBacklog(ctx, q, now, oldest)
 	if err != nil {
 		return nil, err
@@ -84,11 +85,7 @@ func (r *Reporter) Backlog(ctx context.Context, q Query) (*Backlog, error) {
 		if !s.Expected {
 			continue
 		}
-		b, err := r.replicaBacklog(ctx, q.Feature, s, acc.at(s.Replica), now)
-		if err != nil {
-			return nil, err
-		}
-		out.Replicas = append(out.Replicas, b)
+		out.Replicas = append(out.Replicas, replicaBacklog(q.Feature, s, acc.at(s.Replica), open, now))
 	}
 	states := make([]ReplicaState, len(out.Replicas))
 	for i := range out.Replicas {
@@ -148,23 +145,25 @@ func overlap(begin, end, from, to int64) float64 {
 	return float64(max(0, min(end, to)-max(begin, from))) / float64(end-begin)
 }
 
-func (r *Reporter) replicaBacklog(ctx context.Context, feature string, s ReplicaState, a *backlogAcc, now int64) (ReplicaBacklog, error) {
+func replicaBacklog(feature string, s ReplicaState, a *backlogAcc, open *openList, now int64) ReplicaBacklog {
 	b := ReplicaBacklog{
 		ReplicaState: s, Unconfirmed: a.open,
 		Arrival: a.arrived / rateWindow.Seconds(), Satisfied: a.satisfied / rateWindow.Seconds(),
 	}
 	if a.open > 0 {
-		at, err := r.openFrom(ctx, feature, s.Replica)
-		if err != nil {
-			return b, err
-		}
-		if at == nil { // the row lags by a checkpoint: the window's start is near enough
-			at = ptr(min(a.first, now))
-		}
-		b.UnconfirmedSince = at
+		b.UnconfirmedSince = a.since(open, feature, s.Replica, now)
 	}
 	b.judge(now, quantile(&a.recent, 0.99))
-	return b, nil
+	return b
+}
+
+// since is when the oldest open pair began: exact when its write is among those
+// read, else the start of its window.
+func (a *backlogAcc) since(open *openList, feature, replica string, now int64) *int64 {
+	if at, exact := open.oldest(feature, replica); exact && at != nil {
+		return at
+	}
+	return ptr(min(a.first, now))
 }
 
 // judge sets the state and what follows from it. usual is the 99th percentile of

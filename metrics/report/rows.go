@@ -84,6 +84,10 @@ func (r *Reporter) rows(ctx context.Context, p *plan, names []string) ([]*featur
 	if err != nil {
 		return nil, err
 	}
+	open, err := r.open(ctx, p.Feature)
+	if err != nil {
+		return nil, err
+	}
 	acc := groups[featureAcc]{}
 	for _, n := range names {
 		acc.at(n)
@@ -99,7 +103,7 @@ func (r *Reporter) rows(ctx context.Context, p *plan, names []string) ([]*featur
 	for _, name := range acc.keys() {
 		a := acc[name]
 		a.Feature = name
-		if err := r.finish(ctx, p, h, a); err != nil {
+		if err := r.finish(ctx, p, h, open, a); err != nil {
 			return nil, err
 		}
 		out = append(out, a)
@@ -142,7 +146,7 @@ func (a *featureAcc) visible(p *plan, w window, c *sketch.Cell) {
 	}
 }
 
-func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, a *featureAcc) error {
+func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, open *openList, a *featureAcc) error {
 	a.Writes = a.writes.N
 	a.Committed = NewRatio(a.writes.Hits, a.writes.N)
 	a.First, a.All, a.Pending = quantiles(&a.first), quantiles(&a.all), pending(&a.all)
@@ -159,7 +163,7 @@ func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, a *featureAcc)
 		}
 	}
 	states := r.replicas(h, a.Feature, a.expecting())
-	if err := r.summarise(ctx, p.now, states, a); err != nil {
+	if err := r.summarise(ctx, p.now, states, open, a); err != nil {
 		return err
 	}
 	a.State, a.Answer = Judge(r.facts(p, a))
@@ -178,15 +182,18 @@ func (a *featureAcc) expecting() []string {
 }
 
 // summarise sets the backlog: all pairs open now, also those begun before the range.
-func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaState, a *featureAcc) error {
+func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaState, open *openList, a *featureAcc) error {
 	b := BacklogSummary{Silent: silentNames(states)}
-	oldest, err := r.openFrom(ctx, a.Feature, "")
+	oldest, exact := open.oldest(a.Feature, "")
+	n, first, err := r.unconfirmed(ctx, a.Feature, now, oldest)
 	if err != nil {
 		return err
 	}
-	b.UnconfirmedSince = oldest
-	if b.Unconfirmed, err = r.unconfirmed(ctx, a, now, oldest); err != nil {
-		return err
+	switch b.Unconfirmed = n; {
+	case n > 0 && exact:
+		b.UnconfirmedSince = oldest
+	case n > 0:
+		b.UnconfirmedSince = ptr(min(first, now))
 	}
 	for i := range states {
 		if s := &states[i]; s.Expected && s.Silent && s.LastHeard != nil && (b.SilentSince == nil || *s.LastHeard < *b.SilentSince) {
@@ -195,32 +202,34 @@ func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaSta
 	}
 	// A feature with no route and no expectation has nothing to be behind with.
 	if len(b.Silent) == 0 && slices.ContainsFunc(states, func(s ReplicaState) bool { return s.Expected }) {
-		b.Count, b.OldestAgeNS = ptr(b.Unconfirmed), since(oldest, now)
+		b.Count, b.OldestAgeNS = ptr(n), since(b.UnconfirmedSince, now)
 	}
 	a.Backlog = b
 	return nil
 }
 
-// unconfirmed counts the open pairs since the oldest open write.
-func (r *Reporter) unconfirmed(ctx context.Context, a *featureAcc, now int64, oldest *int64) (int64, error) {
-	if oldest == nil {
-		return 0, nil
+// unconfirmed counts the open pairs begun at or after a time, and says when the
+// window of the first of them starts (Unix ns).
+func (r *Reporter) unconfirmed(ctx context.Context, feature string, now int64, oldest *int64) (n, first int64, err error) {
+	if oldest == nil || *oldest >= now {
+		return 0, 0, nil
 	}
 	from := max(*oldest, now-int64(MaxRange)+int64(time.Hour), 0)
-	if from >= now {
-		return 0, nil
-	}
-	p, err := r.plan(Query{Feature: a.Feature, From: time.Unix(0, from), To: time.Unix(0, now)}, MaxPoints)
+	p, err := r.plan(Query{Feature: feature, From: time.Unix(0, from), To: time.Unix(0, now)}, MaxPoints)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var n int64
 	err = r.cells(ctx, []segment{{p.level, p.from, p.to}}, p.match(), []metrics.Metric{metrics.MetricVisible},
-		func(_ *metrics.Series, _ window, c *sketch.Cell) error {
-			n += pending(c)
+		func(_ *metrics.Series, w window, c *sketch.Cell) error {
+			if k := pending(c); k > 0 {
+				n += k
+				if at := w.start * int64(time.Second); first == 0 || at < first {
+					first = at
+				}
+			}
 			return nil
 		})
-	return n, err
+	return n, first, err
 }
 
 // facts is what Judge needs of a row.

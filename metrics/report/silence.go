@@ -59,10 +59,14 @@ func (r *Reporter) replicas(h *heard, feature string, also []string) []ReplicaSt
 	}
 	for i := range h.list {
 		e := &h.list[i]
-		if e.Feature != feature || e.Replica == "" {
+		name := e.Replica
+		if _, ok := states[e.Service]; name == "" && ok {
+			name = e.Service // a service that names no replica is its own
+		}
+		if e.Feature != feature || name == "" {
 			continue
 		}
-		s := states.at(e.Replica)
+		s := states.at(name)
 		s.Region = cmp.Or(s.Region, e.Region)
 		if s.LastHeard == nil || e.Last > *s.LastHeard {
 			s.LastHeard = ptr(e.Last)
@@ -95,17 +99,42 @@ func quiet(last *int64, now int64) bool {
 	return last == nil || now-*last > int64(metrics.DefaultSilence)
 }
 
-// openFrom is the initiation of the oldest open write; nil when there is none.
-func (r *Reporter) openFrom(ctx context.Context, feature, replica string) (*int64, error) {
-	open, err := r.r.OpenWrites(ctx, metrics.SpilledQuery{Feature: feature, Replica: replica, Limit: 1})
+// openList is the oldest open writes, oldest first, in one reading.
+type openList struct {
+	rows []metrics.OpenWrite
+	// rest is a time (Unix ns) before which no other write is open; nil when rows are
+	// all there are.
+	rest *int64
+}
+
+// maxOpenRows is how many open writes one answer looks at.
+const maxOpenRows = 2000
+
+// open reads the open writes of a feature, or of all.
+func (r *Reporter) open(ctx context.Context, feature string) (*openList, error) {
+	rows, err := r.r.OpenWrites(ctx, metrics.SpilledQuery{Feature: feature, Limit: maxOpenRows})
 	if err != nil {
-		return nil, fmt.Errorf("read open writes of %q at %q: %w", feature, replica, err)
+		return nil, fmt.Errorf("read open writes of %q: %w", feature, err)
 	}
-	if len(open) == 0 {
-		return nil, nil
+	slices.SortStableFunc(rows, func(a, b metrics.OpenWrite) int { return cmp.Compare(a.Initiated, b.Initiated) })
+	l := &openList{rows: rows}
+	if len(rows) >= maxOpenRows {
+		l.rest = &rows[len(rows)-1].Initiated
 	}
-	first := slices.MinFunc(open, func(a, b metrics.OpenWrite) int { return cmp.Compare(a.Initiated, b.Initiated) })
-	return &first.Initiated, nil
+	return l, nil
+}
+
+// oldest is when the oldest open write of a feature (missing at a replica, when one
+// is named) began. When it is not among the rows, exact is false and at is a bound
+// before which there is none; nil says that there is none at all.
+func (l *openList) oldest(feature, replica string) (at *int64, exact bool) {
+	for i := range l.rows {
+		w := &l.rows[i]
+		if w.Feature == feature && (replica == "" || slices.Contains(w.Missing, replica)) {
+			return &w.Initiated, true
+		}
+	}
+	return l.rest, l.rest == nil
 }
 
 func since(at *int64, now int64) *int64 {
@@ -113,4 +142,14 @@ func since(at *int64, now int64) *int64 {
 		return nil
 	}
 	return ptr(max(0, now-*at))
+}
+
+// Silence says when the replicas of a feature were last heard of, in order of name:
+// those of its route, those named, and any others that were heard.
+func (r *Reporter) Silence(ctx context.Context, feature string, also []string) ([]ReplicaState, error) {
+	h, err := r.heard(ctx, r.now().UnixNano())
+	if err != nil {
+		return nil, err
+	}
+	return r.replicas(h, feature, also), nil
 }

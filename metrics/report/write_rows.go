@@ -178,7 +178,9 @@ func (r *Reporter) openOfKey(ctx context.Context, q WriteQuery) (map[string][]st
 	}
 	out := map[string][]string{}
 	for i := range list {
-		out[list[i].WriteID] = list[i].Missing
+		if list[i].Key == q.Key {
+			out[list[i].WriteID] = list[i].Missing
+		}
 	}
 	return out, nil
 }

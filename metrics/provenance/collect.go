@@ -1,0 +1,211 @@
+package provenance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"tidemark/metrics"
+	"tidemark/metrics/report"
+)
+
+// collected is what was read for a story.
+type collected struct {
+	id, feature, key string
+	now              int64
+	events           []metrics.Event // of the write, in the total order
+	ofKey            []metrics.Event // of its key, in the total order
+	config           metrics.FeatureConfig
+	truncated        bool
+	// visible holds the replicas that report visibility: there applied is not taken
+	// for visible.
+	visible map[string]bool
+}
+
+func (t *Teller) collect(ctx context.Context, id string) (*collected, error) {
+	found, more, err := t.r.Find(ctx, metrics.FindQuery{
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find write %q: %w", id, err)
+	}
+	c := &collected{id: id, now: t.now().UnixNano(), truncated: more}
+	c.events = distinct(found, func(e *metrics.Event) bool { return e.WriteID == id })
+	if len(c.events) == 0 {
+		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)
+	}
+	for i := range c.events {
+		c.feature = cmp.Or(c.feature, c.events[i].Feature)
+		c.key = cmp.Or(c.key, c.events[i].Key)
+	}
+	at := c.now
+	if begun := c.begun(); begun != nil {
+		at = *begun
+	}
+	c.config, _ = t.r.Config(c.feature, at)
+	if err := t.collectKey(ctx, c); err != nil {
+		return nil, err
+	}
+	return c, t.collectVisible(ctx, c)
+}
+
+// collectVisible finds which replicas report visibility. The events at hand mostly
+// say so; where a replica is only known to apply, what was seen of the whole feature
+// decides.
+func (t *Teller) collectVisible(ctx context.Context, c *collected) error {
+	c.visible = map[string]bool{}
+	applied := false
+	for _, list := range [][]metrics.Event{c.events, c.ofKey} {
+		for i := range list {
+			if e := &list[i]; e.Kind == metrics.KindVisible {
+				c.visible[place(e)] = true
+			}
+		}
+	}
+	for i := range c.events {
+		e := &c.events[i]
+		applied = applied || e.Kind == metrics.KindApplied && !c.visible[place(e)]
+	}
+	if !applied {
+		return nil
+	}
+	series, err := t.r.ListSeries(ctx, c.feature)
+	if err != nil {
+		return fmt.Errorf("list series of %q: %w", c.feature, err)
+	}
+	for i := range series {
+		if s := &series[i]; s.Metric == metrics.MetricHop && s.ToStage == metrics.KindVisible.String() {
+			c.visible[s.ToPlace] = true
+		}
+	}
+	return nil
+}
+
+// collectKey reads the events of the write's key: later versions may satisfy it.
+func (t *Teller) collectKey(ctx context.Context, c *collected) error {
+	if c.key == "" {
+		c.ofKey = c.events
+		return nil
+	}
+	found, _, err := t.r.Find(ctx, metrics.FindQuery{
+		Kind: metrics.EntityKey, Entity: metrics.KeyEntity(c.feature, c.key), Limit: maxKeyEvents,
+	})
+	if err != nil {
+		return fmt.Errorf("find key %q of %q: %w", c.key, c.feature, err)
+	}
+	c.ofKey = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature && e.Key == c.key })
+	return nil
+}
+
+// distinct keeps the wanted events, each event id once, in the total order.
+func distinct(events []metrics.Event, want func(*metrics.Event) bool) []metrics.Event {
+	kept := slices.DeleteFunc(events, func(e metrics.Event) bool { return !want(&e) })
+	report.SortEvents(kept)
+	return slices.CompactFunc(kept, func(a, b metrics.Event) bool { return a.EventID != "" && a.EventID == b.EventID })
+}
+
+// first is the corrected time of the earliest event of a kind; nil when none.
+func (c *collected) first(kind metrics.Kind) *int64 {
+	for i := range c.events {
+		if c.events[i].Kind == kind {
+			at := c.events[i].Corrected()
+			return &at
+		}
+	}
+	return nil
+}
+
+// begun is when the user acted: initiated, else the earliest stage at the origin.
+func (c *collected) begun() *int64 {
+	return cmp.Or(c.first(metrics.KindInitiated), c.first(metrics.KindCommitted), c.first(metrics.KindPublished))
+}
+
+// version is the least version said, as in the fold: events of one write agree.
+func (c *collected) version() metrics.Version {
+	for i := range c.events {
+		if e := &c.events[i]; e.Kind.IsStage() && !e.Version.IsZero() {
+			return e.Version
+		}
+	}
+	return metrics.Version{}
+}
+
+// expected is the union of what events expect, else the feature's route.
+func (c *collected) expected() []string {
+	out := []string{}
+	for i := range c.events {
+		out = append(out, c.events[i].Expect...)
+	}
+	if len(out) == 0 {
+		for _, rr := range c.config.Replicas {
+			out = append(out, rr.Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (c *collected) stateBased(replica string) bool {
+	for _, rr := range c.config.Replicas {
+		if rr.Name == replica {
+			return rr.Kind == metrics.StateBased
+		}
+	}
+	return false
+}
+
+// place is where an event happened: its replica, else the service that reported it.
+func place(e *metrics.Event) string { return cmp.Or(e.Replica, e.Service) }
+
+// satisfied finds when the write was satisfied at a replica, and by which other write
+// when it was not itself. At is nil when it is not.
+func (c *collected) satisfied(replica string) (at *int64, by *Superseded) {
+	kind := metrics.KindApplied
+	if c.visible[replica] {
+		kind = metrics.KindVisible
+	}
+	at = arrival(c.events, kind, replica)
+	own := c.version()
+	if !c.stateBased(replica) || !own.Kind.TotalOrder() {
+		return at, nil
+	}
+	for i := range c.ofKey {
+		e := &c.ofKey[i]
+		if e.WriteID == "" || e.WriteID == c.id || e.Kind != kind || place(e) != replica {
+			continue
+		}
+		t := e.Corrected()
+		if at != nil && *at <= t { // in order of time: nothing earlier follows
+			break
+		}
+		if v := c.versionOf(e); metrics.Compare(own, v) == metrics.Before {
+			return &t, &Superseded{WriteID: e.WriteID, Version: v.String(), At: t}
+		}
+	}
+	return at, nil
+}
+
+// versionOf is the version of the write that an event of the key belongs to: the
+// event's own, or what another event of that write said.
+func (c *collected) versionOf(e *metrics.Event) metrics.Version {
+	if !e.Version.IsZero() {
+		return e.Version
+	}
+	for i := range c.ofKey {
+		if o := &c.ofKey[i]; o.WriteID == e.WriteID && !o.Version.IsZero() && o.Kind.IsStage() {
+			return o.Version
+		}
+	}
+	return metrics.Version{}
+}
+
+func arrival(events []metrics.Event, kind metrics.Kind, replica string) *int64 {
+	for i := range events {
+		if e := &events[i]; e.Kind == kind && place(e) == replica {
+			at := e.Corrected()
+			return &at
+		}
+	}
+	return nil
+}

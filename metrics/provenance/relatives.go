@@ -1,0 +1,121 @@
+package provenance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tidemark/metrics"
+	"tidemark/metrics/report"
+)
+
+// relatives finds the causal parents that the write names, and the writes that name
+// it: those of the same key and of the same session that are kept.
+func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
+	parents := []string{}
+	for i := range c.events {
+		for _, p := range c.events[i].Parents {
+			if p != c.id && !slices.Contains(parents, p) && len(parents) < maxRelatives {
+				parents = append(parents, p)
+			}
+		}
+	}
+	for _, id := range parents {
+		events, _, err := t.r.Find(ctx, metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents})
+		if err != nil {
+			return fmt.Errorf("find parent %q of write %q: %w", id, c.id, err)
+		}
+		s.Parents = append(s.Parents, relative(id, events))
+	}
+	events := slices.Clone(c.ofKey)
+	if s.SessionID != "" {
+		found, _, err := t.r.Find(ctx, metrics.FindQuery{
+			Kind: metrics.EntitySession, Entity: metrics.SessionEntity(s.SessionID), Limit: maxKeyEvents,
+		})
+		if err != nil {
+			return fmt.Errorf("find session of write %q: %w", c.id, err)
+		}
+		events = append(events, found...)
+	}
+	s.Children = children(c.id, events)
+	return nil
+}
+
+func relative(id string, events []metrics.Event) Relative {
+	r := Relative{WriteID: id}
+	report.SortEvents(events)
+	for i := range events {
+		e := &events[i]
+		if e.WriteID != id {
+			continue
+		}
+		r.Known = true
+		r.Feature, r.Key = cmp.Or(r.Feature, e.Feature), cmp.Or(r.Key, e.Key)
+		if e.Kind == metrics.KindInitiated && r.Initiated == nil {
+			at := e.Corrected()
+			r.Initiated = &at
+		}
+	}
+	return r
+}
+
+func children(id string, events []metrics.Event) []Relative {
+	ids := []string{}
+	for i := range events {
+		e := &events[i]
+		if e.WriteID != "" && e.WriteID != id && slices.Contains(e.Parents, id) && !slices.Contains(ids, e.WriteID) {
+			ids = append(ids, e.WriteID)
+		}
+	}
+	out := []Relative{}
+	for _, child := range ids[:min(len(ids), maxRelatives)] {
+		out = append(out, relative(child, events))
+	}
+	slices.SortFunc(out, func(a, b Relative) int {
+		return cmp.Or(cmp.Compare(at(a.Initiated), at(b.Initiated)), strings.Compare(a.WriteID, b.WriteID))
+	})
+	return out
+}
+
+func at(p *int64) int64 {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
+// conflicts finds the conflicts that the write's events, or those of its key, name.
+func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
+	s.Conflicts = []*report.ConflictDetail{}
+	ids := []string{}
+	see := func(events []metrics.Event) {
+		for i := range events {
+			e := &events[i]
+			if e.ConflictID != "" && (e.WriteID == c.id || slices.Contains(e.With, c.id)) && !slices.Contains(ids, e.ConflictID) {
+				ids = append(ids, e.ConflictID)
+			}
+		}
+	}
+	see(c.events)
+	see(c.ofKey)
+	for _, id := range ids[:min(len(ids), maxRelatives)] {
+		d, err := t.report.Conflict(ctx, id)
+		if errors.Is(err, metrics.ErrNotFound) {
+			continue // its row lags by a checkpoint
+		}
+		if err != nil {
+			return fmt.Errorf("conflict %q of write %q: %w", id, c.id, err)
+		}
+		s.Conflicts = append(s.Conflicts, d)
+	}
+	return nil
+}
+
+func openConflict(s *Story) bool {
+	return slices.ContainsFunc(s.Conflicts, func(d *report.ConflictDetail) bool { return d.State == report.ConflictOpen })
+}
+
+func isUnknown(err error) bool { return errors.Is(err, ErrNotFound) }
