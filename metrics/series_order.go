@@ -19,4 +19,3 @@ func CompareSeries(a, b *Series) int {
 		strings.Compare(a.Rule, b.Rule), strings.Compare(a.Verdict, b.Verdict),
 	)
 }
-
