@@ -120,7 +120,7 @@ type Change struct {
 	Actor     string
 	Reason    string
 	At        time.Time
-	// Action is the verb of the audit record: documents.apply or documents.restore.
+	// Action is the verb of the audit records: document.apply or document.restore.
 	Action string
 }
 

@@ -19,7 +19,7 @@ type GuaranteeStore interface {
 	// History returns every revision of every document in the order in which they
 	// became current.
 	History(ctx context.Context) ([]DocumentVersion, error)
-	// ApplyDocuments stores the new revisions and one audit record in one
+	// ApplyDocuments stores the new revisions, each with its audit record, in one
 	// transaction: all of it or nothing. ErrChanged when the current revision of any
 	// of them is no longer its Base.
 	ApplyDocuments(ctx context.Context, c Change) error

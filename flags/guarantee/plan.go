@@ -1,0 +1,244 @@
+package guarantee
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tidemark/flags"
+	"tidemark/metrics"
+)
+
+// Action is what applying a document will do.
+type Action string
+
+// The actions of a plan.
+const (
+	ActionCreate    Action = "create"
+	ActionUpdate    Action = "update"
+	ActionUnchanged Action = "unchanged"
+	ActionRefused   Action = "refused"
+)
+
+// Step is what a plan will do with one document.
+type Step struct {
+	Kind     flags.DocumentKind `json:"kind"`
+	Name     string             `json:"name"`
+	Source   string             `json:"source,omitempty"`
+	Action   Action             `json:"action"`
+	From     string             `json:"from,omitempty"` // version that is current; "" when there is none
+	To       string             `json:"to"`
+	Diff     []FieldChange      `json:"diff,omitempty"`
+	Weakened []Weakening        `json:"weakened,omitempty"` // allowed by a new major version, or why it is refused
+	Refusals []string           `json:"refusals,omitempty"` // sentences
+
+	document *flags.Document
+	base     int64
+}
+
+// ID returns the key of the step's document.
+func (s *Step) ID() flags.DocumentID { return flags.DocumentID{Kind: s.Kind, Name: s.Name} }
+
+// Plan is what applying some documents will do: all of its steps or, when one is
+// refused, none. Documents that are not named stay as they are.
+type Plan struct {
+	Steps []Step `json:"steps"`
+}
+
+// Refused reports whether the plan cannot be applied.
+func (p *Plan) Refused() bool { return p.count(ActionRefused) > 0 }
+
+// Changes reports whether applying the plan would store anything.
+func (p *Plan) Changes() bool { return p.count(ActionCreate)+p.count(ActionUpdate) > 0 }
+
+func (p *Plan) count(a Action) int {
+	n := 0
+	for i := range p.Steps {
+		if p.Steps[i].Action == a {
+			n++
+		}
+	}
+	return n
+}
+
+// Summary is the plan in one sentence.
+func (p *Plan) Summary() string {
+	return fmt.Sprintf("%d to create, %d to update, %d unchanged, %d refused.",
+		p.count(ActionCreate), p.count(ActionUpdate), p.count(ActionUnchanged), p.count(ActionRefused))
+}
+
+// Err returns nil, or an error that wraps flags.ErrRefused and gives every reason.
+func (p *Plan) Err() error {
+	var lines []string
+	for i := range p.Steps {
+		for _, r := range p.Steps[i].Refusals {
+			lines = append(lines, p.Steps[i].ID().String()+": "+r)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", flags.ErrRefused, strings.Join(lines, " "))
+}
+
+// known is what a plan is decided upon: the current revisions, and every revision
+// of the documents that it names, newest first.
+type known struct {
+	current  map[flags.DocumentID]flags.DocumentVersion
+	versions map[flags.DocumentID][]flags.DocumentVersion
+}
+
+// makePlan decides what happens to each document, in the order given.
+func makePlan(k known, docs []flags.Document) (*Plan, error) {
+	p := &Plan{Steps: []Step{}}
+	for i := range docs {
+		s, err := makeStep(k, &docs[i])
+		if err != nil {
+			return nil, err
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	if err := p.refuseClashes(k); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func makeStep(k known, d *flags.Document) (Step, error) {
+	id := d.ID()
+	s := Step{Kind: id.Kind, Name: id.Name, Source: d.Source, Action: ActionCreate, To: d.Version(), document: d}
+	cur, ok := k.current[id]
+	if !ok {
+		s.Diff = Diff(nil, d)
+		return s, nil
+	}
+	old, err := decode(&cur)
+	if err != nil {
+		return s, err
+	}
+	s.From, s.base = cur.Version, cur.Revision
+	s.Diff = Diff(old, d)
+	if len(s.Diff) == 0 {
+		s.Action = ActionUnchanged
+		return s, nil
+	}
+	s.Action = ActionUpdate
+	s.Weakened = Compatible(old, d)
+	s.refuseVersion(k.versions[id], Encode(d))
+	if len(s.Weakened) > 0 && !newMajor(cur.Version, s.To) {
+		s.refuseWeakening()
+	}
+	return s, nil
+}
+
+// refuseVersion applies the rules of version numbers: each stands for one content
+// for ever, and a new content has a number above all before it.
+func (s *Step) refuseVersion(history []flags.DocumentVersion, content []byte) {
+	highest := s.To
+	for i := range history {
+		v := &history[i]
+		if v.Version == s.To {
+			if v.Hash == Hash(content) {
+				s.refuse("version %s is in the history as revision %d and was replaced by %s since; restore it, giving a reason, or raise the version.", s.To, v.Revision, s.From)
+			} else {
+				s.refuse("version %s already stands for other content (revision %d); raise the version to change it.", s.To, v.Revision)
+			}
+			return
+		}
+		if CompareVersions(v.Version, highest) > 0 {
+			highest = v.Version
+		}
+	}
+	if highest != s.To {
+		s.refuse("version %s is not above %s, the highest so far; a new version has a higher number.", s.To, highest)
+	}
+}
+
+func (s *Step) refuseWeakening() {
+	reasons := make([]string, len(s.Weakened))
+	for i, w := range s.Weakened {
+		reasons[i] = w.Message
+	}
+	s.refuse("version %s promises less than %s without a new major version: %s.", s.To, s.From, strings.Join(reasons, "; "))
+}
+
+func (s *Step) refuse(format string, args ...any) {
+	s.Action = ActionRefused
+	s.Refusals = append(s.Refusals, fmt.Sprintf(format, args...))
+}
+
+// refuseClashes refuses steps after which two active documents would contradict
+// each other about one feature.
+func (p *Plan) refuseClashes(k known) error {
+	after := map[flags.DocumentID]*flags.Document{}
+	for id, cur := range k.current {
+		d, err := decode(&cur)
+		if err != nil {
+			return err
+		}
+		after[id] = d
+	}
+	for i := range p.Steps {
+		after[p.Steps[i].ID()] = p.Steps[i].document
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Action != ActionUnchanged && s.document.Status() == flags.StatusActive {
+			s.refuseClash(after)
+		}
+	}
+	return nil
+}
+
+func (s *Step) refuseClash(after map[flags.DocumentID]*flags.Document) {
+	d := s.document
+	ids := slices.SortedFunc(maps.Keys(after), func(a, b flags.DocumentID) int { return strings.Compare(a.String(), b.String()) })
+	for _, id := range ids {
+		o := after[id]
+		if id == d.ID() || o.Status() != flags.StatusActive || o.Feature() != d.Feature() {
+			continue
+		}
+		if d.Route != nil && o.Route != nil {
+			s.refuse("%s is already the route of feature %s; a feature has one active route.", id, d.Feature())
+		}
+		if d.Guarantee != nil && o.Guarantee != nil {
+			s.refuseReplicas(o)
+		}
+	}
+}
+
+func (s *Step) refuseReplicas(o *flags.Document) {
+	for _, a := range s.document.Replicas() {
+		for _, b := range o.Replicas() {
+			if a.Name == b.Name && a != b {
+				s.refuse("replica %s of feature %s is %s here and %s in %s; they must agree.",
+					a.Name, o.Feature(), replicaWords(a), replicaWords(b), o.ID())
+			}
+		}
+	}
+}
+
+func replicaWords(r flags.Replica) string {
+	kind := "op"
+	if r.Kind == metrics.StateBased {
+		kind = "state"
+	}
+	if r.Silence != 0 {
+		return kind + " with silence " + flags.FormatDuration(r.Silence)
+	}
+	return kind
+}
+
+// decode reads the content of a stored revision.
+func decode(v *flags.DocumentVersion) (*flags.Document, error) {
+	docs, err := Parse(v.ID.String(), v.Content)
+	if err != nil {
+		return nil, fmt.Errorf("stored %s revision %d: %w", v.ID, v.Revision, err)
+	}
+	if len(docs) != 1 {
+		return nil, fmt.Errorf("stored %s revision %d: %w: %d documents", v.ID, v.Revision, flags.ErrInvalid, len(docs))
+	}
+	docs[0].Source = ""
+	return &docs[0], nil
+}
