@@ -1,9 +1,8 @@
 package decode
 
 import (
-	"bytes"
 	"fmt"
-	"mime"
+	"strings"
 
 	"tidemark/metrics"
 )
@@ -16,87 +15,12 @@ type fieldError struct{ code, field, message string }
 // application/jsonl and application/x-jsonlines mean lines; otherwise the body
 // tells. It returns ErrBody when there is no event in it at all, and ErrTooMany.
 func Native(body []byte, contentType string, b *Batch) error {
-	body = fixUTF8(body)
-	s := scanner{src: body, b: b}
-	first := s.peek()
-	var err error
-	switch {
-	case first == 0:
-		return fmt.Errorf("%w: it is empty; send an event as a JSON object, an array of them, or one a line", ErrBody)
-	case isLines(contentType):
-		err = b.lines(body[s.pos:], false)
-	case first == '[':
-		err = b.array(&s)
-	case first == '{':
-		err = b.objects(body[s.pos:])
-	default:
-		return fmt.Errorf("%w: it starts with %q; send an event as a JSON object, an array of them, or one a line", ErrBody, rune(first))
-	}
-	if err == nil && len(b.Events) == 0 {
-		err = b.unreadable()
-	}
-	return err
+	w := walk{b: b, read: b.native}
+	return w.body(fixUTF8(body), contentType)
 }
 
-func isLines(contentType string) bool {
-	media, _, _ := mime.ParseMediaType(contentType)
-	switch media {
-	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
-		return true
-	}
-	return false
-}
-
-// unreadable is ErrBody when the first thing in the body was not even JSON and
-// nothing after it could be used either.
-func (b *Batch) unreadable() error {
-	for i := range b.Rejected {
-		if c := b.Rejected[i].Code; c != metrics.CodeJSONInvalid && c != metrics.CodeArrayBroken {
-			return nil
-		}
-	}
-	if len(b.Rejected) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrBody, b.Rejected[0].Message)
-}
-
-// array reads [event, event, …]. After a syntax error nothing more can be told
-// apart, so the element that has it is rejected and the rest is not read.
-func (b *Batch) array(s *scanner) error {
-	some, ok := s.open('[', ']')
-	for some && ok {
-		index, err := b.begin()
-		if err != nil {
-			return err
-		}
-		if ok = b.element(s, index); ok {
-			some, ok = s.more(']')
-			if !ok {
-				index++ // the element was whole; what follows it is not
-			}
-		}
-		if !ok {
-			b.reject(index, "", metrics.CodeArrayBroken, "", s.fault()+"; this element and all after it were not read")
-			return nil
-		}
-	}
-	if s.peek() != 0 || s.pos < len(s.src) {
-		b.reject(b.items, "", metrics.CodeArrayBroken, "", fmt.Sprintf("there is more at byte %d, after the end of the array; it was not read", s.pos))
-	}
-	return nil
-}
-
-// element reads one value of an array or line. It returns false after a syntax
-// error; anything else that is wrong is rejected here.
-func (b *Batch) element(s *scanner, index int) bool {
-	if s.peek() != '{' {
-		if !s.skip(1) {
-			return false
-		}
-		b.reject(index, "", metrics.CodeJSONInvalid, "", "an event must be a JSON object")
-		return true
-	}
+// native reads one event object. It returns false after a syntax error.
+func (b *Batch) native(s *scanner, index int) bool {
 	e := b.add(index)
 	if !b.event(s, e) {
 		b.drop()
@@ -115,66 +39,6 @@ func (b *Batch) settle(e *metrics.Event, index int) {
 	bad := b.errs[0]
 	b.reject(index, e.EventID, bad.code, bad.field, bad.message)
 	b.drop()
-}
-
-// lines reads one object a line. With joined, a line that does not start an
-// object belongs to the broken one before it.
-func (b *Batch) lines(src []byte, joined bool) error {
-	for len(src) > 0 {
-		line := src
-		if i := bytes.IndexByte(src, '\n'); i >= 0 {
-			line, src = src[:i], src[i+1:]
-		} else {
-			src = nil
-		}
-		s := scanner{src: line, b: b}
-		first := s.peek()
-		if first == 0 && s.pos == len(line) || joined && first != '{' {
-			continue
-		}
-		index, err := b.begin()
-		if err != nil {
-			return err
-		}
-		b.line(&s, index)
-	}
-	return nil
-}
-
-func (b *Batch) line(s *scanner, index int) {
-	before := len(b.Events)
-	if !b.element(s, index) {
-		b.reject(index, "", metrics.CodeJSONInvalid, "", s.fault()+" of this line")
-		return
-	}
-	if s.peek(); s.pos < len(s.src) {
-		if len(b.Events) > before {
-			b.drop()
-		}
-		b.reject(index, "", metrics.CodeJSONInvalid, "", fmt.Sprintf("there is more at byte %d of this line, after the end of the object", s.pos))
-	}
-}
-
-// objects reads objects that follow each other, each on one line or several. At
-// the first that is broken it goes on line by line, so that no byte is read more
-// than twice.
-func (b *Batch) objects(src []byte) error {
-	s := scanner{src: src, b: b}
-	for s.peek() == '{' {
-		start, items := s.pos, b.items
-		index, err := b.begin()
-		if err != nil {
-			return err
-		}
-		if !b.element(&s, index) {
-			b.items = items
-			return b.lines(src[start:], true)
-		}
-	}
-	if s.pos < len(src) {
-		return b.lines(src[s.pos:], false)
-	}
-	return nil
 }
 
 // event reads an object into e. It returns false after a syntax error; b.errs
@@ -472,5 +336,5 @@ func (b *Batch) attributes(given string) string {
 }
 
 func isEmptyObject(raw string) bool {
-	return len(bytes.TrimSpace(bytesOf(raw[1:len(raw)-1]))) == 0
+	return len(strings.TrimSpace(raw[1:len(raw)-1])) == 0
 }

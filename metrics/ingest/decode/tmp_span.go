@@ -1,5 +1,0 @@
-package decode
-
-type spanBuffer struct{}
-
-func (s *spanBuffer) reset() {}
