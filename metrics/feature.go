@@ -27,6 +27,10 @@ type FeatureConfig struct {
 type RouteReplica struct {
 	Name string
 	Kind ReplicaKind
+	// ReportsVisible says that the replica reports visible, so that a write which is
+	// only applied there is not satisfied yet. Otherwise applied stands for visible
+	// until a visible event says better.
+	ReportsVisible bool
 	// Silence is how long the replica may send nothing before its backlog is
 	// unknown; 0 means DefaultSilence.
 	Silence time.Duration

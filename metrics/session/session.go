@@ -40,11 +40,12 @@ const Unapplied = math.MaxInt64
 // Write is a write as far as the checks need it.
 type Write interface {
 	// Replicas calls yield with each replica that applied the write, and when.
-	Replicas(yield func(replica uint16, applied int64))
+	Replicas(yield func(replica uint32, applied int64))
 	// AppliedAt is when a replica applied the write, or Unapplied.
-	AppliedAt(replica uint16) int64
-	// Expects reports whether the write must reach the replica.
-	Expects(replica uint16) bool
+	AppliedAt(replica uint32) int64
+	// Awaits reports whether the write must reach the replica and neither it nor a
+	// version that stands for it has.
+	Awaits(replica uint32) bool
 }
 
 // Op is one operation of a session.
@@ -53,14 +54,14 @@ type Op struct {
 	Key     metrics.Entity
 	Version metrics.Version
 	Write   Write // nil for a read
-	Source  Write // for a read: the write whose version it returned, when known
+	Source  Write // for a read: the write whose version it returned; nil when that is long done
 }
 
 // Finding is one verdict about one operation.
 type Finding struct {
 	Op        int // index into the operations given
 	Guarantee metrics.Metric
-	Replica   uint16 // for mw and wfr
+	Replica   uint32 // for mw and wfr
 	Verdict   Verdict
 	Wanted    metrics.Version // for ryw and mr: what had to be included
 	Earlier   Write           // for mw and wfr: the write that was overtaken or is missing
@@ -78,7 +79,8 @@ func Check(ops []Op, yield func(Finding)) {
 type checker struct {
 	written, read map[metrics.Entity]frontier
 	writes        []Write // earlier writes of the session
-	sources       []Write // writes that the session has read
+	sources       []Write // writes that the session has read and that may be overtaken
+	hasRead       bool    // some version was read
 }
 
 // frontier is the join of versions; unclear once two could not be compared.
@@ -122,6 +124,7 @@ func (c *checker) readOp(i int, op *Op, yield func(Finding)) {
 		yield(Finding{Op: i, Guarantee: metrics.MetricMR, Verdict: compare(op.Version, r), Wanted: r.v})
 	}
 	if !op.Version.IsZero() {
+		c.hasRead = true
 		if c.read == nil {
 			c.read = map[metrics.Entity]frontier{}
 		}
@@ -148,14 +151,14 @@ func compare(got metrics.Version, want frontier) Verdict {
 }
 
 func (c *checker) write(i int, op *Op, yield func(Finding)) {
-	op.Write.Replicas(func(r uint16, at int64) {
+	op.Write.Replicas(func(r uint32, at int64) {
 		if op.Seq == 0 {
 			yield(Finding{Op: i, Guarantee: metrics.MetricMW, Replica: r, Verdict: Unverifiable})
 			yield(Finding{Op: i, Guarantee: metrics.MetricWFR, Replica: r, Verdict: Unverifiable})
 			return
 		}
-		follow(i, metrics.MetricMW, r, at, c.writes, yield)
-		follow(i, metrics.MetricWFR, r, at, c.sources, yield)
+		follow(i, metrics.MetricMW, r, at, c.writes, false, yield)
+		follow(i, metrics.MetricWFR, r, at, c.sources, c.hasRead, yield)
 	})
 	if op.Seq == 0 {
 		return
@@ -168,14 +171,20 @@ func (c *checker) write(i int, op *Op, yield func(Finding)) {
 }
 
 // follow yields the verdict on a write at a replica that must come after others:
-// violated when one came later, else pending when one is missing, else ok.
-func follow(i int, g metrics.Metric, r uint16, at int64, before []Write, yield func(Finding)) {
+// violated when one came later, else pending when one is missing, else ok. some says
+// that there are others beside those, all long done.
+func follow(i int, g metrics.Metric, r uint32, at int64, before []Write, some bool, yield func(Finding)) {
 	f := Finding{Op: i, Guarantee: g, Replica: r}
+	if some {
+		f.Verdict = OK
+	}
 	for _, w := range before {
 		a := w.AppliedAt(r)
 		switch {
-		case a == Unapplied && !w.Expects(r):
-			continue
+		case a == Unapplied && !w.Awaits(r):
+			if f.Verdict == None {
+				f.Verdict = OK
+			}
 		case a == Unapplied && f.Verdict < Violated:
 			f.Verdict, f.Earlier = Pending, w
 		case a != Unapplied && a > at:

@@ -1,0 +1,471 @@
+package rollup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tidemark/metrics"
+	"tidemark/metrics/session"
+	"tidemark/metrics/sketch"
+)
+
+// Options configure an Engine. The zero value of a field means its default.
+type Options struct {
+	// Now is the clock; time.Now by default.
+	Now func() time.Time
+	// Resident is how many writes and reads are kept in memory (default 200,000,
+	// about 0.6 kB each). Older ones are read back from the log when needed.
+	Resident int
+	// ReloadShare is the share of time that may go into reading states back; beyond
+	// it, late events are kept in the log but counted only by a rebuild. Default
+	// 0.3; 1 or more is no limit.
+	ReloadShare float64
+	// MaxSeries bounds the number of series (default 200,000). Samples of further
+	// ones are dropped and counted.
+	MaxSeries int
+	// CheckpointEvery and CheckpointEvents say when a checkpoint is due (defaults 2 s
+	// and 1,000,000 events).
+	CheckpointEvery  time.Duration
+	CheckpointEvents int
+
+	seen seenSize // smaller in tests
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Resident <= 0 {
+		o.Resident = 200_000
+	}
+	if o.ReloadShare <= 0 {
+		o.ReloadShare = 0.3
+	}
+	if o.MaxSeries <= 0 {
+		o.MaxSeries = 200_000
+	}
+	if o.seen.mark == 0 {
+		o.seen = defaultSeenSize
+	}
+	if o.CheckpointEvery <= 0 {
+		o.CheckpointEvery = 2 * time.Second
+	}
+	if o.CheckpointEvents <= 0 {
+		o.CheckpointEvents = 1_000_000
+	}
+	return o
+}
+
+// Engine folds the log into series. Fold and Checkpoint are for one caller at a
+// time each; everything else is safe for concurrent use. It implements
+// metrics.Reader.
+type Engine struct {
+	opts  Options
+	store metrics.Store
+
+	mu       sync.RWMutex // guards everything below
+	names    names
+	features map[string]*feature
+	lastF    *feature
+	configs  map[string][]metrics.FeatureConfig
+	book     *book
+
+	writes   map[metrics.Entity]*write
+	keys     map[metrics.Entity]*keyState
+	sessions map[metrics.Entity]*sessionState
+	reads    map[string]*read // without a session, by id
+	conflict map[string]*conflictState
+	lru      *lru
+	resident int // writes and reads
+
+	seen     *seen
+	openKeys *filter // keys of state-based features with open writes put down
+
+	dirtyWrites    []*write
+	dirtySessions  []*sessionState
+	dirtyReads     []*read
+	dirtyConflicts []*conflictState
+	loaded         loaded
+	ops            []session.Op // scratch
+
+	verdicts map[verdictKey]*series
+	stale    map[staleKey]staleSeries
+
+	// Rows for the next checkpoint.
+	violations     map[string]metrics.Violation
+	violationsGone map[string]struct{}
+	spilledRows    map[string]metrics.OpenWrite
+	spilledGone    map[string]struct{}
+	exemplars      map[exemplarKey]exemplar
+	heard          map[heardKey]*heard
+
+	clocks clockBook
+
+	pos      metrics.Position // folded up to here
+	base     metrics.Position // of the batch being folded
+	silent   bool             // replaying what a checkpoint already counts
+	flushing *metrics.Checkpoint
+	reload   reloadBudget
+	stats    Stats
+	err      error // of a read-back that had no caller to tell
+	ctx      context.Context
+
+	commitMu sync.Mutex // one checkpoint at a time
+	flushed  atomic.Uint64
+}
+
+// Stats are counts of the fold since it was opened.
+type Stats struct {
+	Folded         uint64 // events
+	Unfolded       uint64 // late events not counted for want of time to read back; a rebuild counts them
+	Reloads        uint64 // states read back from the log
+	Evicted        uint64
+	Resident       int
+	Series         int
+	DroppedSamples int64 // beyond MaxSeries
+	Position       metrics.Position
+	Checkpointed   metrics.Position
+}
+
+// Open loads what the store has checkpointed, replays recent events to bring
+// their states back into memory, and folds the rest of the log.
+func Open(ctx context.Context, store metrics.Store, configs []metrics.FeatureConfig, opts Options) (*Engine, error) {
+	e := newEngine(store, opts)
+	e.SetConfigs(configs)
+	done, err := store.Checkpointed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open fold: %w", err)
+	}
+	var replay metrics.Position
+	if e.seen, replay, err = loadSeen(ctx, store, e.opts.seen); err != nil {
+		return nil, err
+	}
+	if err := e.loadState(ctx); err != nil {
+		return nil, err
+	}
+	e.flushed.Store(uint64(done))
+	e.pos = max(replay, store.Begin())
+	err = store.Scan(ctx, e.pos, func(first metrics.Position, events []metrics.Event) error {
+		return e.replay(ctx, first, events, done)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open fold: replay the log from %d: %w", e.pos, err)
+	}
+	return e, nil
+}
+
+func newEngine(store metrics.Store, opts Options) *Engine {
+	opts = opts.withDefaults()
+	return &Engine{
+		opts: opts, store: store,
+		names: newNames(), features: map[string]*feature{}, configs: map[string][]metrics.FeatureConfig{},
+		book:   newBook(opts.MaxSeries),
+		writes: map[metrics.Entity]*write{}, keys: map[metrics.Entity]*keyState{},
+		sessions: map[metrics.Entity]*sessionState{}, reads: map[string]*read{},
+		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
+		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
+		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
+		spilledRows: map[string]metrics.OpenWrite{}, spilledGone: map[string]struct{}{},
+		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{},
+		clocks: newClockBook(), reload: reloadBudget{share: opts.ReloadShare},
+	}
+}
+
+// replay folds a run of the log, silently up to the checkpoint.
+func (e *Engine) replay(ctx context.Context, first metrics.Position, events []metrics.Event, done metrics.Position) error {
+	if first < done {
+		n := min(int(done-first), len(events))
+		e.silent = true
+		err := e.Fold(ctx, first, events[:n])
+		e.silent = false
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		e.advanceSeen(&metrics.Checkpoint{Blobs: map[string][]byte{}})
+		e.mu.Unlock()
+		first, events = first+metrics.Position(n), events[n:]
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	if err := e.Fold(ctx, first, events); err != nil {
+		return err
+	}
+	if e.Due(time.Time{}) {
+		return e.Checkpoint(ctx)
+	}
+	return nil
+}
+
+// Fold adds events of the log, in its order: first is the position of the first.
+// The events' strings are not kept.
+func (e *Engine) Fold(ctx context.Context, first metrics.Position, batches ...[]metrics.Event) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.base, e.ctx = first, ctx
+	e.reload.begin(e.opts.Now())
+	for _, events := range batches {
+		for i := range events {
+			if err := e.fold(ctx, &events[i]); err != nil {
+				return fmt.Errorf("fold event %q: %w", events[i].EventID, err)
+			}
+		}
+		first += metrics.Position(len(events))
+		e.stats.Folded += uint64(len(events))
+	}
+	e.pos = first
+	if err := e.settleDirty(ctx); err != nil {
+		return err
+	}
+	e.evict()
+	return nil
+}
+
+func (e *Engine) fold(ctx context.Context, ev *metrics.Event) error {
+	f := e.feature(ev.Feature)
+	if !e.silent {
+		e.hear(ev)
+	}
+	switch ev.Kind {
+	case metrics.KindRead:
+		return e.skipped(e.foldRead(ctx, f, ev))
+	case metrics.KindConflictDetected, metrics.KindConflictResolved:
+		return e.foldConflict(ctx, f, ev)
+	case metrics.KindHeartbeat:
+		return nil
+	}
+	return e.skipped(e.foldWrite(ctx, f, ev))
+}
+
+// errSkip says that an event could not be counted now: its entity was put down and
+// is either not wanted (replay) or too costly to read back.
+var errSkip = errors.New("not counted")
+
+func (e *Engine) skipped(err error) error {
+	if errors.Is(err, errSkip) {
+		if !e.silent {
+			e.stats.Unfolded++
+		}
+		return nil
+	}
+	return err
+}
+
+func (e *Engine) feature(name string) *feature {
+	if e.lastF != nil && e.lastF.name == name {
+		return e.lastF
+	}
+	f, ok := e.features[name]
+	if !ok {
+		f = newFeature(cloneString(name), &e.names)
+		f.setConfigs(e.configs[name])
+		e.features[f.name] = f
+	}
+	e.lastF = f
+	return f
+}
+
+// SetConfigs replaces the history of what features promise. States in memory are
+// counted again by the new configs; to count older ones again, rebuild.
+func (e *Engine) SetConfigs(configs []metrics.FeatureConfig) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	by := map[string][]metrics.FeatureConfig{}
+	for _, c := range configs {
+		by[c.Feature] = append(by[c.Feature], c)
+	}
+	for name := range by {
+		e.feature(name)
+	}
+	e.configs = by
+	touched := map[*keyState]bool{}
+	for _, w := range e.writes {
+		for ; w != nil; w = w.next {
+			e.touchWrite(w)
+			if w.key != nil {
+				touched[w.key] = true
+			}
+		}
+	}
+	for name, f := range e.features {
+		f.setConfigs(by[name])
+	}
+	for k := range touched {
+		e.resettle(k)
+	}
+	e.settleNow()
+}
+
+// touchWrite must be called before a write changes: it takes away what the write,
+// and the sessions that depend on it, add to the series.
+func (e *Engine) touchWrite(w *write) {
+	if w.dirty {
+		return
+	}
+	w.dirty = true
+	e.dirtyWrites = append(e.dirtyWrites, w)
+	if w.session != nil {
+		e.touchSession(w.session)
+	}
+	for _, r := range w.readers {
+		if r.session != nil {
+			e.touchSession(r.session)
+		}
+	}
+	if w.counted && !e.silent {
+		e.contribute(w, -1)
+	}
+	w.counted = false
+}
+
+func (e *Engine) touchSession(s *sessionState) {
+	if s.dirty {
+		return
+	}
+	s.dirty = true
+	e.dirtySessions = append(e.dirtySessions, s)
+	if s.counted && !e.silent {
+		e.contributeSession(s, -1)
+	}
+	s.counted = false
+}
+
+func (e *Engine) touchRead(r *read) {
+	if r.session != nil {
+		e.touchSession(r.session)
+	}
+	if r.dirty {
+		return
+	}
+	r.dirty = true
+	e.dirtyReads = append(e.dirtyReads, r)
+	if r.counted && !e.silent {
+		e.contributeRead(r, -1)
+	}
+	r.counted = false
+}
+
+// settleDirty adds what every touched state now amounts to.
+func (e *Engine) settleDirty(ctx context.Context) error {
+	for i := 0; i < len(e.dirtyReads); i++ {
+		r := e.dirtyReads[i]
+		if r.key != nil && !r.key.covers(r.version) && !e.silent {
+			if err := e.recallKey(ctx, r.key); err != nil && !errors.Is(err, errSkip) {
+				return err
+			}
+		}
+	}
+	e.settleNow()
+	err := e.err
+	e.err = nil
+	return err
+}
+
+func (e *Engine) settleNow() {
+	for _, w := range e.dirtyWrites {
+		w.dirty = false
+		if !e.silent {
+			e.contribute(w, +1)
+			e.noteExemplars(w)
+			e.noteRow(w)
+		}
+		w.counted = true
+	}
+	for _, s := range e.dirtySessions {
+		s.dirty = false
+		if !e.silent {
+			e.contributeSession(s, +1)
+		}
+		s.counted = true
+	}
+	for _, r := range e.dirtyReads {
+		r.dirty = false
+		if r.key != nil && e.silent {
+			r.countedAs = e.stalenessOf(r)
+		}
+		if !e.silent {
+			e.contributeRead(r, +1)
+		}
+		r.counted = true
+	}
+	for _, c := range e.dirtyConflicts {
+		c.dirty = false
+		if !e.silent {
+			e.contributeConflict(c, +1)
+		}
+	}
+	e.dirtyWrites, e.dirtySessions = e.dirtyWrites[:0], e.dirtySessions[:0]
+	e.dirtyReads, e.dirtyConflicts = e.dirtyReads[:0], e.dirtyConflicts[:0]
+}
+
+// Stats returns counts of the fold.
+func (e *Engine) Stats() Stats {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	s := e.stats
+	s.Resident, s.Series = e.resident, len(e.book.byKey)
+	s.DroppedSamples, s.Position = e.book.dropped, e.pos
+	s.Checkpointed = metrics.Position(e.flushed.Load())
+	return s
+}
+
+// Due reports whether a checkpoint should be taken, given when the last one was.
+func (e *Engine) Due(last time.Time) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	behind := uint64(e.pos) - e.flushed.Load()
+	return behind >= uint64(e.opts.CheckpointEvents) ||
+		(!last.IsZero() && behind > 0 && e.opts.Now().Sub(last) >= e.opts.CheckpointEvery)
+}
+
+// Checkpoint stores what was folded since the last one.
+func (e *Engine) Checkpoint(ctx context.Context) error {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	e.mu.Lock()
+	cp := e.flushing
+	if cp == nil { // else the last attempt failed: try the same again
+		cp = e.cut()
+		e.flushing = cp
+	}
+	e.mu.Unlock()
+	if err := e.store.Commit(ctx, cp); err != nil {
+		return fmt.Errorf("checkpoint at %d: %w", cp.Position, err)
+	}
+	e.mu.Lock()
+	e.flushing = nil
+	e.flushed.Store(uint64(cp.Position))
+	e.mu.Unlock()
+	return nil
+}
+
+// cut takes everything pending into a checkpoint.
+func (e *Engine) cut() *metrics.Checkpoint {
+	cp := &metrics.Checkpoint{Position: e.pos, Deltas: e.book.take(), Blobs: map[string][]byte{}}
+	e.advanceSeen(cp)
+	e.cutRows(cp)
+	e.cutState(cp)
+	return cp
+}
+
+func (e *Engine) advanceSeen(cp *metrics.Checkpoint) { e.seen.advance(e.pos, cp) }
+
+// pending calls fn with what is folded but not yet stored, for a reader that saw
+// the store at position at.
+func (e *Engine) pending(at metrics.Position, fn func(s *metrics.Series, start int64, c *sketch.Cell)) {
+	if e.flushing != nil && at < e.flushing.Position {
+		for k, c := range e.flushing.Deltas {
+			fn(k.Series, k.Start, c)
+		}
+	}
+	for _, s := range e.book.touched {
+		for _, c := range s.cells {
+			fn(&s.Series, c.start, c.cell)
+		}
+	}
+}

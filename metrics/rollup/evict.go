@@ -1,0 +1,174 @@
+package rollup
+
+import (
+	"slices"
+
+	"tidemark/metrics"
+)
+
+// evict puts the longest untouched states down until the resident ones fit.
+func (e *Engine) evict() {
+	for e.resident > e.opts.Resident {
+		n := e.lru.oldest()
+		if n == nil {
+			return
+		}
+		e.lru.remove(n)
+		switch {
+		case n.w != nil:
+			e.evictWrite(n.w)
+		case n.r != nil:
+			e.evictRead(n.r)
+			delete(e.reads, n.r.id)
+		default:
+			e.evictSession(n.s)
+		}
+	}
+}
+
+func (e *Engine) evictSession(s *sessionState) {
+	for _, o := range s.ops {
+		if o.w != nil {
+			e.evictWrite(o.w)
+		} else {
+			e.evictRead(o.r)
+		}
+	}
+	unchain(e.sessions, s.entity, s, func(s *sessionState) **sessionState { return &s.next })
+}
+
+// evictWrite puts a write down. Reads that point to it keep it as it was; should it
+// be read back, they are pointed to the new state.
+func (e *Engine) evictWrite(w *write) {
+	e.stats.Evicted++
+	if w.open() && !e.silent {
+		e.putRow(w)
+	}
+	f := w.f
+	f.evictedMax = max(f.evictedMax, w.lastTime())
+	if k := w.key; k != nil {
+		e.remove(k, w)
+		k.complete = false
+		if w.version.Kind.TotalOrder() && (k.putDown.IsZero() || orderVersions(k.putDown, w.version) < 0) {
+			k.putDown = w.version
+		}
+		e.dropKey(k)
+	}
+	e.forget(w)
+}
+
+// forget makes a write not resident, without a trace.
+func (e *Engine) forget(w *write) {
+	if w.node.prev != nil {
+		e.lru.remove(&w.node)
+	}
+	if w.key != nil {
+		k := w.key
+		e.remove(k, w)
+		k.complete = false
+		e.dropKey(k)
+	}
+	unchain(e.writes, w.entity, w, func(w *write) **write { return &w.next })
+	e.resident--
+}
+
+func (e *Engine) evictRead(r *read) {
+	r.f.evictedMax = max(r.f.evictedMax, r.at.t)
+	if k := r.key; k != nil {
+		e.detachRead(r)
+		k.complete = false
+		e.dropKey(k)
+	} else {
+		e.detachRead(r)
+	}
+	e.resident--
+}
+
+func (e *Engine) dropKey(k *keyState) {
+	if k.empty() {
+		unchain(e.keys, k.entity, k, func(k *keyState) **keyState { return &k.next })
+	}
+}
+
+// unchain removes an item from a map of chains.
+func unchain[T any](m map[metrics.Entity]*T, ent metrics.Entity, item *T, next func(*T) **T) {
+	head := m[ent]
+	if head == item {
+		if rest := *next(item); rest != nil {
+			m[ent] = rest
+		} else {
+			delete(m, ent)
+		}
+		*next(item) = nil
+		return
+	}
+	for at := head; at != nil; at = *next(at) {
+		if *next(at) == item {
+			*next(at) = *next(item)
+			*next(item) = nil
+			return
+		}
+	}
+}
+
+// putRow keeps a row of an open write, so that it is found while not resident.
+func (e *Engine) putRow(w *write) {
+	row := w.openRow()
+	if w.key != nil {
+		row.Key, row.KeyEntity = w.key.key, w.key.entity
+		if w.f.stateBased || w.f.hasReads {
+			e.openKeys.add(uint64(w.key.entity))
+		}
+	}
+	w.row = true
+	delete(e.spilledGone, w.id)
+	e.spilledRows[w.id] = row
+}
+
+func (w *write) openRow() metrics.OpenWrite {
+	o := metrics.OpenWrite{WriteID: w.id, Feature: w.f.name}
+	o.Initiated, _ = w.begun()
+	for _, r := range w.expected() {
+		if p := w.peek(r); p == nil || p.sat == noTime {
+			o.Missing = append(o.Missing, w.f.repNames[r])
+		}
+	}
+	slices.Sort(o.Missing)
+	if w.key != nil {
+		o.Key, o.KeyEntity = w.key.key, w.key.entity
+	}
+	return o
+}
+
+// noteRow removes the row of a write that is no longer open.
+func (e *Engine) noteRow(w *write) {
+	if !w.row || w.open() {
+		return
+	}
+	w.row = false
+	delete(e.spilledRows, w.id)
+	e.spilledGone[w.id] = struct{}{}
+}
+
+// rowsOfAged keeps rows of the open writes that a restart would not bring back into
+// memory, because it replays the log only from a later position.
+func (e *Engine) rowsOfAged(replay metrics.Position) {
+	for n := e.lru.root.next; n != &e.lru.root && n.pos < replay; n = n.next {
+		if n.w != nil {
+			e.rowOfAged(n.w)
+		}
+		if n.s != nil {
+			for _, o := range n.s.ops {
+				if o.w != nil {
+					e.rowOfAged(o.w)
+				}
+			}
+		}
+	}
+}
+
+func (e *Engine) rowOfAged(w *write) {
+	if !w.row && w.open() {
+		e.putRow(w)
+	}
+}

@@ -1,0 +1,470 @@
+package rollup
+
+import (
+	"context"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+
+	"tidemark/metrics"
+)
+
+// foldWrite joins an event into the write that it names.
+func (e *Engine) foldWrite(ctx context.Context, f *feature, ev *metrics.Event) error {
+	w, err := e.writeFor(ctx, f, ev)
+	if err != nil {
+		return err
+	}
+	if err := e.late(ctx, f, ev); err != nil {
+		return err
+	}
+	if err := e.lateInSession(ctx, w, ev); err != nil {
+		return err
+	}
+	e.touchWrite(w)
+	e.joinWrite(w, ev)
+	if ev.SessionID != "" && w.session == nil {
+		if err := e.enterSession(ctx, w, ev.SessionID); err != nil {
+			return err
+		}
+	}
+	if w.session != nil {
+		e.lru.touch(&w.session.node, e.base)
+	} else {
+		e.lru.touch(&w.node, e.base)
+	}
+	return nil
+}
+
+// writeFor returns the resident write of an event, reading it back or making it.
+func (e *Engine) writeFor(ctx context.Context, f *feature, ev *metrics.Event) (*write, error) {
+	ent := metrics.WriteEntity(ev.WriteID)
+	if w := e.lookupWrite(ent, f, ev.WriteID); w != nil {
+		return w, nil
+	}
+	if e.seen.has(uint64(ent)) {
+		if e.silent {
+			return nil, errSkip
+		}
+		if err := e.recallWrite(ctx, ent); err != nil {
+			return nil, err
+		}
+		if w := e.lookupWrite(ent, f, ev.WriteID); w != nil {
+			return w, nil
+		}
+	} else {
+		e.seen.add(uint64(ent))
+	}
+	return e.newWrite(ent, f, ev.WriteID), nil
+}
+
+func (e *Engine) lookupWrite(ent metrics.Entity, f *feature, id string) *write {
+	for w := e.writes[ent]; w != nil; w = w.next {
+		if w.id == id && w.f == f {
+			return w
+		}
+	}
+	return nil
+}
+
+func (e *Engine) newWrite(ent metrics.Entity, f *feature, id string) *write {
+	w := &write{
+		entity: ent, next: e.writes[ent], id: cloneString(id), f: f,
+		initiated: noStamp, committed: noStamp, published: noStamp,
+	}
+	w.node.w = w
+	e.writes[ent] = w
+	e.lru.push(&w.node)
+	e.resident++
+	return w
+}
+
+// late reads a key back when an event is so late that it may change the outcome of
+// something of that key that was put down.
+func (e *Engine) late(ctx context.Context, f *feature, ev *metrics.Event) error {
+	if ev.Key == "" || ev.Corrected() > f.evictedMax || e.silent || (!f.stateBased && !f.hasReads) {
+		return nil
+	}
+	if !e.seen.has(uint64(metrics.KeyEntity(f.name, ev.Key))) {
+		return nil
+	}
+	return e.recallKey(ctx, e.keyFor(f, ev.Key))
+}
+
+// lateInSession reads back what the session of a late write has read, since the
+// write may turn out to have overtaken it.
+func (e *Engine) lateInSession(ctx context.Context, w *write, ev *metrics.Event) error {
+	if w.session == nil || ev.Corrected() > w.f.evictedMax || e.silent {
+		return nil
+	}
+	for _, o := range slices.Clone(w.session.ops) {
+		if o.r == nil || o.r.source != nil || o.r.key == nil || o.r.version.IsZero() {
+			continue
+		}
+		if err := e.recallKey(ctx, o.r.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinWrite merges the fields of an event into the state. Every merge is a
+// minimum, a union or a least text: commutative, associative and idempotent.
+func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
+	n := &e.names
+	w.model = n.least(w.model, n.id(ev.Model))
+	w.variant = n.least(w.variant, n.id(ev.Variant))
+	w.mechanism = n.least(w.mechanism, n.id(ev.Mechanism))
+	for _, r := range ev.Expect {
+		i := w.f.replica(r)
+		if at, ok := slices.BinarySearch(w.expect, i); !ok {
+			w.expect = slices.Insert(w.expect, at, i)
+		}
+	}
+	begun, had := w.begun()
+	at := e.stampOf(ev)
+	if ev.Kind.AtOrigin() {
+		e.joinOrigin(w, ev, at)
+	} else {
+		e.joinReplica(w, ev, at)
+	}
+	e.joinVersion(w, ev)
+	if now, ok := w.begun(); ok && (!had || now != begun) && len(w.f.configs) > 0 {
+		e.rebegun(w)
+	}
+	if ev.SessionSeq != 0 && (w.seq == 0 || ev.SessionSeq < w.seq) {
+		e.resequence(w, ev.SessionSeq)
+	}
+}
+
+// rebegun settles a write anew whose beginning became known or moved, since that
+// decides which config holds for it.
+func (e *Engine) rebegun(w *write) {
+	if len(w.f.configs) > 1 || w.f.configs[0].src.From != 0 {
+		e.unsettle(w)
+	} else if w.key != nil && w.version.Kind.TotalOrder() {
+		if i, ok := w.key.position(w); ok {
+			e.inherit(w.key, i)
+		}
+	}
+}
+
+func (e *Engine) stampOf(ev *metrics.Event) stamp {
+	clock := ev.ClockID
+	if clock == "" {
+		clock = ev.Service
+	}
+	return stamp{t: ev.Corrected(), clock: e.names.id(clock)}
+}
+
+func (e *Engine) joinOrigin(w *write, ev *metrics.Event, at stamp) {
+	n := &e.names
+	w.region = n.least(w.region, n.id(ev.Region))
+	switch ev.Kind {
+	case metrics.KindInitiated:
+		e.join(&w.initiated, at)
+		w.origin = n.least(w.origin, n.id(ev.Service))
+	case metrics.KindCommitted:
+		if at.t < w.committed.t && w.key != nil {
+			e.touchReads(w.key, at.t)
+		}
+		e.join(&w.committed, at)
+		w.origin = n.least(w.origin, n.id(ev.Service))
+	default:
+		e.join(&w.published, at)
+		w.publisher = n.least(w.publisher, n.id(ev.Service))
+	}
+}
+
+func (e *Engine) joinReplica(w *write, ev *metrics.Event, at stamp) {
+	name := ev.Replica
+	if name == "" {
+		name = ev.Service
+	}
+	r := w.f.replica(name)
+	p := w.rep(r)
+	p.region = e.names.least(p.region, e.names.id(ev.Region))
+	switch ev.Kind {
+	case metrics.KindReceived:
+		e.observeClocks(w, p, at, ev)
+		e.join(&p.received, at)
+	case metrics.KindApplied:
+		e.observeClocks(w, p, at, ev)
+		e.join(&p.applied, at)
+	case metrics.KindVisible:
+		e.join(&p.visible, at)
+	case metrics.KindFailed:
+		p.failed |= 1 << min(max(ev.Attempt, 1)-1, 63)
+	}
+	if ev.Attempt > 1 && ev.Kind != metrics.KindFailed {
+		p.attempts |= 1 << min(ev.Attempt-2, 63)
+	}
+	e.settle(w, r)
+}
+
+// joinVersion merges version and key. Two events of one write should agree; when
+// they do not, the lesser value stands.
+func (e *Engine) joinVersion(w *write, ev *metrics.Event) {
+	if w.key == nil && ev.Key != "" {
+		k := e.keyFor(w.f, ev.Key)
+		if w.version.IsZero() {
+			w.version = cloneVersion(ev.Version)
+		}
+		e.touchReads(k, w.committed.t)
+		e.insert(k, w)
+		return
+	}
+	if ev.Version.IsZero() || ev.Version == w.version {
+		return
+	}
+	if !w.version.IsZero() && orderVersions(w.version, ev.Version) <= 0 && w.version.Kind <= ev.Version.Kind {
+		return
+	}
+	k := w.key
+	if k == nil {
+		w.version = cloneVersion(ev.Version)
+		return
+	}
+	e.touchReads(k, minTime)
+	e.remove(k, w)
+	w.version = cloneVersion(ev.Version)
+	e.insert(k, w)
+	e.resettle(k)
+}
+
+func cloneVersion(v metrics.Version) metrics.Version {
+	v.Text = cloneString(v.Text)
+	return v
+}
+
+func (e *Engine) keyFor(f *feature, key string) *keyState {
+	ent := metrics.KeyEntity(f.name, key)
+	for k := e.keys[ent]; k != nil; k = k.next {
+		if k.key == key && k.f == f {
+			return k
+		}
+	}
+	k := &keyState{entity: ent, next: e.keys[ent], f: f, key: cloneString(key)}
+	k.complete = !e.seen.has(uint64(ent))
+	if k.complete {
+		e.seen.add(uint64(ent))
+	}
+	e.keys[ent] = k
+	return k
+}
+
+// foldRead joins a read event.
+func (e *Engine) foldRead(ctx context.Context, f *feature, ev *metrics.Event) error {
+	id := readID(ev)
+	var s *sessionState
+	err := e.late(ctx, f, ev)
+	if err != nil {
+		return err
+	}
+	if ev.SessionID != "" {
+		if s, err = e.sessionFor(ctx, ev.SessionID); err != nil {
+			return err
+		}
+	}
+	r, err := e.readFor(ctx, f, s, id, ev)
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		r = e.newRead(f, s, id, ev)
+	} else if !e.wins(r, ev) {
+		return nil
+	}
+	e.setRead(r, ev)
+	if s != nil {
+		e.lru.touch(&s.node, e.base)
+	} else {
+		e.lru.touch(&r.node, e.base)
+	}
+	return nil
+}
+
+// readFor returns the resident read of an event, reading one without a session back
+// by its key; nil when it is new.
+func (e *Engine) readFor(ctx context.Context, f *feature, s *sessionState, id string, ev *metrics.Event) (*read, error) {
+	if r := e.findRead(s, id, ev.SessionSeq); r != nil || s != nil {
+		return r, nil
+	}
+	h := xxh3.HashStringSeed(id, readSeed)
+	if !e.seen.has(h) {
+		e.seen.add(h)
+		return nil, nil
+	}
+	if e.silent {
+		return nil, errSkip
+	}
+	if err := e.recallKey(ctx, e.keyFor(f, ev.Key)); err != nil {
+		return nil, err
+	}
+	return e.findRead(nil, id, 0), nil
+}
+
+// readSeed tells reads without a session from the entities of package metrics.
+const readSeed = 4
+
+func (e *Engine) findRead(s *sessionState, id string, seq int64) *read {
+	if s == nil {
+		return e.reads[id]
+	}
+	probe := sessionOp{seq: seq, r: &read{id: id}}
+	if i, ok := slices.BinarySearchFunc(s.ops, probe, orderOps); ok {
+		return s.ops[i].r
+	}
+	return nil
+}
+
+// wins decides between two events with one natural key: the earlier time, then the
+// lesser event id.
+func (e *Engine) wins(r *read, ev *metrics.Event) bool {
+	at := e.stampOf(ev)
+	if at.t != r.at.t {
+		return at.t < r.at.t
+	}
+	return ev.EventID < r.event
+}
+
+func (e *Engine) newRead(f *feature, s *sessionState, id string, ev *metrics.Event) *read {
+	r := &read{id: cloneString(id), f: f, session: s, seq: ev.SessionSeq}
+	e.resident++
+	if s != nil {
+		e.touchSession(s)
+		s.add(sessionOp{seq: r.seq, r: r})
+		return r
+	}
+	r.node.r = r
+	e.reads[r.id] = r
+	e.lru.push(&r.node)
+	return r
+}
+
+// setRead gives a read the fields of an event.
+func (e *Engine) setRead(r *read, ev *metrics.Event) {
+	e.touchRead(r)
+	e.detachRead(r)
+	n := &e.names
+	r.f = e.feature(ev.Feature)
+	r.f.hasReads = true
+	r.version, r.at, r.event = cloneVersion(ev.Version), e.stampOf(ev), cloneString(ev.EventID)
+	r.region, r.model, r.variant = n.id(ev.Region), n.id(ev.Model), n.id(ev.Variant)
+	if r.hasRep = ev.Replica != ""; r.hasRep {
+		r.replica = r.f.replica(ev.Replica)
+	}
+	if ev.Key != "" {
+		e.attachRead(r, e.keyFor(r.f, ev.Key))
+	}
+}
+
+func orderReads(a, b *read) int {
+	switch {
+	case a.at.t < b.at.t:
+		return -1
+	case a.at.t > b.at.t:
+		return 1
+	case a.id < b.id:
+		return -1
+	case a.id > b.id:
+		return 1
+	}
+	return 0
+}
+
+func (e *Engine) attachRead(r *read, k *keyState) {
+	r.key = k
+	i, _ := slices.BinarySearchFunc(k.reads, r, orderReads)
+	k.reads = slices.Insert(k.reads, i, r)
+	e.recallOpen(k)
+	if w := k.find(r.version); w != nil {
+		r.source = w
+		w.readers = append(w.readers, r)
+	}
+}
+
+func (e *Engine) detachRead(r *read) {
+	if r.source != nil {
+		if i := slices.Index(r.source.readers, r); i >= 0 {
+			r.source.readers = slices.Delete(r.source.readers, i, i+1)
+		}
+		r.source = nil
+	}
+	if r.key != nil {
+		if i, ok := slices.BinarySearchFunc(r.key.reads, r, orderReads); ok {
+			r.key.reads = slices.Delete(r.key.reads, i, i+1)
+		}
+		r.key = nil
+	}
+}
+
+// enterSession makes a write an operation of its session.
+func (e *Engine) enterSession(ctx context.Context, w *write, id string) error {
+	s, err := e.sessionFor(ctx, id)
+	if err != nil {
+		if e.silent {
+			e.forget(w) // it comes back with its session
+		}
+		return err
+	}
+	if w.session != nil { // the session was read back, with this write in it
+		return nil
+	}
+	e.touchSession(s)
+	w.session = s
+	s.add(sessionOp{seq: w.seq, w: w})
+	if w.node.prev != nil {
+		e.lru.remove(&w.node)
+	}
+	return nil
+}
+
+func (e *Engine) resequence(w *write, seq int64) {
+	if w.session == nil {
+		w.seq = seq
+		return
+	}
+	e.touchSession(w.session)
+	w.session.drop(sessionOp{seq: w.seq, w: w})
+	w.seq = seq
+	w.session.add(sessionOp{seq: w.seq, w: w})
+}
+
+func (e *Engine) sessionFor(ctx context.Context, id string) (*sessionState, error) {
+	ent := metrics.SessionEntity(id)
+	if s := e.lookupSession(ent, id); s != nil {
+		return s, nil
+	}
+	if e.seen.has(uint64(ent)) {
+		if e.silent {
+			return nil, errSkip
+		}
+		if err := e.recallSession(ctx, ent, id); err != nil {
+			return nil, err
+		}
+		if s := e.lookupSession(ent, id); s != nil {
+			return s, nil
+		}
+	} else {
+		e.seen.add(uint64(ent))
+	}
+	return e.newSession(ent, id), nil
+}
+
+func (e *Engine) lookupSession(ent metrics.Entity, id string) *sessionState {
+	for s := e.sessions[ent]; s != nil; s = s.next {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (e *Engine) newSession(ent metrics.Entity, id string) *sessionState {
+	s := &sessionState{entity: ent, next: e.sessions[ent], id: cloneString(id)}
+	s.node.s = s
+	e.sessions[ent] = s
+	e.lru.push(&s.node)
+	return s
+}

@@ -1,0 +1,313 @@
+package rollup
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"tidemark/metrics"
+	"tidemark/metrics/sketch"
+	"tidemark/metrics/storetest"
+)
+
+const second = int64(time.Second)
+
+// epoch is the start of generated histories: a full hour.
+const epoch = int64(1_800_000_000) * second
+
+// configs of the generated features: one with a route of both kinds of replica and
+// thresholds, one without any promise.
+func testConfigs() []metrics.FeatureConfig {
+	return []metrics.FeatureConfig{
+		{
+			Feature: "cart",
+			Replicas: []metrics.RouteReplica{
+				{Name: "eu", Kind: metrics.StateBased}, {Name: "us", Kind: metrics.OperationBased}, {Name: "search", Kind: metrics.StateBased, ReportsVisible: true},
+			},
+			Thresholds: []metrics.Threshold{
+				{Scope: metrics.ScopeAll, Value: 2 * second}, {Scope: metrics.ScopeFirst, Value: second},
+				{Scope: metrics.ScopeReplica, Replica: "eu", Value: 3 * second},
+			},
+		},
+		{
+			Feature: "cart", From: epoch + 30*second,
+			Replicas:   []metrics.RouteReplica{{Name: "eu", Kind: metrics.StateBased}, {Name: "us", Kind: metrics.StateBased}},
+			Thresholds: []metrics.Threshold{{Scope: metrics.ScopeAll, Value: 4 * second}},
+		},
+	}
+}
+
+// genHistory draws a set of events: writes of a few keys by a few sessions with
+// their stages at replicas, reads, conflicts, replays and failures, with gaps.
+func genHistory(t *rapid.T) []metrics.Event {
+	var events []metrics.Event
+	versions := rapid.SampledFrom([]string{"seq", "hlc", "vv", "mixed", "none"}).Draw(t, "versions")
+	n := rapid.IntRange(1, 14).Draw(t, "writes")
+	start := int64(0)
+	add := func(e metrics.Event) {
+		e.EventID = fmt.Sprintf("e%03d", len(events))
+		e.ObservedAt = e.OccurredAt
+		events = append(events, e)
+	}
+	at := func(from int64, label string) int64 {
+		return from + int64(rapid.IntRange(-200, 9000).Draw(t, label))*int64(time.Millisecond)
+	}
+	for i := range n {
+		w := genWrite(t, i, versions)
+		start = max(start, w.OccurredAt) // later versions begin later
+		w.OccurredAt = start
+		add(with(w, metrics.KindInitiated, "", w.OccurredAt))
+		t0 := w.OccurredAt
+		if rapid.Bool().Draw(t, "committed") {
+			add(with(w, metrics.KindCommitted, "", at(t0, "commit")))
+		}
+		if rapid.Bool().Draw(t, "published") {
+			add(with(w, metrics.KindPublished, "", at(t0, "publish")))
+		}
+		for _, r := range []string{"eu", "us", "search"} {
+			for _, k := range []metrics.Kind{metrics.KindReceived, metrics.KindApplied, metrics.KindVisible, metrics.KindFailed} {
+				if rapid.IntRange(0, 2).Draw(t, "reported") == 0 {
+					continue
+				}
+				e := with(w, k, r, at(t0, "stage"))
+				e.Attempt = int32(rapid.IntRange(0, 3).Draw(t, "attempt"))
+				if rapid.Bool().Draw(t, "bare") { // consumers often know the id alone
+					e.Key, e.Version, e.SessionID, e.SessionSeq = "", metrics.Version{}, "", 0
+				}
+				add(e)
+			}
+		}
+	}
+	genReads(t, versions, add)
+	genConflicts(t, add)
+	return events
+}
+
+func genVersion(t *rapid.T, versions string, i int) metrics.Version {
+	if versions == "mixed" {
+		versions = rapid.SampledFrom([]string{"seq", "hlc", "vv", "none"}).Draw(t, "version kind")
+	}
+	var v metrics.Version
+	switch versions {
+	case "seq":
+		v = metrics.SeqVersion(uint64(i))
+	case "hlc":
+		v, _ = metrics.HLCVersion(fmt.Sprintf("%d.%d.n", 100+i/2, i%2))
+	case "vv":
+		v, _ = metrics.VVVersion(map[string]uint64{"a": uint64(i / 2), "b": uint64(rapid.IntRange(0, 3).Draw(t, "vv"))})
+	}
+	return v
+}
+
+func genWrite(t *rapid.T, i int, versions string) metrics.Event {
+	w := metrics.Event{
+		WriteID: fmt.Sprintf("w%02d", i), Feature: "cart", Service: "web",
+		Key: rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key"), Version: genVersion(t, versions, i+1),
+		OccurredAt: epoch + int64(rapid.IntRange(4_000*i, 60_000).Draw(t, "t0"))*int64(time.Millisecond),
+		Model:      rapid.SampledFrom([]string{"", "causal", "eventual"}).Draw(t, "model"),
+		Mechanism:  "event_stream",
+	}
+	if rapid.Bool().Draw(t, "in session") {
+		w.SessionID = rapid.SampledFrom([]string{"s1", "s2"}).Draw(t, "session")
+		w.SessionSeq = int64(rapid.IntRange(0, 1).Draw(t, "has seq")) * int64(2*i+1)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "other feature") == 0 {
+		w.Feature = "feed"
+	}
+	if rapid.IntRange(0, 4).Draw(t, "explicit route") == 0 {
+		w.Expect = []string{"us", "eu"}
+	}
+	return w
+}
+
+func with(w metrics.Event, k metrics.Kind, replica string, at int64) metrics.Event {
+	w.Kind, w.Replica, w.OccurredAt = k, replica, at
+	if replica != "" {
+		w.Service, w.Region = "consumer-"+replica, "r-"+replica
+	}
+	return w
+}
+
+func genReads(t *rapid.T, versions string, add func(metrics.Event)) {
+	for i := range rapid.IntRange(0, 8).Draw(t, "reads") {
+		r := metrics.Event{
+			Kind: metrics.KindRead, Feature: "cart", Service: "web", Replica: "eu",
+			Key:        rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "read key"),
+			OccurredAt: epoch + int64(rapid.IntRange(0, 70_000).Draw(t, "read at"))*int64(time.Millisecond),
+			Version:    genVersion(t, versions, rapid.IntRange(0, 14).Draw(t, "read version")),
+		}
+		if rapid.IntRange(0, 3).Draw(t, "read session") > 0 {
+			r.SessionID = rapid.SampledFrom([]string{"s1", "s2"}).Draw(t, "session of read")
+			r.SessionSeq = int64(2 * (i + 1))
+		}
+		add(r)
+	}
+}
+
+func genConflicts(t *rapid.T, add func(metrics.Event)) {
+	for i := range rapid.IntRange(0, 3).Draw(t, "conflicts") {
+		c := metrics.Event{
+			Kind: metrics.KindConflictDetected, Feature: "cart", Service: "merger", Key: "k1",
+			WriteID: "w00", With: []string{"w01"}, ConflictID: fmt.Sprintf("c%d", i), Rule: "lww",
+			OccurredAt: epoch + int64(i)*second,
+		}
+		add(c)
+		for j := range rapid.IntRange(0, 2).Draw(t, "resolutions") {
+			r := c
+			r.Kind, r.OccurredAt, r.Winner = metrics.KindConflictResolved, c.OccurredAt+int64(j+1)*second, fmt.Sprintf("w%02d", j)
+			r.Auto = metrics.Tri(rapid.IntRange(0, 2).Draw(t, "auto"))
+			add(r)
+		}
+	}
+}
+
+// aggregates are all cells and rows, as text that can be compared.
+func aggregates(t testing.TB, st metrics.Store) []string {
+	t.Helper()
+	ctx := context.Background()
+	var out []string
+	all := []metrics.Metric{
+		metrics.MetricWrites, metrics.MetricVisibleAll, metrics.MetricVisibleFirst, metrics.MetricVisible, metrics.MetricHop,
+		metrics.MetricGood, metrics.MetricReplays, metrics.MetricFailed, metrics.MetricRYW, metrics.MetricMR, metrics.MetricMW,
+		metrics.MetricWFR, metrics.MetricStaleVersions, metrics.MetricStaleTime, metrics.MetricConflicts,
+	}
+	for _, l := range metrics.Levels {
+		q := metrics.CellQuery{Level: l, From: 0, To: 1 << 40, Metrics: all, AllFeatures: true}
+		err := st.Cells(ctx, q, func(s *metrics.Series, start int64, c *sketch.Cell) error {
+			if !c.IsZero() {
+				out = append(out, fmt.Sprintf("%d %+v %d %x", l, *s, start, c.Append(nil)))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cs, _, err := st.Conflicts(ctx, metrics.ConflictQuery{Limit: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cs {
+		out = append(out, fmt.Sprintf("conflict %+v", c))
+	}
+	vs, _, err := st.Violations(ctx, metrics.ViolationQuery{Limit: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vs {
+		out = append(out, fmt.Sprintf("violation %+v", v))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// run appends and folds events in batches, with checkpoints and restarts between.
+type run struct {
+	batch    int
+	resident int
+	restart  bool // reopen the engine after each batch
+}
+
+func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine) {
+	t.Helper()
+	ctx := context.Background()
+	st := storetest.NewMemory()
+	opts := Options{Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
+	e := open(t, st, opts)
+	for chunk := range slices.Chunk(events, r.batch) {
+		first, err := st.Append(ctx, chunk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.restart && len(chunk)%2 == 1 { // a crash between the log and the fold
+			e = open(t, st, opts)
+			continue
+		}
+		if err := e.Fold(ctx, first, chunk); err != nil {
+			t.Fatal(err)
+		}
+		if r.restart {
+			if err := e.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+			e = open(t, st, opts)
+		}
+	}
+	if err := e.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return st, e
+}
+
+func open(t testing.TB, st metrics.Store, opts Options) *Engine {
+	t.Helper()
+	e, err := Open(context.Background(), st, testConfigs(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func shuffled(t *rapid.T, events []metrics.Event) []metrics.Event {
+	out := slices.Clone(events)
+	for range rapid.IntRange(0, len(events)).Draw(t, "duplicates") {
+		out = append(out, events[rapid.IntRange(0, len(events)-1).Draw(t, "duplicate")])
+	}
+	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "shuffle"), 1))
+	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+func TestAnyOrderGivesTheSameAggregates(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		events := genHistory(rt)
+		for _, e := range events {
+			rt.Logf("EV %s %v %s f=%s k=%s v=%s r=%s t=%d s=%s/%d", e.EventID, e.Kind, e.WriteID, e.Feature, e.Key, e.Version, e.Replica, (e.OccurredAt-epoch)/1e6, e.SessionID, e.SessionSeq)
+		}
+		want, _ := run{batch: len(events), resident: 1000}.fold(t, events)
+		got, _ := run{batch: rapid.IntRange(1, 7).Draw(rt, "batch"), resident: 1000}.fold(t, shuffled(rt, events))
+		diff(rt, "another order", aggregates(t, want), aggregates(t, got))
+	})
+}
+
+func TestStatesThatWerePutDownComeBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		events := genHistory(rt)
+		want, _ := run{batch: len(events), resident: 1000}.fold(t, events)
+		small := run{batch: rapid.IntRange(1, 5).Draw(rt, "batch"), resident: rapid.IntRange(1, 4).Draw(rt, "resident")}
+		got, e := small.fold(t, shuffled(rt, events))
+		diff(rt, "with almost no memory", aggregates(t, want), aggregates(t, got))
+		if n := e.Stats().Unfolded; n != 0 {
+			rt.Fatalf("%d events were not counted", n)
+		}
+	})
+}
+
+func TestRestartsChangeNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		events := genHistory(rt)
+		want, _ := run{batch: len(events), resident: 1000}.fold(t, events)
+		r := run{batch: rapid.IntRange(1, 9).Draw(rt, "batch"), resident: rapid.SampledFrom([]int{2, 1000}).Draw(rt, "resident"), restart: true}
+		got, _ := r.fold(t, shuffled(rt, events))
+		diff(rt, "with restarts", aggregates(t, want), aggregates(t, got))
+	})
+}
+
+func diff(t *rapid.T, what string, want, got []string) {
+	if d := cmp.Diff(want, got); d != "" {
+		if len(d) > 6000 {
+			d = d[:6000] + strings.Repeat(".", 3)
+		}
+		t.Fatalf("%s: aggregates differ (-want +got):\n%s", what, d)
+	}
+}

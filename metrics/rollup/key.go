@@ -1,0 +1,344 @@
+package rollup
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+
+	"tidemark/metrics"
+)
+
+// keyState holds the resident writes and reads of one key of one feature.
+type keyState struct {
+	entity metrics.Entity
+	next   *keyState // another key with the same entity hash
+	f      *feature
+	key    string
+
+	ordered []*write // versions with a total order, by kind and version
+	loose   []*write // the others
+	reads   []*read  // by time
+
+	// complete says that nothing of the key was put down. When it is false,
+	// putDown is the greatest version that was, if known.
+	complete bool
+	putDown  metrics.Version
+}
+
+// covers reports whether everything that decides the staleness of a read of version
+// v is resident: what was put down is not newer.
+func (k *keyState) covers(v metrics.Version) bool {
+	if k.complete || v.IsZero() {
+		return true
+	}
+	return v.Kind.TotalOrder() && !k.putDown.IsZero() && metrics.Dominates(v, k.putDown)
+}
+
+func (k *keyState) empty() bool { return len(k.ordered)+len(k.loose)+len(k.reads) == 0 }
+
+// orderWrites sorts writes of a key: by kind of version, version, then id.
+func orderWrites(a, b *write) int {
+	if c := orderVersions(a.version, b.version); c != 0 {
+		return c
+	}
+	return strings.Compare(a.id, b.id)
+}
+
+func orderVersions(a, b metrics.Version) int {
+	if a.Kind != b.Kind {
+		return cmp.Compare(a.Kind, b.Kind)
+	}
+	if a.Kind == metrics.VersionSeq {
+		return cmp.Compare(a.Seq, b.Seq)
+	}
+	switch metrics.Compare(a, b) {
+	case metrics.Before:
+		return -1
+	case metrics.After:
+		return 1
+	}
+	return 0
+}
+
+func (k *keyState) position(w *write) (int, bool) {
+	if n := len(k.ordered); n > 0 && orderWrites(k.ordered[n-1], w) < 0 {
+		return n, false
+	}
+	return slices.BinarySearchFunc(k.ordered, w, orderWrites)
+}
+
+// insert places a write among those of its key and settles what it satisfies.
+func (e *Engine) insert(k *keyState, w *write) {
+	w.key = k
+	if !w.version.Kind.TotalOrder() {
+		k.loose = append(k.loose, w)
+		e.linkReads(k, w)
+		return
+	}
+	i, _ := k.position(w)
+	k.ordered = slices.Insert(k.ordered, i, w)
+	e.inherit(k, i)
+	if w.f.stateBased {
+		for _, r := range satisfiedAt(w) {
+			e.propagate(k, i, r.replica, r.at)
+		}
+	}
+	e.linkReads(k, w)
+}
+
+type satisfaction struct {
+	replica uint16
+	at      int64
+}
+
+func satisfiedAt(w *write) []satisfaction {
+	var out []satisfaction
+	for i := range w.reps {
+		if w.reps[i].sat != noTime {
+			out = append(out, satisfaction{w.reps[i].replica, w.reps[i].sat})
+		}
+	}
+	return out
+}
+
+// inherit takes over what later versions of the key satisfy at state-based
+// replicas. It ends at the first one under the same config, which holds all that
+// is beyond it.
+func (e *Engine) inherit(k *keyState, i int) {
+	w := k.ordered[i]
+	cfg := w.config()
+	if cfg == nil || !w.f.stateBased {
+		return
+	}
+	for _, later := range k.ordered[i+1:] {
+		if later.version.Kind != w.version.Kind {
+			return
+		}
+		for _, s := range satisfiedAt(later) {
+			if cfg.isStateBased(s.replica) {
+				p := w.rep(s.replica)
+				p.sat = min(p.sat, s.at)
+			}
+		}
+		if later.config() == cfg {
+			return
+		}
+	}
+}
+
+// propagate satisfies the versions before position i at a state-based replica.
+// Satisfaction never comes later for an older version, so the walk ends at the
+// first one that was satisfied as early.
+func (e *Engine) propagate(k *keyState, i int, r uint16, at int64) {
+	kind := k.ordered[i].version.Kind
+	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == kind; j-- {
+		w := k.ordered[j]
+		if !w.config().isStateBased(r) {
+			continue
+		}
+		if p := w.peek(r); p != nil && p.sat <= at {
+			return
+		}
+		e.touchWrite(w)
+		w.rep(r).sat = at
+	}
+}
+
+// settle recomputes when a write is satisfied at a replica after its own times
+// there have changed, and what that means for older versions.
+func (e *Engine) settle(w *write, r uint16) {
+	p := w.rep(r)
+	own := w.own(p)
+	if own > p.sat && p.applied.t == p.sat { // visible at last, after applied stood for it
+		e.retract(w, r, own)
+		return
+	}
+	if own >= p.sat {
+		return
+	}
+	p.sat = own
+	if w.key == nil || !w.version.Kind.TotalOrder() || !w.f.stateBased {
+		return
+	}
+	e.recallOpen(w.key)
+	if i, ok := w.key.position(w); ok {
+		e.propagate(w.key, i, r, own)
+	}
+}
+
+// retract moves a write's satisfaction at a replica to a later time, and that of the
+// older versions which had it from this one.
+func (e *Engine) retract(w *write, r uint16, own int64) {
+	p := w.rep(r)
+	old := p.sat
+	p.sat = own
+	if w.key == nil || !w.f.stateBased || !w.version.Kind.TotalOrder() {
+		return
+	}
+	if e.retractOlder(w, r, old) && !w.key.complete && old <= w.f.evictedMax {
+		e.wantKey(w.key) // one that was put down may have had it from this write too
+		e.retractOlder(w, r, old)
+	}
+}
+
+// retractOlder does retract's walk over older versions and reports whether it came
+// to the end of those that are resident.
+func (e *Engine) retractOlder(w *write, r uint16, old int64) bool {
+	k := w.key
+	i, ok := k.position(w)
+	if !ok {
+		return false
+	}
+	e.inherit(k, i)
+	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == w.version.Kind; j-- {
+		u := k.ordered[j]
+		if !u.config().isStateBased(r) {
+			continue
+		}
+		q := u.peek(r)
+		if q == nil || q.sat < old {
+			return false
+		}
+		if q.sat == old {
+			e.touchWrite(u)
+			q.sat = u.own(q)
+			e.inherit(k, j)
+		}
+	}
+	return true
+}
+
+// unsettle settles a write anew whose config changed.
+func (e *Engine) unsettle(w *write) {
+	if w.key != nil && w.f.stateBased {
+		e.resettle(w.key)
+	} else {
+		w.resettleOwn()
+	}
+}
+
+// resettle computes every satisfaction of a key anew, after something changed that
+// may also move one to a later time: a version, a config, or that a replica turned
+// out to report visibility.
+func (e *Engine) resettle(k *keyState) {
+	e.wantKey(k)
+	for _, list := range [][]*write{k.ordered, k.loose} {
+		for _, w := range list {
+			e.touchWrite(w)
+			w.resettleOwn()
+		}
+	}
+	for i := len(k.ordered) - 1; i >= 0; i-- {
+		e.inherit(k, i)
+	}
+}
+
+func (w *write) resettleOwn() {
+	for i := range w.reps {
+		w.reps[i].sat = w.own(&w.reps[i])
+	}
+}
+
+// remove takes a write out of its key.
+func (e *Engine) remove(k *keyState, w *write) {
+	if w.version.Kind.TotalOrder() {
+		if i, ok := k.position(w); ok {
+			if i == 0 {
+				k.ordered[0] = nil
+				k.ordered = k.ordered[1:]
+			} else {
+				k.ordered = slices.Delete(k.ordered, i, i+1)
+			}
+		}
+	} else if i := slices.Index(k.loose, w); i >= 0 {
+		k.loose = slices.Delete(k.loose, i, i+1)
+	}
+	w.key = nil
+}
+
+// linkReads tells reads of the key that returned w's version which write it was.
+func (e *Engine) linkReads(k *keyState, w *write) {
+	if w.version.IsZero() {
+		return
+	}
+	for _, r := range k.reads {
+		switch {
+		case r.version != w.version:
+		case r.source == nil:
+			e.link(r, w)
+		case r.source.id == w.id && r.source != w: // w was put down and is back
+			r.source = w
+			w.readers = append(w.readers, r)
+		}
+	}
+}
+
+func (e *Engine) link(r *read, w *write) {
+	e.touchRead(r)
+	r.source = w
+	w.readers = append(w.readers, r)
+}
+
+// find returns the resident write with that version; the least id when several.
+func (k *keyState) find(v metrics.Version) *write {
+	if v.IsZero() {
+		return nil
+	}
+	if v.Kind.TotalOrder() {
+		i := sort.Search(len(k.ordered), func(i int) bool { return orderVersions(k.ordered[i].version, v) >= 0 })
+		if i < len(k.ordered) && k.ordered[i].version == v {
+			return k.ordered[i]
+		}
+		return nil
+	}
+	var best *write
+	for _, w := range k.loose {
+		if w.version == v && (best == nil || w.id < best.id) {
+			best = w
+		}
+	}
+	return best
+}
+
+// newer returns how many committed writes are newer than version v at time at, and
+// when the first of them was committed.
+func (k *keyState) newer(v metrics.Version, at int64) (n int64, first int64) {
+	first = noTime
+	see := func(w *write) {
+		if w.committed.t <= at && metrics.Compare(w.version, v) == metrics.After {
+			n++
+			first = min(first, w.committed.t)
+		}
+	}
+	if v.Kind.TotalOrder() {
+		i := sort.Search(len(k.ordered), func(i int) bool { return orderVersions(k.ordered[i].version, v) > 0 })
+		for ; i < len(k.ordered); i++ {
+			see(k.ordered[i])
+		}
+		return n, first
+	}
+	for _, w := range k.loose {
+		see(w)
+	}
+	return n, first
+}
+
+// touchReads marks the reads that a commit at a time may make stale.
+func (e *Engine) touchReads(k *keyState, committed int64) {
+	for i := len(k.reads) - 1; i >= 0 && k.reads[i].at.t >= committed; i-- {
+		e.touchRead(k.reads[i])
+	}
+}
+
+// config is the config in force when the write began; the latest while that is
+// not known.
+func (w *write) config() *config {
+	if t, ok := w.begun(); ok {
+		return w.f.configAt(t)
+	}
+	if n := len(w.f.configs); n > 0 {
+		return &w.f.configs[n-1]
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package rollup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tidemark/metrics"
+)
+
+// findLimit bounds how much of the history of one entity is read back.
+const findLimit = 10_000
+
+// openKeysMarks sizes the filter of keys with open writes that were put down, in
+// marks' worth of entities; more keys only cost look-ups in vain.
+const openKeysMarks = 5
+
+// reloadBudget limits the share of time that goes into reading states back.
+type reloadBudget struct {
+	share float64
+	since time.Time
+	spent time.Duration
+}
+
+// budgetWindow is over how long the share is taken.
+const budgetWindow = 2 * time.Second
+
+func (b *reloadBudget) begin(now time.Time) {
+	if now.Sub(b.since) > budgetWindow {
+		b.since, b.spent = now, 0
+	}
+}
+
+func (b *reloadBudget) allows() bool {
+	return b.share >= 1 || b.spent < time.Duration(b.share*float64(budgetWindow))
+}
+
+// loaded collects the states made while reading back: they are already counted.
+type loaded struct {
+	depth    int
+	writes   []*write
+	sessions []*sessionState
+	reads    []*read
+}
+
+// lookBack reads the events of an entity that were folded before this batch.
+func (e *Engine) lookBack(ctx context.Context, kind metrics.EntityKind, ent metrics.Entity) ([]metrics.Event, error) {
+	if !e.reload.allows() {
+		return nil, errSkip
+	}
+	begin := e.opts.Now()
+	events, _, err := e.store.Find(ctx, metrics.FindQuery{Kind: kind, Entity: ent, Before: e.base, Limit: findLimit})
+	e.reload.spent += e.opts.Now().Sub(begin)
+	e.stats.Reloads++
+	if err != nil {
+		return nil, fmt.Errorf("read back entity %x: %w", uint64(ent), err)
+	}
+	return events, nil
+}
+
+// beginLoad and endLoad bracket the making of states that are already counted: no
+// change to them is a change of the series.
+func (e *Engine) beginLoad() { e.loaded.depth++ }
+
+func (e *Engine) endLoad() {
+	e.loaded.depth--
+	if e.loaded.depth > 0 {
+		return
+	}
+	l := e.loaded
+	e.loaded = loaded{}
+	for _, w := range l.writes {
+		w.dirty, w.counted = false, true
+	}
+	for _, s := range l.sessions {
+		s.dirty, s.counted = false, true
+	}
+	for _, r := range l.reads {
+		r.dirty, r.counted = false, true
+		if r.key != nil {
+			r.countedAs = e.stalenessOf(r)
+		}
+	}
+}
+
+// recallWrite brings the writes with that entity back, with their sessions.
+func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
+	if e.base == 0 {
+		return nil
+	}
+	events, err := e.lookBack(ctx, metrics.EntityWrite, ent)
+	if err != nil {
+		return err
+	}
+	e.beginLoad()
+	defer e.endLoad()
+	var missing []string
+	first := len(e.loaded.writes)
+	for i := range events {
+		ev := &events[i]
+		if metrics.WriteEntity(ev.WriteID) != ent || !(ev.Kind.IsStage() || ev.Kind == metrics.KindFailed) {
+			continue
+		}
+		f := e.feature(ev.Feature)
+		w := e.lookupWrite(ent, f, ev.WriteID)
+		if w == nil {
+			w = e.newWrite(ent, f, ev.WriteID)
+			w.dirty, w.row = true, true
+			e.loaded.writes = append(e.loaded.writes, w)
+		}
+		if !slices.Contains(e.loaded.writes, w) {
+			continue
+		}
+		e.joinWrite(w, ev)
+		if ev.SessionID != "" && w.session == nil && !slices.Contains(missing, ev.SessionID) {
+			missing = append(missing, ev.SessionID)
+		}
+	}
+	for _, w := range e.loaded.writes[first:] {
+		if w.key != nil && w.f.stateBased { // what later versions satisfy
+			if err := e.recallKey(ctx, w.key); err != nil && !errors.Is(err, errSkip) {
+				return err
+			}
+		}
+	}
+	for _, id := range missing {
+		if err := e.recallSession(ctx, metrics.SessionEntity(id), id); err != nil && !errors.Is(err, errSkip) {
+			return err
+		}
+	}
+	return nil
+}
+
+// recallSession brings a session back with all its operations.
+func (e *Engine) recallSession(ctx context.Context, ent metrics.Entity, id string) error {
+	events, err := e.lookBack(ctx, metrics.EntitySession, ent)
+	if err != nil {
+		return err
+	}
+	e.beginLoad()
+	defer e.endLoad()
+	s := e.lookupSession(ent, id)
+	if s == nil {
+		s = e.newSession(ent, id)
+		s.dirty = true
+		e.loaded.sessions = append(e.loaded.sessions, s)
+	}
+	for i := range events {
+		ev := &events[i]
+		if ev.SessionID != id {
+			continue
+		}
+		f := e.feature(ev.Feature)
+		if ev.Kind == metrics.KindRead {
+			if err := e.loadRead(ctx, f, s, ev); err != nil {
+				return err
+			}
+			continue
+		}
+		if ev.WriteID != "" && ev.Kind.IsStage() {
+			if err := e.loadSessionWrite(ctx, f, s, ev); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) loadSessionWrite(ctx context.Context, f *feature, s *sessionState, ev *metrics.Event) error {
+	ent := metrics.WriteEntity(ev.WriteID)
+	w := e.lookupWrite(ent, f, ev.WriteID)
+	if w == nil {
+		if err := e.recallWrite(ctx, ent); err != nil {
+			return err
+		}
+		if w = e.lookupWrite(ent, f, ev.WriteID); w == nil {
+			return nil
+		}
+	}
+	if w.session != nil {
+		return nil
+	}
+	w.session = s
+	s.add(sessionOp{seq: w.seq, w: w})
+	if w.node.prev != nil {
+		e.lru.remove(&w.node)
+	}
+	return nil
+}
+
+// loadRead makes a read again that is already counted.
+func (e *Engine) loadRead(ctx context.Context, f *feature, s *sessionState, ev *metrics.Event) error {
+	id := readID(ev)
+	r := e.findRead(s, id, ev.SessionSeq)
+	switch {
+	case r == nil:
+		r = e.newRead(f, s, id, ev)
+		r.dirty = true
+		e.loaded.reads = append(e.loaded.reads, r)
+	case !slices.Contains(e.loaded.reads, r) || !e.wins(r, ev):
+		return nil
+	}
+	e.setRead(r, ev)
+	if r.key != nil && !r.key.covers(r.version) {
+		if err := e.recallKey(ctx, r.key); err != nil && !errors.Is(err, errSkip) {
+			return err
+		}
+	}
+	return nil
+}
+
+// recallKey brings everything of a key back.
+func (e *Engine) recallKey(ctx context.Context, k *keyState) error {
+	if k.complete {
+		return nil
+	}
+	events, err := e.lookBack(ctx, metrics.EntityKey, k.entity)
+	if err != nil {
+		return err
+	}
+	k.complete, k.putDown = true, metrics.Version{}
+	e.beginLoad()
+	defer e.endLoad()
+	for i := range events {
+		ev := &events[i]
+		if ev.Key != k.key || ev.Feature != k.f.name {
+			continue
+		}
+		if err := e.loadOfKey(ctx, k, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) loadOfKey(ctx context.Context, k *keyState, ev *metrics.Event) error {
+	if ev.Kind == metrics.KindRead {
+		if ev.SessionID == "" {
+			return e.loadRead(ctx, k.f, nil, ev)
+		}
+		ent := metrics.SessionEntity(ev.SessionID)
+		if e.lookupSession(ent, ev.SessionID) == nil {
+			return e.recallSession(ctx, ent, ev.SessionID)
+		}
+		return nil
+	}
+	if ev.WriteID == "" || !ev.Kind.IsStage() {
+		return nil
+	}
+	ent := metrics.WriteEntity(ev.WriteID)
+	if e.lookupWrite(ent, k.f, ev.WriteID) != nil {
+		return nil
+	}
+	return e.recallWrite(ctx, ent)
+}
+
+// wantKey is recallKey for callers deep in a join; an error is kept for Fold.
+func (e *Engine) wantKey(k *keyState) {
+	if k.complete || e.silent || e.ctx == nil {
+		return
+	}
+	if err := e.recallKey(e.ctx, k); err != nil {
+		e.note(err)
+	}
+}
+
+func (e *Engine) note(err error) {
+	if errors.Is(err, errSkip) {
+		e.stats.Unfolded++
+	} else {
+		e.err = errors.Join(e.err, err)
+	}
+}
+
+// recallOpen brings the open writes of a key back, so that a later version can
+// satisfy them.
+func (e *Engine) recallOpen(k *keyState) {
+	if e.silent || e.loaded.depth > 0 || e.ctx == nil || !e.openKeys.has(uint64(k.entity)) {
+		return
+	}
+	rows, err := e.store.Spilled(e.ctx, metrics.SpilledQuery{KeyEntity: k.entity})
+	if err != nil {
+		e.note(fmt.Errorf("look for open writes of key %q: %w", k.key, err))
+		return
+	}
+	for _, o := range e.spilledRows {
+		if o.KeyEntity == k.entity {
+			rows = append(rows, o)
+		}
+	}
+	for _, o := range rows {
+		ent := metrics.WriteEntity(o.WriteID)
+		if o.Feature != k.f.name || e.lookupWrite(ent, k.f, o.WriteID) != nil {
+			continue
+		}
+		if err := e.recallWrite(e.ctx, ent); err != nil {
+			e.note(err)
+		}
+	}
+}

@@ -1,0 +1,299 @@
+package rollup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"tidemark/metrics"
+)
+
+type exemplarKey struct {
+	f       *feature
+	replica int32 // −1 = all
+	start   int64
+	octave  int32
+}
+
+type exemplar struct {
+	lag     int64
+	id, key string
+}
+
+// octave is floor(log2(lag)); −1 for what is not above 0.
+func octave(lag int64) int32 {
+	if lag <= 0 {
+		return -1
+	}
+	return int32(bits.Len64(uint64(lag))) - 1
+}
+
+// noteExemplars lets a write stand for the heatmap cells that it falls in. The
+// first of a cell in each checkpoint stays: any write of the cell would do.
+func (e *Engine) noteExemplars(w *write) {
+	t0, ok := w.begun()
+	if !ok {
+		return
+	}
+	start := metrics.Level1m.Start(t0)
+	last := int64(minTime)
+	for _, r := range w.expected() {
+		p := w.peek(r)
+		if p == nil || p.sat == noTime {
+			last = noTime
+			break
+		}
+		last = max(last, p.sat)
+	}
+	if last != noTime && last != minTime {
+		e.noteExemplar(w, -1, start, last-t0)
+	}
+	for i := range w.reps {
+		if p := &w.reps[i]; p.sat != noTime {
+			e.noteExemplar(w, int32(p.replica), start, p.sat-t0)
+		}
+	}
+}
+
+func (e *Engine) noteExemplar(w *write, replica int32, start, lag int64) {
+	k := exemplarKey{f: w.f, replica: replica, start: start, octave: octave(lag)}
+	if _, ok := e.exemplars[k]; ok {
+		return
+	}
+	x := exemplar{lag: lag, id: w.id}
+	if w.key != nil {
+		x.key = w.key.key
+	}
+	e.exemplars[k] = x
+}
+
+type heardKey struct {
+	f                        *feature
+	service, replica, region uint32
+}
+
+type heard struct {
+	first, last, events int64
+	fresh               bool // since the last checkpoint
+}
+
+// hear notes that a source is alive.
+func (e *Engine) hear(ev *metrics.Event) {
+	n := &e.names
+	k := heardKey{e.feature(ev.Feature), n.id(ev.Service), n.id(ev.Replica), n.id(ev.Region)}
+	h, ok := e.heard[k]
+	if !ok {
+		h = &heard{first: ev.ObservedAt}
+		e.heard[k] = h
+	}
+	h.first, h.last = min(h.first, ev.ObservedAt), max(h.last, ev.ObservedAt)
+	h.events++
+	h.fresh = true
+}
+
+func (e *Engine) heardRow(k heardKey, h *heard) metrics.Heard {
+	t := e.names.text
+	return metrics.Heard{
+		Feature: k.f.name, Service: t[k.service], Replica: t[k.replica], Region: t[k.region],
+		First: h.first, Last: h.last, Events: h.events,
+	}
+}
+
+// cutRows moves the rows that changed into a checkpoint.
+func (e *Engine) cutRows(cp *metrics.Checkpoint) {
+	e.rowsOfAged(e.seen.replayFrom())
+	for _, c := range e.conflict {
+		cp.Conflicts = append(cp.Conflicts, c.row)
+	}
+	for _, v := range e.violations {
+		cp.Violations = append(cp.Violations, v)
+	}
+	for id := range e.violationsGone {
+		cp.ViolationsGone = append(cp.ViolationsGone, id)
+	}
+	for _, o := range e.spilledRows {
+		cp.Spilled = append(cp.Spilled, o)
+	}
+	for id := range e.spilledGone {
+		cp.SpilledGone = append(cp.SpilledGone, id)
+	}
+	for k, x := range e.exemplars {
+		row := metrics.Exemplar{
+			Feature: k.f.name, Start: k.start, Octave: k.octave, Lag: x.lag, WriteID: x.id, Key: x.key,
+		}
+		if k.replica >= 0 {
+			row.Replica = k.f.repNames[k.replica]
+		}
+		cp.Exemplars = append(cp.Exemplars, row)
+	}
+	for k, h := range e.heard {
+		if h.fresh {
+			cp.Heard = append(cp.Heard, e.heardRow(k, h))
+			h.fresh = false
+		}
+	}
+	clear(e.conflict)
+	clear(e.violations)
+	clear(e.violationsGone)
+	clear(e.spilledRows)
+	clear(e.spilledGone)
+	clear(e.exemplars)
+}
+
+// foldState is what the fold keeps beside cells and rows.
+type foldState struct {
+	// PutDown is, by feature, the latest time of anything that was put down.
+	PutDown map[string]int64 `json:"put_down"`
+	// Reads lists the features that have reads.
+	Reads []string `json:"reads"`
+}
+
+const stateBlob = "fold"
+
+func (e *Engine) cutState(cp *metrics.Checkpoint) {
+	st := foldState{PutDown: map[string]int64{}}
+	for name, f := range e.features {
+		if f.evictedMax != minTime {
+			st.PutDown[name] = f.evictedMax
+		}
+		if f.hasReads {
+			st.Reads = append(st.Reads, name)
+		}
+	}
+	slices.Sort(st.Reads)
+	b, err := json.Marshal(st)
+	if err != nil {
+		e.note(fmt.Errorf("encode fold state: %w", err))
+		return
+	}
+	cp.Blobs[stateBlob] = b
+}
+
+// loadState reads what cutState wrote, the sources that were heard, and the keys
+// with open writes that were put down.
+func (e *Engine) loadState(ctx context.Context) error {
+	b, err := e.store.Blob(ctx, stateBlob)
+	switch {
+	case errors.Is(err, metrics.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("load fold state: %w", err)
+	default:
+		if err := e.applyState(b); err != nil {
+			return err
+		}
+	}
+	rows, err := e.store.Heard(ctx)
+	if err != nil {
+		return fmt.Errorf("load sources heard: %w", err)
+	}
+	for _, h := range rows {
+		n := &e.names
+		k := heardKey{e.feature(h.Feature), n.id(h.Service), n.id(h.Replica), n.id(h.Region)}
+		e.heard[k] = &heard{first: h.First, last: h.Last, events: h.Events}
+	}
+	open, err := e.store.Spilled(ctx, metrics.SpilledQuery{})
+	if err != nil {
+		return fmt.Errorf("load open writes: %w", err)
+	}
+	for _, o := range open {
+		if o.KeyEntity != 0 {
+			e.openKeys.add(uint64(o.KeyEntity))
+		}
+	}
+	return nil
+}
+
+func (e *Engine) applyState(b []byte) error {
+	var st foldState
+	if err := json.Unmarshal(b, &st); err != nil {
+		return fmt.Errorf("load fold state: %w: %w", metrics.ErrDamaged, err)
+	}
+	for name, t := range st.PutDown {
+		e.feature(name).evictedMax = t
+	}
+	for _, name := range st.Reads {
+		e.feature(name).hasReads = true
+	}
+	return nil
+}
+
+// observeClocks notes the difference between the clocks at both ends of a hop.
+func (e *Engine) observeClocks(w *write, _ *rep, at stamp, ev *metrics.Event) {
+	if e.silent || e.loaded.depth > 0 {
+		return
+	}
+	from := w.published
+	if !from.known() {
+		from = w.committed
+	}
+	if !from.known() {
+		from = w.initiated
+	}
+	if from.known() && from.clock != at.clock {
+		e.clocks.observe(from.clock, at.clock, at.t-from.t, ev.ObservedAt)
+	}
+}
+
+// clockBook keeps, for pairs of clocks, the least difference in each minute.
+type clockBook struct {
+	pairs map[[2]uint32]*clockPair
+}
+
+type clockPair struct{ minutes []metrics.ClockPair } // newest last
+
+// Bounds of what is kept of clocks.
+const (
+	maxClockPairs   = 2_000
+	maxClockMinutes = 15
+)
+
+func newClockBook() clockBook { return clockBook{pairs: map[[2]uint32]*clockPair{}} }
+
+func (b *clockBook) observe(from, to uint32, diff, observed int64) {
+	k := [2]uint32{from, to}
+	p, ok := b.pairs[k]
+	if !ok {
+		if len(b.pairs) >= maxClockPairs {
+			return
+		}
+		p = &clockPair{}
+		b.pairs[k] = p
+	}
+	start := metrics.Level1m.Start(observed)
+	if n := len(p.minutes); n == 0 || p.minutes[n-1].Start < start {
+		if n == maxClockMinutes {
+			p.minutes = slices.Delete(p.minutes, 0, 1)
+		}
+		p.minutes = append(p.minutes, metrics.ClockPair{Start: start, MinDiff: diff})
+	}
+	m := &p.minutes[len(p.minutes)-1]
+	m.MinDiff = min(m.MinDiff, diff)
+	m.Samples++
+	if diff < 0 {
+		m.Negative++
+	}
+}
+
+func (e *Engine) clockPairs() []metrics.ClockPair {
+	var out []metrics.ClockPair
+	for k, p := range e.clocks.pairs {
+		for _, m := range p.minutes {
+			m.From, m.To = e.names.text[k[0]], e.names.text[k[1]]
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b metrics.ClockPair) int {
+		if c := strings.Compare(a.From, b.From); c != 0 {
+			return c
+		}
+		if c := strings.Compare(a.To, b.To); c != 0 {
+			return c
+		}
+		return int((a.Start - b.Start) / int64(metrics.Level1m))
+	})
+	return out
+}

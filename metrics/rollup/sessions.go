@@ -1,0 +1,321 @@
+package rollup
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tidemark/metrics"
+	"tidemark/metrics/session"
+)
+
+// read is one read: its staleness is counted alone, its guarantees by its session.
+type read struct {
+	node    node
+	id      string // natural key: session and sequence, else event id
+	f       *feature
+	key     *keyState
+	version metrics.Version
+	at      stamp
+	event   string // tie-break between events with one natural key
+	replica uint16
+	hasRep  bool
+	region  uint32
+	model   uint32
+	variant uint32
+	session *sessionState
+	seq     int64
+	source  *write
+
+	dirty, counted bool
+	// What was counted: kept, because what it was computed from may be put down.
+	countedAs staleness
+}
+
+type staleness struct {
+	known      bool
+	versions   int64
+	behind, at int64
+	series     staleSeries
+}
+
+// sessionState is one session: its operations by sequence.
+type sessionState struct {
+	node   node
+	entity metrics.Entity
+	next   *sessionState
+	id     string
+	ops    []sessionOp
+	cut    bool // operations beyond maxSessionOps were left out
+
+	dirty, counted bool
+}
+
+type sessionOp struct {
+	seq int64
+	w   *write
+	r   *read
+}
+
+// maxSessionOps bounds what is checked of one session; later operations of a
+// longer one are unverifiable.
+const maxSessionOps = 512
+
+func orderOps(a, b sessionOp) int {
+	return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.kind(), b.kind()), strings.Compare(a.id(), b.id()))
+}
+
+func (o sessionOp) kind() int {
+	if o.w != nil {
+		return 0
+	}
+	return 1
+}
+
+func (o sessionOp) id() string {
+	if o.w != nil {
+		return o.w.id
+	}
+	return o.r.id
+}
+
+func (s *sessionState) add(o sessionOp) {
+	i, found := slices.BinarySearchFunc(s.ops, o, orderOps)
+	if found {
+		return
+	}
+	if len(s.ops) >= maxSessionOps {
+		s.cut = true
+	}
+	s.ops = slices.Insert(s.ops, i, o)
+}
+
+func (s *sessionState) drop(o sessionOp) {
+	if i, ok := slices.BinarySearchFunc(s.ops, o, orderOps); ok {
+		s.ops = slices.Delete(s.ops, i, i+1)
+	}
+}
+
+// checked adapts a write to what the session checks ask of it.
+type checked struct{ w *write }
+
+func (c checked) Replicas(yield func(replica uint32, applied int64)) {
+	for i := range c.w.reps {
+		if at := c.w.reps[i].appliedAt(); at != noTime {
+			yield(c.w.f.repIDs[c.w.reps[i].replica], at)
+		}
+	}
+}
+
+// at returns the write's state at a replica, which has another number in each
+// feature; a session may span several.
+func (c checked) at(name uint32) *rep {
+	for i := range c.w.reps {
+		if c.w.f.repIDs[c.w.reps[i].replica] == name {
+			return &c.w.reps[i]
+		}
+	}
+	return nil
+}
+
+func (c checked) AppliedAt(r uint32) int64 {
+	if p := c.at(r); p != nil {
+		return p.appliedAt()
+	}
+	return session.Unapplied
+}
+
+func (c checked) Awaits(r uint32) bool {
+	if p := c.at(r); p != nil && p.sat != noTime {
+		return false
+	}
+	return slices.ContainsFunc(c.w.expected(), func(i uint16) bool { return c.w.f.repIDs[i] == r })
+}
+
+// contributeSession adds or takes away the verdicts on a session's operations.
+func (e *Engine) contributeSession(s *sessionState, sign int64) {
+	ops := e.ops[:0]
+	for i, o := range s.ops {
+		op := session.Op{Seq: o.seq}
+		if i >= maxSessionOps {
+			op.Seq = 0
+		}
+		switch {
+		case o.w != nil:
+			op.Write, op.Version = checked{o.w}, o.w.version
+			if o.w.key != nil {
+				op.Key = o.w.key.entity
+			}
+		default:
+			op.Version = o.r.version
+			if o.r.key != nil {
+				op.Key = o.r.key.entity
+			}
+			if o.r.source != nil {
+				op.Source = checked{o.r.source}
+			}
+		}
+		ops = append(ops, op)
+	}
+	e.ops = ops
+	session.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f, sign) })
+}
+
+type verdictKey struct {
+	f              *feature
+	guarantee      metrics.Metric
+	verdict        session.Verdict
+	replica        uint32 // name; 0 = none
+	model, variant uint32
+}
+
+// finding counts one verdict and notes a violation.
+func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding, sign int64) {
+	k := verdictKey{guarantee: fd.Guarantee, verdict: fd.Verdict}
+	at := int64(noTime)
+	if o.w != nil {
+		k.f, k.model, k.variant, k.replica = o.w.f, o.w.model, o.w.variant, fd.Replica
+		at, _ = o.w.begun()
+	} else {
+		k.f, k.model, k.variant, at = o.r.f, o.r.model, o.r.variant, o.r.at.t
+		if o.r.hasRep {
+			k.replica = o.r.f.repIDs[o.r.replica]
+		}
+	}
+	if at == noTime || at == 0 {
+		return
+	}
+	e.book.count(e.verdictSeries(k), metrics.Level10s.Start(at), sign, 0)
+	if fd.Verdict.IsViolation() {
+		e.noteViolation(s, o, fd, k, at, sign)
+	}
+}
+
+func (e *Engine) verdictSeries(k verdictKey) *series {
+	if sr, ok := e.verdicts[k]; ok {
+		return sr
+	}
+	m := metrics.Series{
+		Feature: k.f.name, Metric: k.guarantee, Verdict: k.verdict.String(),
+		Model: e.names.text[k.model], Variant: e.names.text[k.variant],
+	}
+	m.Replica = e.names.text[k.replica]
+	sr := e.book.intern(m)
+	e.verdicts[k] = sr
+	return sr
+}
+
+func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding, k verdictKey, at, sign int64) {
+	id := violationID(s.id, o, fd, e.names.text[k.replica])
+	if sign < 0 {
+		delete(e.violations, id)
+		e.violationsGone[id] = struct{}{}
+		return
+	}
+	v := metrics.Violation{
+		ID: id, Feature: k.f.name, Guarantee: fd.Guarantee, Verdict: fd.Verdict.String(),
+		Session: s.id, Seq: o.seq, At: at, Wanted: fd.Wanted.String(),
+		Model: e.names.text[k.model], Variant: e.names.text[k.variant],
+	}
+	v.Replica = e.names.text[k.replica]
+	if o.w != nil {
+		v.WriteID, v.Got = o.w.id, o.w.version.String()
+		if o.w.key != nil {
+			v.Key = o.w.key.key
+		}
+	} else {
+		v.Got = o.r.version.String()
+		if o.r.key != nil {
+			v.Key = o.r.key.key
+		}
+	}
+	if c, ok := fd.Earlier.(checked); ok {
+		v.Earlier = c.w.id
+	}
+	delete(e.violationsGone, id)
+	e.violations[id] = v
+}
+
+func violationID(sessionID string, o sessionOp, fd session.Finding, replica string) string {
+	id := string(fd.Guarantee) + ":" + sessionID + ":" + strconv.FormatInt(o.seq, 10)
+	if o.w != nil {
+		return id + ":" + o.w.id + ":" + replica
+	}
+	return id
+}
+
+// contributeRead adds or takes away one read's staleness.
+func (e *Engine) contributeRead(r *read, sign int64) {
+	if r.key == nil {
+		return
+	}
+	if sign > 0 {
+		r.countedAs = e.stalenessOf(r)
+	}
+	c := r.countedAs
+	start := metrics.Level10s.Start(c.at)
+	if !c.known {
+		e.book.count(c.series.versions, start, sign, 0)
+		e.book.count(c.series.time, start, sign, 0)
+		return
+	}
+	e.book.sample(c.series.versions, start, c.versions, sign)
+	e.book.sample(c.series.time, start, c.behind, sign)
+}
+
+// stalenessOf computes how stale a read was; not known without a version, or when
+// newer versions were put down and could not be read back.
+func (e *Engine) stalenessOf(r *read) staleness {
+	k := staleKey{f: r.f, replica: -1, model: r.model, variant: r.variant, region: r.region}
+	if r.hasRep {
+		k.replica = int32(r.replica)
+	}
+	c := staleness{at: r.at.t, series: e.staleSeries(k)}
+	if r.version.IsZero() || !r.key.covers(r.version) {
+		return c
+	}
+	c.known = true
+	n, first := r.key.newer(r.version, r.at.t)
+	if c.versions = n; n > 0 {
+		c.behind = r.at.t - first
+	}
+	return c
+}
+
+type staleKey struct {
+	f                      *feature
+	replica                int32
+	model, variant, region uint32
+}
+
+type staleSeries struct{ versions, time *series }
+
+func (e *Engine) staleSeries(k staleKey) staleSeries {
+	if s, ok := e.stale[k]; ok {
+		return s
+	}
+	m := metrics.Series{
+		Feature: k.f.name, Model: e.names.text[k.model],
+		Variant: e.names.text[k.variant], Region: e.names.text[k.region],
+	}
+	if k.replica >= 0 {
+		m.Replica = k.f.repNames[k.replica]
+	}
+	var s staleSeries
+	m.Metric = metrics.MetricStaleVersions
+	s.versions = e.book.intern(m)
+	m.Metric = metrics.MetricStaleTime
+	s.time = e.book.intern(m)
+	e.stale[k] = s
+	return s
+}
+
+// readID is the natural key of a read event.
+func readID(ev *metrics.Event) string {
+	if ev.SessionID != "" && ev.SessionSeq != 0 {
+		return fmt.Sprintf("%s\x00%d", ev.SessionID, ev.SessionSeq)
+	}
+	return ev.EventID
+}
