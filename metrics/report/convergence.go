@@ -46,15 +46,42 @@ type ConvergenceGroup struct {
 // ratios counts, for each τ, the writes that had τ to converge and those that did.
 type ratios struct {
 	within, eligible [5]int64
+	limits           *[5]int32
+}
+
+// tauBuckets are, for each τ, the last bucket whose value is within it: what
+// Cell.Within compares with, worked out once.
+func tauBuckets() [5]int32 {
+	var out [5]int32
+	for i, tau := range Taus() {
+		b := sketch.Bucket(int64(tau))
+		for sketch.Value(b) > float64(tau) {
+			b--
+		}
+		out[i] = b
+	}
+	return out
 }
 
 func (a *ratios) add(now int64, w window, c *sketch.Cell) {
-	for i, tau := range Taus() {
-		if w.endNS()+int64(tau) <= now {
-			a.within[i] += c.Within(float64(tau))
-			a.eligible[i] += c.N
+	if a.limits == nil {
+		a.limits = ptr(tauBuckets())
+	}
+	within, next := c.Neg+c.Zero, 0
+	due := func(i int) bool { return w.endNS()+int64(Taus()[i]) <= now }
+	settle := func(bucket int32) {
+		for ; next < len(a.limits) && bucket > a.limits[next]; next++ {
+			if due(next) {
+				a.within[next] += within
+				a.eligible[next] += c.N
+			}
 		}
 	}
+	for b, n := range c.Buckets {
+		settle(b)
+		within += n
+	}
+	settle(math.MaxInt32)
 }
 
 func (a *ratios) list() []Converged {

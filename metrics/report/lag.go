@@ -50,7 +50,6 @@ func (a *lagAcc) add(p *plan, w window, c *sketch.Cell) {
 	}
 	if i := p.index(w.start); i >= 0 && i < len(a.points) {
 		a.points[i].Merge(c)
-		a.total.Merge(c)
 	}
 }
 
@@ -98,6 +97,9 @@ func lagKey(p *plan, s *metrics.Series) string {
 }
 
 func lagSeries(p *plan, key string, a *lagAcc) LagSeries {
+	for i := range a.points {
+		a.total.Merge(&a.points[i])
+	}
 	s := LagSeries{Key: key, Total: quantiles(&a.total), Writes: a.total.N, Pending: pending(&a.total)}
 	s.Points = make([]LagPoint, len(a.points))
 	for i := range a.points {

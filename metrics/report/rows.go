@@ -13,11 +13,12 @@ import (
 // featureAcc gathers what one feature's row is made of.
 type featureAcc struct {
 	FeatureRow
-	writes     sketch.Cell
+	begun      int64
+	committed  int64
 	first, all sketch.Cell
 	spark      []sketch.Cell
 	conflicts  int64
-	expected   groups[sketch.Cell] // per replica
+	expected   groups[int64] // pairs per replica
 	checks     checks
 	ratios
 	stall
@@ -114,16 +115,17 @@ func (r *Reporter) rows(ctx context.Context, p *plan, names []string) ([]*featur
 func (a *featureAcc) add(p *plan, grace time.Duration, s *metrics.Series, w window, c *sketch.Cell) {
 	switch s.Metric {
 	case metrics.MetricWrites:
-		a.writes.Merge(c)
+		a.begun += c.N
+		a.committed += c.Hits
 	case metrics.MetricVisibleFirst:
 		a.first.Merge(c)
 	case metrics.MetricVisibleAll:
 		a.visible(p, w, c)
 	case metrics.MetricVisible:
 		if a.expected == nil {
-			a.expected = groups[sketch.Cell]{}
+			a.expected = groups[int64]{}
 		}
-		a.expected.at(s.Replica).Merge(c)
+		*a.expected.at(s.Replica) += c.N
 	case metrics.MetricConflicts:
 		a.conflicts += c.N
 	default:
@@ -135,7 +137,6 @@ func (a *featureAcc) add(p *plan, grace time.Duration, s *metrics.Series, w wind
 }
 
 func (a *featureAcc) visible(p *plan, w window, c *sketch.Cell) {
-	a.all.Merge(c)
 	a.ratios.add(p.now, w, c)
 	a.stall.add(w, c)
 	if a.spark == nil {
@@ -147,11 +148,14 @@ func (a *featureAcc) visible(p *plan, w window, c *sketch.Cell) {
 }
 
 func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, open *openList, a *featureAcc) error {
-	a.Writes = a.writes.N
-	a.Committed = NewRatio(a.writes.Hits, a.writes.N)
+	for i := range a.spark {
+		a.all.Merge(&a.spark[i])
+	}
+	a.Writes = a.begun
+	a.Committed = NewRatio(a.committed, a.begun)
 	a.First, a.All, a.Pending = quantiles(&a.first), quantiles(&a.all), pending(&a.all)
 	a.Converged = a.ratios.list()
-	a.Conflicts = NewRatio(a.conflicts, a.writes.Hits)
+	a.Conflicts = NewRatio(a.conflicts, a.committed)
 	a.Violations = a.checks.list("", false)
 	a.LastHeard = h.last(a.Feature)
 	a.Routed = a.all.N > 0
@@ -174,7 +178,7 @@ func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, open *openList
 func (a *featureAcc) expecting() []string {
 	out := []string{}
 	for _, name := range a.expected.keys() {
-		if a.expected[name].N > 0 {
+		if *a.expected[name] > 0 {
 			out = append(out, name)
 		}
 	}

@@ -59,11 +59,11 @@ func stopped(f Facts) string {
 	b := f.Row.Backlog
 	s := fmt.Sprintf("%s stopped converging at %s", f.Row.Feature, Clock(f.StoppedAt, f.Now))
 	if len(b.Silent) > 0 {
-		at := "" // it may have fallen silent a while before the next write began
+		// It may have fallen silent a while before the next write began.
 		if b.SilentSince != nil && Clock(*b.SilentSince, f.Now) != Clock(f.StoppedAt, f.Now) {
-			at = " at " + Clock(*b.SilentSince, f.Now)
+			return s + fmt.Sprintf(", after %s %s fell silent at %s.", noun(b.Silent), list(b.Silent), Clock(*b.SilentSince, f.Now))
 		}
-		return s + fmt.Sprintf(", when %s %s fell silent%s.", noun(b.Silent), list(b.Silent), at)
+		return s + fmt.Sprintf(", when %s %s fell silent.", noun(b.Silent), list(b.Silent))
 	}
 	return s + fmt.Sprintf(": %s since then %s visible everywhere yet.", plural(f.StoppedWrites, "write", "writes"), isNot(f.StoppedWrites))
 }
