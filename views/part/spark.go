@@ -1,0 +1,107 @@
+package part
+
+import (
+	"math"
+	"strconv"
+)
+
+// Spark is a small line without axes. A nil point is unknown and leaves a gap.
+type Spark struct {
+	Points  []*float64
+	Promise float64 // same unit; 0 = none
+	Tone    string  // Good, Warn or Bad
+	Label   string  // says in words what is drawn
+	None    string  // what to say when there is no point
+}
+
+const (
+	sparkW = 116.0
+	sparkH = 30.0
+)
+
+// Empty reports whether nothing can be drawn.
+func (s Spark) Empty() bool {
+	for _, p := range s.Points {
+		if p != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (s Spark) top() float64 {
+	top := s.Promise
+	for _, p := range s.Points {
+		if p != nil {
+			top = max(top, *p)
+		}
+	}
+	if top <= 0 {
+		return 1
+	}
+	return top
+}
+
+func (s Spark) y(v float64) float64 { return sparkH - 3 - v/s.top()*(sparkH-6) }
+
+func (s Spark) x(i int) float64 {
+	if len(s.Points) < 2 {
+		return sparkW - 3
+	}
+	return 3 + float64(i)/float64(len(s.Points)-1)*(sparkW-6)
+}
+
+func (s Spark) path() string {
+	var p pen
+	for i, v := range s.Points {
+		if v == nil {
+			p.lift()
+			continue
+		}
+		p.to(s.x(i), s.y(*v))
+	}
+	return p.String()
+}
+
+// last is the end of the line: where it stands now.
+func (s Spark) last() (x, y string) {
+	for i := len(s.Points) - 1; i >= 0; i-- {
+		if v := s.Points[i]; v != nil {
+			return fixed(s.x(i)), fixed(s.y(*v))
+		}
+	}
+	return "-9", "-9"
+}
+
+func (s Spark) lastX() string { x, _ := s.last(); return x }
+func (s Spark) lastY() string { _, y := s.last(); return y }
+
+// pen writes the path data of an SVG line, to a tenth of a pixel.
+type pen struct {
+	buf  []byte
+	down bool
+}
+
+func (p *pen) lift() { p.down = false }
+
+func (p *pen) to(x, y float64) {
+	if math.IsNaN(x) || math.IsNaN(y) {
+		p.lift()
+		return
+	}
+	op := byte('L')
+	if !p.down {
+		op = 'M'
+	}
+	p.down = true
+	p.buf = append(p.buf, op)
+	p.buf = appendFixed(p.buf, x)
+	p.buf = append(p.buf, ' ')
+	p.buf = appendFixed(p.buf, y)
+}
+
+func (p *pen) String() string { return string(p.buf) }
+
+func appendFixed(b []byte, v float64) []byte {
+	return strconv.AppendFloat(b, math.Round(v*10)/10, 'f', -1, 64)
+}

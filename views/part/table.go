@@ -1,0 +1,49 @@
+package part
+
+import "time"
+
+// Column is a column of a Table.
+type Column struct {
+	Head string
+	Num  bool // right-aligned
+	Hint string
+}
+
+// Cell is one cell: a value, a time, a status, tags, or a link around the value.
+type Cell struct {
+	Value
+	URL    string
+	At     time.Time // shown instead of Text when set
+	Status Status    // shown before the value when set
+	Tags   []string
+	Mono   bool
+	Class  string
+}
+
+// Row is a row of a Table. The first cell is its header.
+type Row struct {
+	Cells   []Cell
+	Current bool
+}
+
+// Table is a table with a caption. Every table can be downloaded.
+type Table struct {
+	Caption string // for those who do not see the heading above it
+	Columns []Column
+	Rows    []Row
+	Cards   bool // becomes cards on a narrow screen
+	Tight   bool
+	Steps   bool // j and k step through it
+}
+
+// Text is a cell with a known text; "" is shown as unknown.
+func Text(s string) Cell { return Cell{Value: Value{Text: s}} }
+
+// Of is a cell with a value.
+func Of(v Value) Cell { return Cell{Value: v} }
+
+// To is a cell with a link.
+func To(text, url string) Cell { return Cell{Value: Value{Text: text}, URL: url} }
+
+// When is a cell with a time; the zero time is unknown.
+func When(t time.Time) Cell { return Cell{At: t} }
