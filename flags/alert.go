@@ -124,3 +124,17 @@ type AlertTransition struct {
 	Alert      Alert
 	Deliveries []Delivery
 }
+
+// AlertCondition is the state of one alert rule at one moment.
+type AlertCondition struct {
+	AlertKey
+	Feature  string
+	Owner    string
+	Version  string
+	Severity Severity
+	Known    bool          // false: nothing can be said, so nothing changes
+	Holds    bool          // the rule is met
+	Hold     time.Duration // how long it must be met before the alert fires
+	Summary  string
+	Numbers  AlertNumbers
+}
