@@ -103,8 +103,11 @@ func TestCompareGivesNoVerdictWithinEpsilon(t *testing.T) {
 		a, b, eps int64
 		want      clock.Order
 	}{
-		{10, 5, 4, clock.Later}, {10, 5, 5, clock.Undecided}, {5, 10, 4, clock.Earlier},
-		{5, 10, 6, clock.Undecided}, {7, 7, 0, clock.Undecided},
+		{10, 5, 4, clock.Later},
+		{10, 5, 5, clock.Undecided},
+		{5, 10, 4, clock.Earlier},
+		{5, 10, 6, clock.Undecided},
+		{7, 7, 0, clock.Undecided},
 	}
 	for _, c := range cases {
 		if got := clock.Compare(c.a, c.b, c.eps); got != c.want {

@@ -226,5 +226,5 @@ func burn(bad Ratio, target float64) *float64 {
 	if bad.Value == nil {
 		return nil
 	}
-	return ptr(*bad.Value / (1 - target))
+	return new(*bad.Value / (1 - target))
 }

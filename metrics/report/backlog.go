@@ -163,7 +163,7 @@ func (a *backlogAcc) since(open *openList, feature, replica string, now int64) *
 	if at, exact := open.oldest(feature, replica); exact && at != nil {
 		return at
 	}
-	return ptr(min(a.first, now))
+	return new(min(a.first, now))
 }
 
 // judge sets the state and what follows from it. usual is the 99th percentile of
@@ -173,7 +173,7 @@ func (b *ReplicaBacklog) judge(now int64, usual *int64) {
 		b.State = BacklogUnknown
 		return
 	}
-	b.Count, b.OldestAgeNS = ptr(b.Unconfirmed), since(b.UnconfirmedSince, now)
+	b.Count, b.OldestAgeNS = new(b.Unconfirmed), since(b.UnconfirmedSince, now)
 	switch net := b.Satisfied - b.Arrival; {
 	case b.Unconfirmed == 0:
 		b.State = BacklogNone
@@ -193,5 +193,5 @@ func eta(count int64, perSecond float64) *int64 {
 	if s > MaxRange.Seconds() {
 		return nil
 	}
-	return ptr(int64(math.Round(s * float64(time.Second))))
+	return new(int64(math.Round(s * float64(time.Second))))
 }

@@ -121,8 +121,6 @@ func (g groups[T]) keys() []string {
 	return keys
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 	keys := make([]K, 0, len(m))
 	for k := range m {

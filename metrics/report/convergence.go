@@ -65,7 +65,7 @@ func tauBuckets() [5]int32 {
 
 func (a *ratios) add(now int64, w window, c *sketch.Cell) {
 	if a.limits == nil {
-		a.limits = ptr(tauBuckets())
+		a.limits = new(tauBuckets())
 	}
 	within, next := c.Neg+c.Zero, 0
 	due := func(i int) bool { return w.endNS()+int64(Taus()[i]) <= now }
@@ -99,7 +99,7 @@ func converged(tau time.Duration, within, eligible int64) Converged {
 	case within == eligible:
 		c.AllNines = true
 	default:
-		c.Nines = ptr(math.Abs(math.Log10(1 - *v))) // Abs: no −0 at ratio 0
+		c.Nines = new(math.Abs(math.Log10(1 - *v))) // Abs: no −0 at ratio 0
 	}
 	return c
 }

@@ -109,7 +109,7 @@ func hopEdges(acc map[hopKey]*sketch.Cell) []Hop {
 	for i, k := range keys {
 		c := acc[k]
 		h := Hop{FromStage: k.fromStage, FromPlace: k.fromPlace, ToStage: k.toStage, ToPlace: k.toPlace, Quantiles: quantiles(c)}
-		h.MeanNS = ptr(c.Sum / c.Measured())
+		h.MeanNS = new(c.Sum / c.Measured())
 		h.NegativeShare = NewRatio(c.Neg, c.Measured()).Value
 		out[i] = h
 	}
@@ -192,7 +192,7 @@ func (h *Hops) shares() {
 		for _, i := range p.Edges {
 			e := &h.Edges[i]
 			if e.Share == nil && p.P95 > 0 {
-				e.Share, e.StartNS = ptr(float64(deref(e.P95))/float64(p.P95)), ptr(at)
+				e.Share, e.StartNS = new(float64(deref(e.P95))/float64(p.P95)), new(at)
 			}
 			at += deref(e.P95)
 		}

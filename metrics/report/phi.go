@@ -77,7 +77,7 @@ func difference(k *metrics.KeyVersions, replicas []string) (KeyDifference, bool)
 			d.Versions[name], equal = nil, false
 			continue
 		}
-		d.Versions[name] = ptr(v.String())
+		d.Versions[name] = new(v.String())
 		equal = equal && v == k.Versions[replicas[0]]
 	}
 	return d, equal

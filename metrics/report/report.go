@@ -11,6 +11,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"tidemark/metrics"
@@ -36,10 +37,10 @@ const (
 	// DefaultGrace is how long a session check may stay pending before it counts as
 	// violated.
 	DefaultGrace = time.Minute
-	// keptFine and keptMinute say for how long after its start a window is looked
+	// keptFine and keptMiddle say for how long after its start a window is looked
 	// for at the 10 s and at the 1 min level.
 	keptFine   = 48 * time.Hour
-	keptMinute = 30 * 24 * time.Hour
+	keptMiddle = 30 * 24 * time.Hour
 )
 
 // Reporter answers questions. It is safe for concurrent use.
@@ -61,9 +62,7 @@ func WithGrace(d time.Duration) Option { return func(r *Reporter) { r.grace = d 
 // older ranges are read at a level that still exists. 0 means for ever.
 func WithRetention(kept map[metrics.Level]time.Duration) Option {
 	return func(r *Reporter) {
-		for l, d := range kept {
-			r.kept[l] = d
-		}
+		maps.Copy(r.kept, kept)
 	}
 }
 
@@ -71,7 +70,7 @@ func WithRetention(kept map[metrics.Level]time.Duration) Option {
 func New(r metrics.Reader, now func() time.Time, opts ...Option) *Reporter {
 	rep := &Reporter{
 		r: r, now: now, grace: DefaultGrace,
-		kept: map[metrics.Level]time.Duration{metrics.Level10s: keptFine, metrics.Level1m: keptMinute},
+		kept: map[metrics.Level]time.Duration{metrics.Level10s: keptFine, metrics.Level1m: keptMiddle},
 	}
 	for _, o := range opts {
 		o(rep)

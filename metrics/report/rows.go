@@ -197,7 +197,7 @@ func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaSta
 	case n > 0 && exact:
 		b.UnconfirmedSince = oldest
 	case n > 0:
-		b.UnconfirmedSince = ptr(min(first, now))
+		b.UnconfirmedSince = new(min(first, now))
 	}
 	for i := range states {
 		if s := &states[i]; s.Expected && s.Silent && s.LastHeard != nil && (b.SilentSince == nil || *s.LastHeard < *b.SilentSince) {
@@ -206,7 +206,7 @@ func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaSta
 	}
 	// A feature with no route and no expectation has nothing to be behind with.
 	if len(b.Silent) == 0 && slices.ContainsFunc(states, func(s ReplicaState) bool { return s.Expected }) {
-		b.Count, b.OldestAgeNS = ptr(n), since(b.UnconfirmedSince, now)
+		b.Count, b.OldestAgeNS = new(n), since(b.UnconfirmedSince, now)
 	}
 	a.Backlog = b
 	return nil
@@ -239,7 +239,7 @@ func (r *Reporter) unconfirmed(ctx context.Context, feature string, now int64, o
 // facts is what Judge needs of a row.
 func (r *Reporter) facts(p *plan, a *featureAcc) Facts {
 	f := Facts{
-		Row: &a.FeatureRow, Now: p.now, From: p.from * int64(time.Second), Quiet: quiet(a.LastHeard, p.now),
+		Row: &a.FeatureRow, Now: p.now, Quiet: quiet(a.LastHeard, p.now),
 	}
 	if at, n, ok := a.stall.since(p.now, deref(a.All.P99)); ok {
 		f.StoppedAt, f.StoppedWrites = at, n

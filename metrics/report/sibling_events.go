@@ -81,7 +81,7 @@ func SortEvents(events []metrics.Event) {
 func (s *Sibling) take(e *metrics.Event) {
 	s.Known = true
 	if e.Kind == metrics.KindInitiated && s.Initiated == nil {
-		s.Initiated = ptr(e.Corrected())
+		s.Initiated = new(e.Corrected())
 	}
 	s.Actor = cmp.Or(s.Actor, e.Actor)
 	s.Version = cmp.Or(s.Version, e.Version.String())

@@ -69,7 +69,7 @@ func (r *Reporter) replicas(h *heard, feature string, also []string) []ReplicaSt
 		s := states.at(name)
 		s.Region = cmp.Or(s.Region, e.Region)
 		if s.LastHeard == nil || e.Last > *s.LastHeard {
-			s.LastHeard = ptr(e.Last)
+			s.LastHeard = new(e.Last)
 		}
 	}
 	out := make([]ReplicaState, 0, len(states))
@@ -141,7 +141,7 @@ func since(at *int64, now int64) *int64 {
 	if at == nil {
 		return nil
 	}
-	return ptr(max(0, now-*at))
+	return new(max(0, now-*at))
 }
 
 // Silence says when the replicas of a feature were last heard of, in order of name:

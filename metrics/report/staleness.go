@@ -86,7 +86,7 @@ func kDist(c *sketch.Cell) KDist {
 	if n <= 0 {
 		return d
 	}
-	d.Mean = ptr(float64(c.Sum) / float64(n))
+	d.Mean = new(float64(c.Sum) / float64(n))
 	if c.Zero > 0 {
 		d.Bins = append(d.Bins, KBin{0, 0, c.Zero})
 	}

@@ -163,7 +163,7 @@ func (n *nodeAcc) hear(e *metrics.Heard) {
 	n.Events += e.Events
 	n.Region = cmp.Or(n.Region, e.Region)
 	if n.LastHeard == nil || e.Last > *n.LastHeard {
-		n.LastHeard = ptr(e.Last)
+		n.LastHeard = new(e.Last)
 	}
 }
 
@@ -181,7 +181,7 @@ func topologyEdges(p *plan, acc *topologyAcc, nodes []TopologyNode) []TopologyEd
 		e := TopologyEdge{From: k[0], To: k[1], Quantiles: quantiles(c), Unknown: silent[k[0]] || silent[k[1]]}
 		e.NegativeShare = NewRatio(c.Neg, n).Value
 		if d := p.elapsed(); d > 0 {
-			e.PerSecond = ptr(float64(n) / d.Seconds())
+			e.PerSecond = new(float64(n) / d.Seconds())
 		}
 		out = append(out, e)
 	}

@@ -9,7 +9,6 @@ import (
 type Facts struct {
 	Row   *FeatureRow
 	Now   int64 // Unix ns
-	From  int64 // start of the range, Unix ns
 	Quiet bool  // nothing was heard of the feature within the silence limit
 
 	// StoppedAt is when the first write began after which none converged; 0 when

@@ -98,7 +98,7 @@ func (r *Reporter) sampleWrites(ctx context.Context, q WriteQuery) (*Writes, err
 		}
 		rows = append(rows, WriteRow{
 			WriteID: e.WriteID, Feature: e.Feature, Key: e.Key, Replica: e.Replica,
-			Minute: ptr(e.Start * int64(time.Second)), LagNS: ptr(e.Lag), Missing: []string{},
+			Minute: new(e.Start * int64(time.Second)), LagNS: new(e.Lag), Missing: []string{},
 		})
 	}
 	return q.list(now, rows), nil
@@ -120,7 +120,7 @@ func (r *Reporter) openRows(ctx context.Context, q WriteQuery, now int64) ([]Wri
 			continue
 		}
 		rows = append(rows, WriteRow{
-			WriteID: w.WriteID, Feature: w.Feature, Key: w.Key, Replica: q.Replica, Initiated: ptr(w.Initiated),
+			WriteID: w.WriteID, Feature: w.Feature, Key: w.Key, Replica: q.Replica, Initiated: new(w.Initiated),
 			AgeNS: &age, Pending: true, Missing: slices.Clone(w.Missing),
 		})
 	}
@@ -239,7 +239,7 @@ func (k *keyWrite) row(q *WriteQuery, route, missing []string, now int64) (row W
 		return row, q.MinLag == 0 && q.From.IsZero() && (!q.Pending || row.Pending)
 	}
 	if row.Pending {
-		row.AgeNS = ptr(max(0, now-*k.Initiated))
+		row.AgeNS = new(max(0, now-*k.Initiated))
 		return row, q.in(*k.Initiated) && q.lagIn(*row.AgeNS)
 	}
 	row.LagNS = k.lag(route)
