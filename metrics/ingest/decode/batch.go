@@ -136,13 +136,17 @@ func (b *Batch) reject(index int, id, code, field, message string) {
 	})
 }
 
-const arenaChunk = 64 << 10
+const (
+	smallestChunk = 64 << 10
+	largestChunk  = 4 << 20
+)
 
 // room makes sure that the next n bytes of the arena are contiguous and returns
-// where they start. A full chunk is left to the strings that alias it.
+// where they start. A full chunk is left to the strings that alias it; the next
+// is larger, so that a batch that is used again soon needs only one.
 func (b *Batch) room(n int) int {
 	if cap(b.arena)-len(b.arena) < n {
-		b.arena = make([]byte, 0, max(arenaChunk, n))
+		b.arena = make([]byte, 0, max(smallestChunk, min(2*cap(b.arena), largestChunk), n))
 	}
 	return len(b.arena)
 }

@@ -201,15 +201,27 @@ func (m *mapper) spanField(sp *span, fc *easyproto.FieldContext) error {
 }
 
 func linkProto(fc *easyproto.FieldContext, l *link) error {
-	return inside(fc, "link", func(fc *easyproto.FieldContext) error {
-		switch fc.FieldNum {
-		case 1:
-			return protoID(fc, "link.trace_id", l.trace[:])
-		case 2:
-			return protoID(fc, "link.span_id", l.id[:])
+	data, ok := fc.MessageData()
+	if !ok {
+		return wrongType("link")
+	}
+	var inner easyproto.FieldContext
+	for len(data) > 0 {
+		var err error
+		if data, err = inner.NextField(data); err != nil {
+			return malformed(err)
 		}
-		return nil
-	})
+		switch inner.FieldNum {
+		case 1:
+			err = protoID(&inner, "link.trace_id", l.trace[:])
+		case 2:
+			err = protoID(&inner, "link.span_id", l.id[:])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mapper) eventProto(fc *easyproto.FieldContext, e *spanEvent) error {
