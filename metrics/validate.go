@@ -51,8 +51,7 @@ const (
 	MaxParents    = 64       // items of parents and with
 	MaxLabels     = 32       // items of labels
 	MaxExpect     = 100      // items of expect
-	maxMechanism  = len("replication")
-	maxCanonical  = 1 << 10 // first guess at the size of an event's canonical content
+	maxCanonical  = 1 << 10  // first guess at the size of an event's canonical content
 )
 
 // Limit is how long one field may be.
@@ -232,7 +231,7 @@ func missing(e *Event) (code, field, message string) {
 
 func tooLong(e *Event) (code, field, message string) {
 	if len(e.Attributes) > MaxAttributes {
-		return CodeAttributesTooLarge, "attributes", fmt.Sprintf("fields that are not known add up to %d bytes; at most %d are kept", len(e.Attributes), MaxAttributes)
+		return CodeAttributesTooLarge, "attributes", fmt.Sprintf("attributes, with the fields that are not known, are %d bytes long; at most %d are kept", len(e.Attributes), MaxAttributes)
 	}
 	for _, l := range Limits() {
 		if l.Items > 0 {
