@@ -61,7 +61,7 @@ type WebhookStore interface {
 	Webhook(ctx context.Context, id string) (Webhook, error)
 	// PutWebhook inserts or replaces a webhook, with an audit record by actor that
 	// leaves the secret out. ErrRefused when another has the same name.
-	PutWebhook(ctx context.Context, w Webhook, actor, reason string) error
+	PutWebhook(ctx context.Context, w Webhook, actor, reason string, at time.Time) error
 	// DeleteWebhook removes a webhook, its pending deliveries and its log, with an
 	// audit record; ErrNotFound when there is none.
 	DeleteWebhook(ctx context.Context, id, actor, reason string, at time.Time) error
