@@ -1,0 +1,69 @@
+package page
+
+import "tidemark/views/part"
+
+// Topology answers: which edge is slow?
+type Topology struct {
+	Head    part.Head
+	Bar     part.Bar
+	Topic   string
+	Notices []part.Notice
+	Graph   part.Graph
+	Edges   Section
+	Nodes   Section
+}
+
+// Pipeline answers: is the telemetry itself sound?
+type Pipeline struct {
+	Head     part.Head
+	Topic    string
+	Notices  []part.Notice
+	Facts    []part.Fact
+	Get      part.Downloads
+	Rejected Section
+	Sources  Section
+	Clocks   Section
+	Store    []part.Fact
+}
+
+// SignIn is the page that a one-time link leads to.
+type SignIn struct {
+	Action string
+	Token  string // "" when the page was opened without a link
+	Failed bool   // the link is not valid any more
+}
+
+// Problem is an error as a person reads it.
+type Problem struct {
+	Status  int
+	Title   string // the first line, in words
+	Text    string // what happened, what to do
+	Field   string // of the request, when one is wrong
+	Request string // the request's id, for the log
+	Back    part.Link
+}
+
+// Docs is the API's own page.
+type Docs struct {
+	Head   part.Head
+	Groups []RouteGroup
+	Spec   part.Link
+}
+
+// RouteGroup is a heading with its routes.
+type RouteGroup struct {
+	Name   string
+	Routes []Route
+}
+
+// Route is one operation of the API.
+type Route struct {
+	Method, Path, Text, Needs string
+}
+
+func problemTone(status int) string {
+	if status >= 500 {
+		return part.Bad
+	}
+	return part.Warn
+}
