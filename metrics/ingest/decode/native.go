@@ -159,7 +159,7 @@ func (b *Batch) kindField(s *scanner, e *metrics.Event) bool {
 func (b *Batch) timeField(s *scanner, e *metrics.Event) bool {
 	const forms = "occurred_at must be RFC 3339, like 2026-01-31T09:30:00.123456789Z, or integer Unix nanoseconds"
 	e.OccurredAt = 0
-	good := true
+	var good bool
 	switch c := s.peek(); {
 	case c == '"':
 		str, ok := s.str()

@@ -153,7 +153,6 @@ func (f *facts) find(name string) string {
 type span struct {
 	trace      traceID
 	id, parent spanID
-	name       string
 	kind       int32
 	start, end uint64
 	status     int32
@@ -218,7 +217,6 @@ type spanBuffer struct {
 	writes   []string
 	received map[spanID]link // what each receive span in the request got, when that was one message
 	arms     []arm
-	json     []byte
 }
 
 // arm is what a flag was evaluated to within a span.

@@ -280,11 +280,11 @@ func (m *mapper) attributeProto(fc *easyproto.FieldContext, f *facts) error {
 				return err
 			}
 		case 2:
-			any, ok := inner.MessageData()
+			data, ok := inner.MessageData()
 			if !ok {
 				return wrongType("attribute.value")
 			}
-			if v, err = m.anyProto(any, 1); err != nil {
+			if v, err = m.anyProto(data, 1); err != nil {
 				return err
 			}
 		}

@@ -154,36 +154,62 @@ func TestTracesByTheMessagingConventions(t *testing.T) {
 		name, want, rejected string
 		spans                []*trace.Span
 	}{
-		{name: "producer", spans: []*trace.Span{spanOf(1, 0, producer, dest)},
-			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit"},
-		{name: "send", spans: []*trace.Span{spanOf(1, 9, producer, dest, op("send"))},
-			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit"},
-		{name: "create, then send with links", spans: []*trace.Span{spanOf(1, 0, producer, dest, op("create")), linked(spanOf(3, 0, client, dest, op("send")), linkTo(1, 1), linkTo(1, 2))},
-			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit\npublished@2000 " + w2 + " profile-edit"},
-		{name: "process over a link", spans: []*trace.Span{linked(spanOf(3, 4, consumer, dest, op("process")), linkTo(1, 1))},
-			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc"},
-		{name: "consumer over the parent", spans: []*trace.Span{spanOf(3, 1, consumer, dest)},
-			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc"},
-		{name: "deprecated operation", spans: []*trace.Span{spanOf(3, 1, consumer, dest, str("messaging.operation", "deliver"))},
-			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc"},
-		{name: "deprecated publish", spans: []*trace.Span{spanOf(1, 0, client, dest, str("messaging.operation", "publish"))},
-			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit"},
-		{name: "receive as a client", spans: []*trace.Span{linked(spanOf(3, 4, client, dest, op("receive")), linkTo(1, 1), linkTo(1, 2))},
-			want: "received@2000 " + w1 + " profile-edit svc\nreceived@2000 " + w2 + " profile-edit svc"},
-		{name: "process below a receive", spans: []*trace.Span{linked(spanOf(3, 4, client, dest, op("receive")), linkTo(1, 1)), spanOf(5, 3, consumer, dest, op("process"))},
-			want: "received@2000 " + w1 + " profile-edit svc\nreceived@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc"},
+		{
+			name: "producer", spans: []*trace.Span{spanOf(1, 0, producer, dest)},
+			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit",
+		},
+		{
+			name: "send", spans: []*trace.Span{spanOf(1, 9, producer, dest, op("send"))},
+			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit",
+		},
+		{
+			name: "create, then send with links", spans: []*trace.Span{spanOf(1, 0, producer, dest, op("create")), linked(spanOf(3, 0, client, dest, op("send")), linkTo(1, 1), linkTo(1, 2))},
+			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit\npublished@2000 " + w2 + " profile-edit",
+		},
+		{
+			name: "process over a link", spans: []*trace.Span{linked(spanOf(3, 4, consumer, dest, op("process")), linkTo(1, 1))},
+			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc",
+		},
+		{
+			name: "consumer over the parent", spans: []*trace.Span{spanOf(3, 1, consumer, dest)},
+			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc",
+		},
+		{
+			name: "deprecated operation", spans: []*trace.Span{spanOf(3, 1, consumer, dest, str("messaging.operation", "deliver"))},
+			want: "received@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc",
+		},
+		{
+			name: "deprecated publish", spans: []*trace.Span{spanOf(1, 0, client, dest, str("messaging.operation", "publish"))},
+			want: "initiated@1000 " + w1 + " profile-edit\npublished@2000 " + w1 + " profile-edit",
+		},
+		{
+			name: "receive as a client", spans: []*trace.Span{linked(spanOf(3, 4, client, dest, op("receive")), linkTo(1, 1), linkTo(1, 2))},
+			want: "received@2000 " + w1 + " profile-edit svc\nreceived@2000 " + w2 + " profile-edit svc",
+		},
+		{
+			name: "process below a receive", spans: []*trace.Span{linked(spanOf(3, 4, client, dest, op("receive")), linkTo(1, 1)), spanOf(5, 3, consumer, dest, op("process"))},
+			want: "received@2000 " + w1 + " profile-edit svc\nreceived@1000 " + w1 + " profile-edit svc\napplied@2000 " + w1 + " profile-edit svc",
+		},
 		{name: "empty poll", spans: []*trace.Span{spanOf(3, 4, client, dest, op("receive"))}},
 		{name: "settle", spans: []*trace.Span{spanOf(3, 4, client, dest, op("settle"))}},
-		{name: "failed process", spans: []*trace.Span{failed(spanOf(3, 1, consumer, dest))},
-			want: "received@1000 " + w1 + " profile-edit svc\nfailed@2000 " + w1 + " profile-edit svc"},
-		{name: "failed send", spans: []*trace.Span{failed(spanOf(1, 0, producer, dest))},
-			want: "initiated@1000 " + w1 + " profile-edit\nfailed@2000 " + w1 + " profile-edit svc"},
-		{name: "prefix mapping", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.destination.name", "profile.x"))},
-			want: "initiated@1000 " + w1 + " any\npublished@2000 " + w1 + " any"},
+		{
+			name: "failed process", spans: []*trace.Span{failed(spanOf(3, 1, consumer, dest))},
+			want: "received@1000 " + w1 + " profile-edit svc\nfailed@2000 " + w1 + " profile-edit svc",
+		},
+		{
+			name: "failed send", spans: []*trace.Span{failed(spanOf(1, 0, producer, dest))},
+			want: "initiated@1000 " + w1 + " profile-edit\nfailed@2000 " + w1 + " profile-edit svc",
+		},
+		{
+			name: "prefix mapping", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.destination.name", "profile.x"))},
+			want: "initiated@1000 " + w1 + " any\npublished@2000 " + w1 + " any",
+		},
 		{name: "not mapped", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.destination.name", "other"))}, rejected: "0:feature_unmapped:messaging.destination.name"},
 		{name: "no destination", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.system", "kafka"))}, rejected: "0:feature_unmapped:messaging.destination.name"},
-		{name: "feature said", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.system", "kafka"), str("tidemark.feature", "f"), str("tidemark.write.id", "w"))},
-			want: "initiated@1000 w f\npublished@2000 w f"},
+		{
+			name: "feature said", spans: []*trace.Span{spanOf(1, 0, producer, str("messaging.system", "kafka"), str("tidemark.feature", "f"), str("tidemark.write.id", "w"))},
+			want: "initiated@1000 w f\npublished@2000 w f",
+		},
 		{name: "not about messages", spans: []*trace.Span{spanOf(1, 0, client, str("http.request.method", "GET")), spanOf(1, 0, producer)}},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -15,7 +15,7 @@ func parseTime(s string) (ns int64, ok bool) {
 	hour, d := digits2(s[11:13])
 	minute, e := digits2(s[14:16])
 	second, f := digits2(s[17:19])
-	if !(a && b && c && d && e && f) || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+	if !a || !b || !c || !d || !e || !f || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
 		hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
