@@ -105,6 +105,7 @@ func (w *walk) element(s *scanner, index int) bool {
 // lines reads one object a line. With joined, a line that does not start an
 // object belongs to the broken one before it.
 func (w *walk) lines(src []byte, joined bool) error {
+	var s scanner // one for all lines: it escapes through read
 	for len(src) > 0 {
 		line := src
 		if i := bytes.IndexByte(src, '\n'); i >= 0 {
@@ -112,7 +113,7 @@ func (w *walk) lines(src []byte, joined bool) error {
 		} else {
 			src = nil
 		}
-		s := scanner{src: line, b: w.b}
+		s = scanner{src: line, b: w.b}
 		first := s.peek()
 		if first == 0 && s.pos == len(line) || joined && first != '{' {
 			continue
