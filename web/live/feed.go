@@ -10,11 +10,12 @@ import (
 	"tidemark/metrics"
 )
 
-// Feed turns acknowledged events into messages. The path of an event must not wait
+// Feed turns folded events into messages. The path of an event must not wait
 // for pages, so features are only marked as changed; a ticker tells their
 // subscribers at most once a period, and the page asks for what it shows.
 type Feed struct {
-	hub *Hub
+	hub      *Hub
+	watchers watchers
 
 	mu    sync.Mutex
 	dirty map[string]struct{}
@@ -26,15 +27,18 @@ const maxDirty = 10_000
 // NewFeed returns a Feed of the hub.
 func NewFeed(h *Hub) *Feed { return &Feed{hub: h, dirty: map[string]struct{}{}} }
 
-// Acknowledged is told every batch of events once it is durable. It keeps nothing
-// of the events.
-func (f *Feed) Acknowledged(events []metrics.Event) {
+// Folded is told every batch of events once it is durable and counted. It keeps
+// nothing of the events.
+func (f *Feed) Folded(events []metrics.Event) {
 	f.mark(events)
 	if f.hub.watched.Load() == 0 {
 		return
 	}
 	for i := range events {
 		e := &events[i]
+		if e.WriteID != "" {
+			f.watchers.notify(e.WriteID)
+		}
 		if e.WriteID != "" && f.hub.Wanted(WriteTopic(e.WriteID)) {
 			f.hub.Publish(WriteTopic(e.WriteID), "changed", `{"kind":`+strconv.Quote(e.Kind.String())+`}`)
 		}

@@ -23,13 +23,13 @@ var (
 const (
 	TopicOverview = "overview" // any feature changed
 	TopicPipeline = "pipeline" // the telemetry itself changed
-	TopicTail     = "events"   // each event as it is acknowledged
+	TopicTail     = "events"   // each event as it is folded
 )
 
 // FeatureTopic is told when something of the feature changed.
 func FeatureTopic(feature string) string { return "feature:" + feature }
 
-// WriteTopic is told when an event of the write was acknowledged.
+// WriteTopic is told when an event of the write was folded.
 func WriteTopic(writeID string) string { return "write:" + writeID }
 
 // Message is one server-sent event.
@@ -51,6 +51,8 @@ type Options struct {
 type Hub struct {
 	o Options
 
+	done chan struct{} // closed by Close
+
 	mu     sync.Mutex
 	closed bool
 	last   uint64
@@ -59,7 +61,7 @@ type Hub struct {
 	replay []Message // the latest, oldest first; without the tail's, which are too many
 
 	dropped atomic.Uint64
-	watched atomic.Int64 // subscriptions to tail and writes: no need to look at events for nobody
+	watched atomic.Int64 // who waits for tail and writes: no need to look at events for nobody
 }
 
 // NewHub returns a Hub.
@@ -73,7 +75,7 @@ func NewHub(o Options) *Hub {
 	if o.Replay <= 0 {
 		o.Replay = 512
 	}
-	return &Hub{o: o, topics: map[string]map[*Subscription]struct{}{}}
+	return &Hub{o: o, done: make(chan struct{}), topics: map[string]map[*Subscription]struct{}{}}
 }
 
 // Subscription receives the messages of its topics.
@@ -212,13 +214,19 @@ func (h *Hub) Wanted(topic string) bool {
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closed = true
+	if !h.closed {
+		h.closed = true
+		close(h.done)
+	}
 	for _, subs := range h.topics {
 		for s := range subs {
 			h.end(s)
 		}
 	}
 }
+
+// Done is closed when the hub stops.
+func (h *Hub) Done() <-chan struct{} { return h.done }
 
 // Stats returns how many subscribers there are and how many were dropped as too slow.
 func (h *Hub) Stats() (subscribers int, dropped uint64) {

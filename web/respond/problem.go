@@ -18,6 +18,7 @@ import (
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 	"tidemark/metrics"
+	"tidemark/metrics/ingest"
 	"tidemark/metrics/report"
 )
 
@@ -99,6 +100,8 @@ func table() []row {
 		{err: flags.ErrInvalid, status: http.StatusBadRequest, code: "invalid", tell: true},
 		{err: report.ErrQuery, status: http.StatusBadRequest, code: "bad_query", tell: true},
 		{err: metrics.ErrNotFound, status: http.StatusNotFound, code: "not_found", tell: true},
+		{err: ingest.ErrOverloaded, status: http.StatusTooManyRequests, code: "overloaded", detail: "Too many events are waiting to be stored; nothing of this request was.", retry: time.Second},
+		{err: ingest.ErrStopped, status: http.StatusServiceUnavailable, code: "stopping", detail: "The server is stopping.", retry: 5 * time.Second},
 		{err: metrics.ErrFull, status: http.StatusServiceUnavailable, code: "storage_full", detail: "There is no space left to store events; nothing of this request was stored.", retry: 30 * time.Second},
 		{err: metrics.ErrDamaged, status: http.StatusServiceUnavailable, code: "storage_damaged", detail: "The store is damaged; see the server's log.", retry: time.Minute},
 		{err: metrics.ErrLocked, status: http.StatusServiceUnavailable, code: "storage_locked", detail: "The store is in use by another process.", retry: 5 * time.Second},

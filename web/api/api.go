@@ -1,0 +1,125 @@
+// Package api is what programs talk to: telemetry in, questions out, answers for
+// product code, and control. openapi.yaml describes every route of it.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"tidemark/flags/access"
+	"tidemark/flags/audit"
+	"tidemark/metrics"
+	"tidemark/metrics/ingest"
+	"tidemark/metrics/ingest/decode"
+	"tidemark/metrics/provenance"
+	"tidemark/metrics/report"
+	"tidemark/web/auth"
+	"tidemark/web/live"
+)
+
+// Pipeline makes events durable; ingest.Pipeline is one.
+type Pipeline interface {
+	// Submit returns when the events are durable. release is called once, when they
+	// and their strings are needed no more, which may be later.
+	Submit(ctx context.Context, events []metrics.Event, release func()) (ingest.Receipt, error)
+	// CountRejected counts events that did not get as far as Submit.
+	CountRejected(rs []metrics.Rejection)
+}
+
+// Options are what the API needs.
+type Options struct {
+	Log    *slog.Logger
+	Now    func() time.Time
+	Ingest Pipeline
+	// Decode says how telemetry of others maps to features.
+	Decode *decode.Options
+	// MaxBody is how large a body may be after decompression; default decode.MaxBody.
+	MaxBody int64
+	// BodyMemory is how many bytes all bodies being handled may take; default 256 MiB.
+	BodyMemory int64
+
+	Report *report.Reporter
+	Teller *provenance.Teller
+	// Pipeline describes the telemetry itself.
+	Pipeline func(ctx context.Context) (any, error)
+
+	Hub      *live.Hub
+	Feed     *live.Feed
+	Keys     access.Store
+	Keyring  *access.Keyring
+	Audit    audit.Log
+	Registry prometheus.Registerer
+}
+
+// API answers programs.
+type API struct {
+	o       Options
+	bodies  *decode.Bodies
+	batches batchPool
+	memory  *semaphore.Weighted
+	counts  *ingestMetrics
+}
+
+// New returns an API.
+func New(o Options) *API {
+	if o.MaxBody <= 0 {
+		o.MaxBody = decode.MaxBody
+	}
+	if o.BodyMemory <= 0 {
+		o.BodyMemory = 256 << 20
+	}
+	return &API{
+		o: o, bodies: &decode.Bodies{}, memory: semaphore.NewWeighted(o.BodyMemory),
+		counts: newIngestMetrics(o.Registry),
+	}
+}
+
+// Routes is the URL map of the API.
+func (a *API) Routes() []auth.Route {
+	routes := []auth.Route{
+		{Method: http.MethodPost, Path: "/v1/events", May: access.Ingest, Handle: a.postEvents, Body: true},
+		{Method: http.MethodPost, Path: "/v1/traces", May: access.Ingest, Handle: a.postTraces, Body: true},
+		{Method: http.MethodPost, Path: "/v1/logs", May: access.Ingest, Handle: a.postLogs, Body: true},
+		{Method: http.MethodGet, Path: "/v1/time", May: access.Known, Handle: a.getTime},
+		{Method: http.MethodGet, Path: "/v1/writes/:id/status", May: access.Read, Handle: a.getStatus, Stream: true},
+		{Method: http.MethodGet, Path: "/v1/writes/:id/status/stream", May: access.Read, Handle: a.streamStatus, Stream: true},
+		{Method: http.MethodGet, Path: "/v1/conflicts/:id", May: access.Read, Handle: a.getConflict},
+
+		{Method: http.MethodGet, Path: "/api/v1/features", May: access.Read, Handle: ask(a, "features", (*report.Reporter).Features)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature", May: access.Read, Handle: ask(a, "feature", (*report.Reporter).Feature)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/lag", May: access.Read, Handle: ask(a, "lag", (*report.Reporter).Lag)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/heatmap", May: access.Read, Handle: ask(a, "heatmap", (*report.Reporter).Heatmap)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/convergence", May: access.Read, Handle: ask(a, "convergence", (*report.Reporter).Convergence)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/hops", May: access.Read, Handle: ask(a, "hops", (*report.Reporter).Hops)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/conflicts", May: access.Read, Handle: ask(a, "conflicts", (*report.Reporter).ConflictSummary)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/violations", May: access.Read, Handle: ask(a, "violations", (*report.Reporter).Violations)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/backlog", May: access.Read, Handle: ask(a, "backlog", (*report.Reporter).Backlog)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/staleness", May: access.Read, Handle: ask(a, "staleness", (*report.Reporter).Staleness)},
+		{Method: http.MethodGet, Path: "/api/v1/features/:feature/phi", May: access.Read, Handle: a.getPhi},
+		{Method: http.MethodGet, Path: "/api/v1/topology", May: access.Read, Handle: ask(a, "topology", (*report.Reporter).Topology)},
+		{Method: http.MethodGet, Path: "/api/v1/writes", May: access.Read, Handle: a.listWrites},
+		{Method: http.MethodGet, Path: "/api/v1/writes/:id", May: access.Read, Handle: a.getWrite},
+		{Method: http.MethodGet, Path: "/api/v1/conflicts", May: access.Read, Handle: a.listConflicts},
+		{Method: http.MethodGet, Path: "/api/v1/conflicts/:id", May: access.Read, Handle: a.getConflict},
+		{Method: http.MethodGet, Path: "/api/v1/violations", May: access.Read, Handle: a.listViolations},
+		{Method: http.MethodGet, Path: "/api/v1/pipeline", May: access.Read, Handle: a.getPipeline},
+		{Method: http.MethodGet, Path: "/api/v1/events/stream", May: access.Read, Handle: a.streamEvents, Stream: true},
+		{Method: http.MethodGet, Path: "/api/v1/live", May: access.Read, Handle: a.streamLive, Stream: true},
+
+		{Method: http.MethodGet, Path: "/api/v1/keys", May: access.Admin, Handle: a.listKeys},
+		{Method: http.MethodPost, Path: "/api/v1/keys", May: access.Admin, Handle: a.createKey},
+		{Method: http.MethodDelete, Path: "/api/v1/keys/:id", May: access.Admin, Handle: a.revokeKey},
+		{Method: http.MethodGet, Path: "/api/v1/audit", May: access.Control, Handle: a.listAudit},
+		{Method: http.MethodGet, Path: "/api/v1/audit/head", May: access.Control, Handle: a.getAuditHead},
+		{Method: http.MethodGet, Path: "/api/v1/audit/:n", May: access.Control, Handle: a.getAuditEntry},
+
+		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: a.getSpec},
+		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: a.getDocs},
+	}
+	return routes
+}

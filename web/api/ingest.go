@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/flags/access"
+	"tidemark/metrics"
+	"tidemark/metrics/ingest"
+	"tidemark/metrics/ingest/decode"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// CodeNotAuthorized is the code of events that the key may not send.
+const CodeNotAuthorized = "not_authorized"
+
+// ingestAnswer is what POST /v1/events says.
+type ingestAnswer struct {
+	Accepted   int                 `json:"accepted"`
+	Duplicates int                 `json:"duplicates"`
+	Rejected   []metrics.Rejection `json:"rejected"`
+}
+
+// postEvents takes events in any form but OpenTelemetry's.
+func (a *API) postEvents(c echo.Context) error {
+	h := a.hold()
+	defer h.release()
+	receipt, err := a.take(c, h, func(body []byte) error {
+		return decode.Events(c.Request().Header, body, a.o.Decode, h.batch)
+	})
+	if err != nil {
+		return err
+	}
+	return respond.JSON(c, http.StatusOK, ingestAnswer{
+		Accepted: receipt.Accepted, Duplicates: receipt.Duplicates, Rejected: orEmpty(h.batch.Rejected),
+	})
+}
+
+// take reads, decodes, checks and stores what a request holds. The batch's Rejected
+// afterwards lists all that was not accepted, by the place in the request.
+func (a *API) take(c echo.Context, h *holding, read func(body []byte) error) (ingest.Receipt, error) {
+	if err := h.reserve(c.Request()); err != nil {
+		return ingest.Receipt{}, err
+	}
+	if err := h.readBody(c); err != nil {
+		return ingest.Receipt{}, err
+	}
+	if err := read(h.body.Bytes()); err != nil {
+		return ingest.Receipt{}, ingestProblem(err, h.batch)
+	}
+	h.batch.Validate(a.o.Now().UnixNano())
+	authorize(auth.Who(c), h.batch)
+	a.o.Ingest.CountRejected(h.batch.Rejected)
+	receipt, err := a.submit(c.Request().Context(), h)
+	if err != nil {
+		return ingest.Receipt{}, err
+	}
+	a.counts.took(h.batch.Rejected, receipt)
+	return receipt, nil
+}
+
+// submit stores the events and moves what the store refused to Rejected.
+func (a *API) submit(ctx context.Context, h *holding) (ingest.Receipt, error) {
+	b := h.batch
+	if len(b.Events) == 0 {
+		return ingest.Receipt{}, nil
+	}
+	h.users.Add(1)
+	receipt, err := a.o.Ingest.Submit(ctx, b.Events, h.release)
+	if err != nil {
+		return ingest.Receipt{}, err
+	}
+	for _, r := range receipt.Rejected {
+		r.Index = b.Indexes[r.Index]
+		b.Rejected = append(b.Rejected, r)
+	}
+	return receipt, nil
+}
+
+// authorize moves the events that the identity may not send from Events to Rejected.
+func authorize(who *access.Identity, b *decode.Batch) {
+	if who.ReportsAll() {
+		return
+	}
+	kept := 0
+	for i := range b.Events {
+		e := &b.Events[i]
+		if !who.MayReport(e.Feature, e.Kind) {
+			b.Rejected = append(b.Rejected, metrics.Rejection{
+				Index: b.Indexes[i], EventID: e.EventID, Code: CodeNotAuthorized, Field: "feature",
+				Message: notAuthorized(e),
+			})
+			continue
+		}
+		if kept != i {
+			b.Events[kept], b.Indexes[kept] = b.Events[i], b.Indexes[i]
+		}
+		kept++
+	}
+	b.Events, b.Indexes = b.Events[:kept], b.Indexes[:kept]
+}
+
+func notAuthorized(e *metrics.Event) string {
+	need := "publish:" + e.Feature
+	switch e.Kind {
+	case metrics.KindReceived, metrics.KindApplied, metrics.KindVisible, metrics.KindFailed, metrics.KindHeartbeat:
+		need = "consume:" + e.Feature + " or " + need
+	}
+	return "This key may not send " + e.Kind.String() + " events of this feature; it needs the scope " + need + "."
+}
+
+// ingestProblem gives decoding and reading errors their status; others pass to the
+// one table.
+func ingestProblem(err error, b *decode.Batch) error {
+	status, code := 0, ""
+	switch {
+	case errors.Is(err, decode.ErrBody):
+		status, code = http.StatusBadRequest, "bad_body"
+	case errors.Is(err, decode.ErrTooMany):
+		status, code = http.StatusRequestEntityTooLarge, "too_many_events"
+	case errors.Is(err, decode.ErrTooLarge):
+		status, code = http.StatusRequestEntityTooLarge, "too_large"
+	case errors.Is(err, decode.ErrEncoding):
+		status, code = http.StatusUnsupportedMediaType, "encoding_unknown"
+	case errors.Is(err, decode.ErrMediaType):
+		status, code = http.StatusUnsupportedMediaType, "media_type_unknown"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return respond.New(http.StatusRequestTimeout, "body_timeout", "The body took too long to arrive.")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return respond.New(http.StatusBadRequest, "body_cut", "The body ended before its announced length.")
+	default:
+		return err
+	}
+	p := respond.New(status, code, "%s.", strings.TrimSuffix(err.Error(), "."))
+	if b != nil {
+		p.Rejected = append([]metrics.Rejection(nil), b.Rejected...)
+	}
+	return p
+}
+
+// ingestMetrics counts events.
+type ingestMetrics struct {
+	accepted, duplicates prometheus.Counter
+	rejected             *prometheus.CounterVec
+}
+
+func newIngestMetrics(r prometheus.Registerer) *ingestMetrics {
+	m := &ingestMetrics{
+		accepted:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_accepted_total", Help: "Events acknowledged."}),
+		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_duplicate_total", Help: "Events that were known already."}),
+		rejected:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemark_events_rejected_total", Help: "Events refused, by code."}, []string{"code"}),
+	}
+	r.MustRegister(m.accepted, m.duplicates, m.rejected)
+	return m
+}
+
+func (m *ingestMetrics) took(rejected []metrics.Rejection, r ingest.Receipt) {
+	m.accepted.Add(float64(r.Accepted))
+	m.duplicates.Add(float64(r.Duplicates))
+	for i := range rejected {
+		m.rejected.WithLabelValues(rejected[i].Code).Inc()
+	}
+}
