@@ -15,10 +15,11 @@ type cli struct {
 	Config configFlag `help:"YAML file of settings; keys are flag names with '_' for '-'." placeholder:"FILE" env:"TIDEMARK_CONFIG" type:"existingfile"`
 	Log    logFlags   `embed:"" prefix:"log-" envprefix:"TIDEMARK_LOG_"`
 
-	Serve   serveCmd   `cmd:"" help:"Take telemetry in and answer questions about it."`
-	Keys    keysCmd    `cmd:"" help:"Create, list and revoke the API keys of services."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Help    helpCmd    `cmd:"" help:"Show help of a verb."`
+	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
+	Keys     keysCmd     `cmd:"" help:"Create, list and revoke the API keys of services."`
+	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Help     helpCmd     `cmd:"" help:"Show help of a verb."`
 }
 
 // logFlags say how tidemark talks on standard error.

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"slices"
 	"strconv"
 
 	"tidemark/metrics"
@@ -134,16 +133,27 @@ func (f *feature) resolve(d *dispute, person bool) {
 	d.by.report(e)
 }
 
-// merge writes the outcome of a conflict: a write that follows both.
+// merge settles a conflict by a write that follows both, and everything else that
+// the key's home holds. One place merges a key: were it done wherever a conflict
+// is seen, the merges would conflict with each other and never end. If something
+// newer than both is there already, it is the outcome.
 func (f *feature) merge(d *dispute, actor string) *write {
-	o := d.a.origin
-	if i := slices.IndexFunc(f.origins, func(p *place) bool { return p.Region == d.by.Region }); i >= 0 {
-		o = f.origins[i]
+	o := f.origins[int(d.a.key)%len(f.origins)]
+	both := join(d.a.stamp, d.b.stamp)
+	for _, h := range o.cell(d.a.key).heads {
+		if h.stamp.dominates(both) {
+			return h
+		}
 	}
-	return f.write(o, d.a.key, author{
+	if m := f.merging[d.a.key]; m != nil && m.stamp.dominates(both) {
+		return m
+	}
+	m := f.write(o, d.a.key, author{
 		actor: actor, user: actor, labels: d.a.labels, arm: d.a.arm,
-		context: join(d.a.stamp, d.b.stamp), deps: []*write{d.a, d.b},
+		context: both, deps: []*write{d.a, d.b},
 	}, nil)
+	f.merging[d.a.key] = m
+	return m
 }
 
 // winner decides between two concurrent writes, the same everywhere.

@@ -23,10 +23,11 @@ type feature struct {
 	arms     []Arm
 	seqs     map[int32]uint64
 	disputes disputes
+	merging  map[int32]*write // the latest merge of a key
 }
 
 func newFeature(s *Simulation, cfg *Feature, seed uint64) *feature {
-	f := &feature{Feature: *cfg, sim: s, r: source(seed, cfg.Name), arms: cfg.Arms, seqs: map[int32]uint64{}}
+	f := &feature{Feature: *cfg, sim: s, r: source(seed, cfg.Name), arms: cfg.Arms, seqs: map[int32]uint64{}, merging: map[int32]*write{}}
 	if cfg.Skew > 1 {
 		f.zipf = rand.NewZipf(f.r, cfg.Skew, 4, uint64(cfg.Keys-1))
 	}
@@ -86,6 +87,9 @@ func (f *feature) placeNamed(name string) *place {
 
 // begin starts the sessions and the heartbeats.
 func (f *feature) begin() {
+	for range f.underWay() {
+		f.newSession().next()
+	}
 	f.nextSession()
 	if f.Telemetry.Heartbeat <= 0 {
 		return
@@ -93,6 +97,19 @@ func (f *feature) begin() {
 	for _, p := range f.places {
 		f.sim.at(int64(f.r.Float64()*float64(f.Telemetry.Heartbeat)), p.beat)
 	}
+}
+
+// underWay is how many sessions are already in their midst when a run begins, so
+// that traffic is at its level from the first second. What is left of such a
+// session is distributed as a whole one, because its length is memoryless.
+func (f *feature) underWay() int {
+	const draws = 200
+	var think int64
+	for range draws {
+		think += draw(f.Sessions.Think, f.r)
+	}
+	life := float64(think) / draws / 1e9 * float64(f.Sessions.Ops)
+	return int(f.Sessions.PerSecond*life + 0.5)
 }
 
 func (f *feature) nextSession() {

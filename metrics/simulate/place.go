@@ -33,9 +33,7 @@ type cell struct {
 
 func newPlace(f *feature, cfg Replica) *place {
 	p := &place{Replica: cfg, f: f, cells: map[int32]*cell{}, issued: map[int32]uint32{}, bit: uint64(1) << len(f.replicas)}
-	if p.CatchUp <= 0 {
-		p.CatchUp = 200
-	}
+	p.CatchUp = cfg.catchUp()
 	p.clockID = cfg.Service + "@" + cfg.Name
 	for _, x := range f.Faults {
 		if x.Place == cfg.Name || x.Place == "" || x.Kind == Partition {
@@ -142,4 +140,12 @@ func (p *place) leg(d Dist, other *place) int64 {
 		t += draw(p.f.Cross, p.f.r)
 	}
 	return t
+}
+
+// catchUp is CatchUp with its default.
+func (r *Replica) catchUp() float64 {
+	if r.CatchUp > 0 {
+		return r.CatchUp
+	}
+	return 200
 }

@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -199,8 +200,10 @@ func TestConflictStormRules(t *testing.T) {
 		both := []string{e.WriteID, e.With[0]}
 		switch e.Rule {
 		case "cart-merge":
-			if !slices.Contains(winner.Parents, both[0]) || !slices.Contains(winner.Parents, both[1]) {
-				t.Errorf("merge %s has parents %v; want %v", winner.WriteID, winner.Parents, both)
+			for _, id := range both {
+				if !metrics.Dominates(winner.Version, l.initiated[id].Version) {
+					t.Errorf("merge %s has version %v, which does not include %v", winner.WriteID, winner.Version, l.initiated[id].Version)
+				}
 			}
 		default:
 			if !slices.Contains(both, e.Winner) {
@@ -277,4 +280,25 @@ func (l *ledger) overtaken() (n, all int) {
 		}
 	}
 	return n, all
+}
+
+func TestAtRate(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"steady", "conflict-storm", "pbs-wan"} {
+		for _, want := range []float64{20, 150, 2000} {
+			sc, err := named(t, name, time.Minute).AtRate(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := float64(len(run(t, sc, 9).events)) / 60
+			if got < want*0.8 || got > want*1.2 {
+				t.Errorf("%s at %g events/s: %g", name, want, got)
+			}
+		}
+	}
+	for _, bad := range []float64{0, -1, 2e6} {
+		if _, err := named(t, "steady", time.Minute).AtRate(bad); !errors.Is(err, simulate.ErrScenario) {
+			t.Errorf("rate %g: error %v; want ErrScenario", bad, err)
+		}
+	}
 }
