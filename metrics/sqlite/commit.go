@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"tidemark/metrics"
+)
+
+// Commit implements metrics.Rollups.
+func (s *Store) Commit(ctx context.Context, c *metrics.Checkpoint) error {
+	done, err := s.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.commits.Lock()
+	defer s.commits.Unlock()
+	began := time.Now()
+	if err := s.commit(ctx, c); err != nil {
+		s.inst.commitFailures.Inc()
+		return wrap(err, "%s: commit the checkpoint at position %d", s.main.path, c.Position)
+	}
+	s.inst.commitSeconds.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+func (s *Store) commit(ctx context.Context, c *metrics.Checkpoint) error {
+	pos, err := s.checkpointed(ctx)
+	if err != nil {
+		return err
+	}
+	if end := s.End(); c.Position < pos || c.Position > end {
+		return fmt.Errorf("position %d is not between the last checkpoint %d and the end of the log %d", c.Position, pos, end)
+	}
+	series := &newSeries{list: &s.series, ids: map[*metrics.Series]int64{}, fresh: map[metrics.Series]int64{}}
+	err = s.main.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.commitCells(ctx, tx, c.Deltas, series); err != nil {
+			return err
+		}
+		if err := commitRows(ctx, tx, c); err != nil {
+			return err
+		}
+		return setPosition(ctx, tx, c.Position)
+	})
+	if err == nil {
+		series.publish()
+	}
+	return err
+}
+
+func setPosition(ctx context.Context, tx *sql.Tx, p metrics.Position) error {
+	_, err := tx.ExecContext(ctx, "UPDATE checkpoint SET position = ?", int64(p))
+	return err
+}
+
+// Checkpointed implements metrics.Rollups.
+func (s *Store) Checkpointed(ctx context.Context) (metrics.Position, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return s.checkpointed(ctx)
+}
+
+func (s *Store) checkpointed(ctx context.Context) (p metrics.Position, err error) {
+	err = s.main.r.QueryRowContext(ctx, "SELECT position FROM checkpoint").Scan(&p)
+	return p, wrap(err, "%s: read the position of the checkpoint", s.main.path)
+}
+
+// Blob implements metrics.Rollups.
+func (s *Store) Blob(ctx context.Context, name string) (data []byte, err error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = s.main.r.QueryRowContext(ctx, "SELECT data FROM blob WHERE name = ?", name).Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = metrics.ErrNotFound
+	}
+	return data, wrap(err, "%s: blob %q", s.main.path, name)
+}
+
+// ResetRollups implements metrics.Rollups. A cell of a coarser level goes when its
+// start is at or after since, as at the finest.
+func (s *Store) ResetRollups(ctx context.Context, since int64, pos metrics.Position) error {
+	done, err := s.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.commits.Lock()
+	defer s.commits.Unlock()
+	err = s.main.tx(ctx, func(tx *sql.Tx) error {
+		for n, l := range metrics.Levels {
+			gone := func(start int64) bool { return start >= since }
+			if err := deleteCells(ctx, tx, int64(n), l, since, maxStart, gone); err != nil {
+				return err
+			}
+		}
+		for _, table := range []string{"conflict", "violation", "exemplar", "open_write", "heard"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
+				return err
+			}
+		}
+		return setPosition(ctx, tx, pos)
+	})
+	if err != nil {
+		return wrap(err, "%s: reset rollups since %d", s.main.path, since)
+	}
+	return s.dropEmptySeries(ctx)
+}

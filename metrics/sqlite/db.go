@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+	"github.com/pressly/goose/v3"
+)
+
+// minVersion is the first SQLite without a bug that could corrupt a WAL.
+const minVersion = 3051003
+
+func checkVersion() error {
+	text, num, _ := sqlite3.Version()
+	if num < minVersion {
+		return fmt.Errorf("SQLite %s is linked: 3.51.3 or later is needed", text)
+	}
+	return nil
+}
+
+// dsn names a file with the pragmas that every one of its connections needs.
+func dsn(path string, params ...string) string {
+	p := append([]string{
+		"_journal_mode=WAL", "_synchronous=FULL", "_busy_timeout=10000", "_foreign_keys=on",
+	}, params...)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(p, "&")
+}
+
+// file is one database file: one connection that writes and several that read.
+type file struct {
+	path string
+	w, r *sql.DB
+}
+
+// readers is how many connections read one file at once.
+const readers = 8
+
+// openFile opens a database file, creating it with the page size, and brings its
+// schema up to date.
+func openFile(ctx context.Context, path string, pageSize int, migrations fs.FS) (*file, error) {
+	if err := create(ctx, path, pageSize); err != nil {
+		return nil, err
+	}
+	w, err := sql.Open("sqlite3", dsn(path, "_txlock=immediate", "_cache_size=-8192"))
+	if err != nil {
+		return nil, wrap(err, "open %s", path)
+	}
+	w.SetMaxOpenConns(1)
+	f := &file{path: path, w: w}
+	if err := migrate(ctx, w, migrations); err != nil {
+		return nil, errors.Join(wrap(err, "bring %s up to date", path), f.close())
+	}
+	if err := f.openReaders(); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+func (f *file) openReaders() (err error) {
+	if f.r, err = sql.Open("sqlite3", dsn(f.path, "_query_only=on", "_cache_size=-2048")); err != nil {
+		return wrap(err, "open %s", f.path)
+	}
+	f.r.SetMaxOpenConns(readers)
+	f.r.SetMaxIdleConns(2)
+	return nil
+}
+
+// create makes an empty database: its page size can only be chosen before the first page.
+func create(ctx context.Context, path string, pageSize int) error {
+	if st, err := os.Stat(path); err == nil && st.Size() > 0 {
+		return nil
+	}
+	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath())
+	if err != nil {
+		return wrap(err, "create %s", path)
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA journal_mode = WAL", pageSize))
+	return wrap(errors.Join(err, db.Close()), "create %s", path)
+}
+
+func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, migrations)
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+func (f *file) close() error {
+	var errs []error
+	if f.r != nil {
+		errs = append(errs, f.r.Close())
+	}
+	if f.w != nil {
+		errs = append(errs, f.w.Close())
+	}
+	return wrap(errors.Join(errs...), "close %s", f.path)
+}
+
+// tx runs fn in one write transaction.
+func (f *file) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := f.w.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	err = tx.Commit()
+	if err != nil {
+		// A commit that failed may leave the connection inside the transaction; when it
+		// does not, this fails and changes nothing.
+		_, _ = f.w.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
+}
+
+// size is what the file takes on the disk, with its WAL.
+func (f *file) size() int64 {
+	var n int64
+	for _, suffix := range []string{"", "-wal"} {
+		if st, err := os.Stat(f.path + suffix); err == nil {
+			n += st.Size()
+		}
+	}
+	return n
+}

@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// instruments are the store's own metrics.
+type instruments struct {
+	reg            prometheus.Registerer
+	appendSeconds  prometheus.Histogram
+	commitSeconds  prometheus.Histogram
+	appendEvents   prometheus.Counter
+	appendBytes    prometheus.Counter
+	appendFailures prometheus.Counter
+	commitFailures prometheus.Counter
+	upkeepFailures prometheus.Counter
+	merged         prometheus.Counter
+	all            []prometheus.Collector
+}
+
+func newInstruments(s *Store) (*instruments, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_store_" + name, Help: help})
+	}
+	seconds := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tidemark_store_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		})
+	}
+	gauge := func(name, help string, fn func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tidemark_store_" + name, Help: help}, fn)
+	}
+	i := &instruments{
+		reg:            s.opts.Registerer,
+		appendSeconds:  seconds("append_seconds", "Time to make a group of events durable."),
+		commitSeconds:  seconds("commit_seconds", "Time to store a checkpoint."),
+		appendEvents:   counter("append_events_total", "Events appended."),
+		appendBytes:    counter("append_bytes_total", "Bytes of the segments appended."),
+		appendFailures: counter("append_failures_total", "Appends that failed; nothing of them was stored."),
+		commitFailures: counter("commit_failures_total", "Checkpoints that failed; nothing of them was stored."),
+		upkeepFailures: counter("upkeep_failures_total", "Failed attempts to merge, index or seal."),
+		merged:         counter("merged_segments_total", "Small segments that were merged into larger ones."),
+	}
+	i.all = []prometheus.Collector{
+		i.appendSeconds, i.commitSeconds, i.appendEvents, i.appendBytes, i.appendFailures, i.commitFailures,
+		i.upkeepFailures, i.merged,
+		gauge("segments", "Segments of raw events.", func() float64 { return float64(s.figures().Segments) }),
+		gauge("partitions", "Files of raw events.", func() float64 { return float64(s.figures().Partitions) }),
+		gauge("events", "Raw events kept.", func() float64 { return float64(s.figures().Events) }),
+	}
+	if i.reg == nil {
+		return i, nil
+	}
+	for n, c := range i.all {
+		if err := i.reg.Register(c); err != nil {
+			i.all = i.all[:n]
+			i.unregister()
+			return nil, fmt.Errorf("register store metrics: %w", err)
+		}
+	}
+	return i, nil
+}
+
+func (i *instruments) unregister() {
+	if i.reg == nil {
+		return
+	}
+	for _, c := range i.all {
+		i.reg.Unregister(c)
+	}
+}
+
+func (i *instruments) appended(b *Encoded, took time.Duration) {
+	i.appendSeconds.Observe(took.Seconds())
+	i.appendEvents.Add(float64(b.Events))
+	i.appendBytes.Add(float64(len(b.data)))
+}

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"tidemark/metrics"
+)
+
+func (p *putter) openWrites(rows []metrics.OpenWrite) {
+	const put = `INSERT OR REPLACE INTO open_write (write_id, feature, key, key_entity, initiated, missing)
+		VALUES (?, ?, ?, ?, ?, ?)`
+	p.each("open write", put, len(rows), func(i int) []any {
+		w := &rows[i]
+		return []any{w.WriteID, w.Feature, w.Key, int64(w.KeyEntity), w.Initiated, p.text(w.Missing)}
+	})
+}
+
+// Spilled implements metrics.Rollups.
+func (s *Store) Spilled(ctx context.Context, q metrics.SpilledQuery) ([]metrics.OpenWrite, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var sel selection
+	sel.is("feature", q.Feature)
+	if q.KeyEntity != 0 {
+		sel.and("key_entity = ?", int64(q.KeyEntity))
+	}
+	if q.Replica != "" {
+		sel.and("EXISTS (SELECT 1 FROM json_each(missing) WHERE value = ?)", q.Replica)
+	}
+	query := "SELECT write_id, feature, key, key_entity, initiated, missing FROM open_write" + sel.String() + " ORDER BY initiated, write_id"
+	if q.Limit > 0 {
+		query += " LIMIT " + strconv.Itoa(q.Limit)
+	}
+	rows, err := s.main.r.QueryContext(ctx, query, sel.args...)
+	if err != nil {
+		return nil, wrap(err, "%s: read open writes", s.main.path)
+	}
+	defer rows.Close()
+	var found []metrics.OpenWrite
+	for rows.Next() {
+		var w metrics.OpenWrite
+		var entity int64
+		var missing []byte
+		if err := rows.Scan(&w.WriteID, &w.Feature, &w.Key, &entity, &w.Initiated, &missing); err != nil {
+			return nil, wrap(err, "%s: read open writes", s.main.path)
+		}
+		w.KeyEntity = metrics.Entity(entity)
+		if err := json.Unmarshal(missing, &w.Missing); err != nil {
+			return nil, fmt.Errorf("%s: %w: open write %q: %w", s.main.path, metrics.ErrDamaged, w.WriteID, err)
+		}
+		found = append(found, w)
+	}
+	return found, wrap(rows.Err(), "%s: read open writes", s.main.path)
+}

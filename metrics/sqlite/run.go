@@ -1,0 +1,187 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"tidemark/metrics"
+	"tidemark/metrics/sqlite/segment"
+)
+
+// run is an index over a range of segments.
+type run struct {
+	id       int64
+	past     metrics.Position // after the last event of its segments
+	bits     int
+	segments []metrics.Position // first positions; an entry names one by its place here
+}
+
+// An entry of a run is the leading 32 bits of a hash and the segment's place in the
+// run. A chunk holds the entries that share their leading bits, as differences.
+const (
+	placeBits   = 8
+	runSegments = 64 // at most 1 << placeBits
+	chunkTarget = 512
+	maxChunks   = 20 // bits
+)
+
+func entry(e metrics.Entity, place int) uint64 {
+	return uint64(e)>>32<<placeBits | uint64(place)
+}
+
+// chunkID packs a run, a kind and the number of a chunk.
+func chunkID(id int64, kind metrics.EntityKind, chunk uint64) int64 {
+	return id<<(maxChunks+2) | int64(kind)<<maxChunks | int64(chunk)
+}
+
+func (r *run) chunk(e uint64) uint64 { return e >> (32 + placeBits - r.bits) }
+
+// loadRuns reads which runs a partition has.
+func (s *Store) loadRuns(ctx context.Context, p *partition, db *sql.DB) error {
+	s.log.mu.RLock()
+	loaded := p.runsLoaded
+	s.log.mu.RUnlock()
+	if loaded {
+		return nil
+	}
+	runs, err := readRuns(ctx, db)
+	if err != nil {
+		return wrap(err, "%s: list index runs", p.path)
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if !p.runsLoaded {
+		p.runs, p.runsLoaded = runs, true
+	}
+	return nil
+}
+
+func readRuns(ctx context.Context, db *sql.DB) (runs []run, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT id, past, bits, segments FROM run ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r run
+		var list []byte
+		if err := rows.Scan(&r.id, &r.past, &r.bits, &list); err != nil {
+			return nil, err
+		}
+		for pos := uint64(0); len(list) > 0; {
+			d, n := binary.Uvarint(list)
+			if n <= 0 {
+				return nil, fmt.Errorf("run %d: %w", r.id, segment.ErrDamaged)
+			}
+			pos, list = pos+d, list[n:]
+			r.segments = append(r.segments, metrics.Position(pos))
+		}
+		runs = append(runs, r)
+	}
+	return runs, rows.Err()
+}
+
+// lookup returns the segments of a run that may hold an entity, latest first.
+func (r *run) lookup(ctx context.Context, db *sql.DB, kind metrics.EntityKind, e metrics.Entity) ([]metrics.Position, error) {
+	from, to := entry(e, 0), entry(e, 1<<placeBits-1)
+	var data []byte
+	err := db.QueryRowContext(ctx, "SELECT data FROM chunk WHERE id = ?", chunkID(r.id, kind, r.chunk(from))).Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []metrics.Position
+	for at := r.chunk(from) << (32 + placeBits - r.bits); len(data) > 0; {
+		d, n := binary.Uvarint(data)
+		if n <= 0 {
+			return nil, fmt.Errorf("run %d: %w", r.id, segment.ErrDamaged)
+		}
+		at, data = at+d, data[n:]
+		if at > to {
+			break
+		}
+		if at >= from && int(at-from) < len(r.segments) {
+			found = append(found, r.segments[at-from])
+		}
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// buildRun indexes the first n segments of the tail.
+func (s *Store) buildRun(ctx context.Context, p *partition, n int) error {
+	s.log.mu.RLock()
+	tail := slices.Clone(p.tail[:n])
+	r := run{id: int64(len(p.runs)) + 1}
+	s.log.mu.RUnlock()
+	last := &tail[n-1]
+	r.past = last.first + metrics.Position(last.count)
+	kinds := []metrics.EntityKind{metrics.EntityWrite, metrics.EntityKey, metrics.EntitySession}
+	entries := make([][]uint64, len(kinds))
+	most := 0
+	for i, t := range tail {
+		r.segments = append(r.segments, t.first)
+		for k, kind := range kinds {
+			for _, e := range t.entities.Of(kind) {
+				entries[k] = append(entries[k], entry(e, i))
+			}
+			most = max(most, len(entries[k]))
+		}
+	}
+	r.bits = min(bits.Len(uint(most/chunkTarget)), maxChunks)
+	s.log.writer.Lock()
+	defer s.log.writer.Unlock()
+	f, err := p.db(ctx)
+	if err == nil {
+		err = f.tx(ctx, func(tx *sql.Tx) error { return r.insert(ctx, tx, kinds, entries) })
+	}
+	if err != nil {
+		return wrap(err, "%s: index %d segments", p.path, n)
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	p.runs, p.tail = append(p.runs, r), slices.Clone(p.tail[n:])
+	return nil
+}
+
+func (r *run) insert(ctx context.Context, tx *sql.Tx, kinds []metrics.EntityKind, entries [][]uint64) error {
+	var list []byte
+	prev := metrics.Position(0)
+	for _, pos := range r.segments {
+		list = binary.AppendUvarint(list, uint64(pos-prev))
+		prev = pos
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO run (id, past, bits, segments) VALUES (?, ?, ?, ?)",
+		r.id, int64(r.past), r.bits, list); err != nil {
+		return err
+	}
+	ins, err := tx.PrepareContext(ctx, "INSERT INTO chunk (id, data) VALUES (?, ?)")
+	if err != nil {
+		return err
+	}
+	defer ins.Close()
+	var data []byte
+	for k, all := range entries {
+		slices.Sort(all)
+		for len(all) > 0 {
+			chunk := r.chunk(all[0])
+			data = data[:0]
+			at := chunk << (32 + placeBits - r.bits)
+			for len(all) > 0 && r.chunk(all[0]) == chunk {
+				data = binary.AppendUvarint(data, all[0]-at)
+				at, all = all[0], all[1:]
+			}
+			if _, err := ins.ExecContext(ctx, chunkID(r.id, kinds[k], chunk), data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

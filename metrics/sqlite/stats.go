@@ -1,0 +1,40 @@
+package sqlite
+
+import (
+	"context"
+
+	"tidemark/metrics"
+)
+
+// Stats implements metrics.Store.
+func (s *Store) Stats(ctx context.Context) (metrics.StoreStats, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return metrics.StoreStats{}, err
+	}
+	defer done()
+	st := s.figures()
+	s.log.mu.RLock()
+	defer s.log.mu.RUnlock()
+	for _, p := range s.log.partitions {
+		st.RawBytes += (&file{path: p.path}).size()
+	}
+	st.CellBytes = s.main.size()
+	return st, nil
+}
+
+// figures are the statistics that need no look at the disk.
+func (s *Store) figures() metrics.StoreStats {
+	s.log.mu.RLock()
+	defer s.log.mu.RUnlock()
+	var st metrics.StoreStats
+	for _, p := range s.log.partitions {
+		if st.Events == 0 {
+			st.OldestRaw = p.oldest
+		}
+		st.Events += uint64(p.events)
+		st.Segments += p.segments
+		st.Partitions++
+	}
+	return st
+}
