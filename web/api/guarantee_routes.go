@@ -1,0 +1,70 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/flags/alert"
+	"tidemark/flags/guarantee"
+	"tidemark/web/auth"
+)
+
+// PromiseOptions are what the routes about promises need.
+type PromiseOptions struct {
+	Catalogue *guarantee.Catalogue
+	// Verdicts returns the latest evaluation, never nil.
+	Verdicts func() *guarantee.Snapshot
+	Store    flags.GuaranteeStore
+	Alerts   flags.AlertStore
+	Hooks    *alert.Hooks
+}
+
+// Promises answers programs about documents, verdicts, alerts and webhooks.
+type Promises struct {
+	api *API
+	o   PromiseOptions
+}
+
+// NewPromises returns the part of the API that is about promises.
+func NewPromises(a *API, o PromiseOptions) *Promises { return &Promises{a, o} }
+
+// Routes is the URL map of documents, guarantees, alerts and webhooks.
+func (p *Promises) Routes() []auth.Route {
+	get := func(path string, h echo.HandlerFunc) auth.Route {
+		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
+	}
+	change := func(method, path string, h echo.HandlerFunc) auth.Route {
+		return auth.Route{Method: method, Path: path, May: access.Control, Handle: h}
+	}
+	const document, hook = "/api/v1/documents/:kind/:name", "/api/v1/webhooks/:id"
+	return []auth.Route{
+		get("/api/v1/documents", p.listDocuments),
+		change(http.MethodPost, "/api/v1/documents/plan", p.planDocuments),
+		change(http.MethodPost, "/api/v1/documents/apply", p.applyDocuments),
+		get(document, p.getDocument),
+		get(document+"/versions", p.listVersions),
+		get(document+"/diff", p.diffVersions),
+		change(http.MethodPost, document+"/restore", p.restoreDocument),
+		change(http.MethodPost, document+"/review", p.reviewDocument),
+
+		get("/api/v1/guarantees", p.listGuarantees),
+		get("/api/v1/guarantees/:name", p.getGuarantee),
+		get("/api/v1/guarantees/:name/attainment", p.getAttainment),
+		get("/api/v1/guarantees/:name/openslo", p.getOpenSLO),
+		get("/api/v1/reviews", p.listReviewsDue),
+
+		get("/api/v1/alerts", p.listAlerts),
+		get("/api/v1/alerts/:id", p.getAlert),
+
+		change(http.MethodGet, "/api/v1/webhooks", p.listWebhooks),
+		change(http.MethodPost, "/api/v1/webhooks", p.createWebhook),
+		change(http.MethodGet, hook, p.getWebhook),
+		change(http.MethodPut, hook, p.putWebhook),
+		change(http.MethodDelete, hook, p.deleteWebhook),
+		change(http.MethodPost, hook+"/test", p.testWebhook),
+		change(http.MethodGet, hook+"/deliveries", p.listDeliveries),
+	}
+}
