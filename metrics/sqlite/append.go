@@ -138,6 +138,7 @@ func (s *Store) AppendEncoded(ctx context.Context, b *Encoded) (metrics.Position
 		return s.End(), nil
 	}
 	began := time.Now()
+	ctx = context.WithoutCancel(ctx) // from here on it is carried through
 	p, err := s.writable(ctx)
 	if err != nil {
 		return 0, err

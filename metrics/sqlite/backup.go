@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,15 +34,15 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	defer s.upkeep.one.Unlock()
 	s.commits.Lock() // no checkpoint, no pruning
 	defer s.commits.Unlock()
-	if err := copyTo(ctx, s.main.r, s.main.path, filepath.Join(dir, "telemetry.db")); err != nil {
+	if err := copyTo(ctx, s.main.path, filepath.Join(dir, "telemetry.db")); err != nil {
 		return err
 	}
 	s.log.mu.RLock()
 	partitions := slices.Clone(s.log.partitions)
 	s.log.mu.RUnlock()
 	for _, p := range partitions {
-		_, err := p.read(ctx, func(db *sql.DB) error {
-			return copyTo(ctx, db, p.path, filepath.Join(dir, filepath.Base(p.path)))
+		_, err := p.read(ctx, func(*sql.DB) error {
+			return copyTo(ctx, p.path, filepath.Join(dir, filepath.Base(p.path)))
 		})
 		if err != nil {
 			return err
@@ -50,8 +51,13 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	return nil
 }
 
-// copyTo writes a compact copy of a file as of now.
-func copyTo(ctx context.Context, db *sql.DB, from, to string) error {
-	_, err := db.ExecContext(ctx, "VACUUM INTO ?", to)
+// copyTo writes a compact copy of a file as of now. It needs a connection of its own:
+// those of readers may not write, not even into another file.
+func copyTo(ctx context.Context, from, to string) error {
+	db, err := sql.Open("sqlite3", dsn(from))
+	if err == nil {
+		_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
+		err = errors.Join(err, db.Close())
+	}
 	return wrap(err, "copy %s to %s", from, to)
 }

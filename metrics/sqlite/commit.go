@@ -20,7 +20,9 @@ func (s *Store) Commit(ctx context.Context, c *metrics.Checkpoint) error {
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	began := time.Now()
-	if err := s.commit(ctx, c); err != nil {
+	// Once begun it is carried through: a context that can be cancelled would cost a
+	// goroutine a statement, twice the time of the whole.
+	if err := s.commit(context.WithoutCancel(ctx), c); err != nil {
 		s.inst.commitFailures.Inc()
 		return wrap(err, "%s: commit the checkpoint at position %d", s.main.path, c.Position)
 	}

@@ -91,12 +91,18 @@ func (s *Store) openLog(ctx context.Context) error {
 	for _, n := range numbers {
 		p := known[n]
 		if p == nil {
-			p = &partition{number: n, first: s.log.end()}
+			p = &partition{first: s.log.end()}
 		}
 		delete(known, n)
 		p.path = partitionPath(s.opts.Dir, n)
+		unlisted := p.number == 0 // not in the catalogue
+		p.number = n
 		if err := s.openPartition(ctx, p); err != nil {
 			return errors.Join(err, p.close())
+		}
+		if unlisted && len(s.log.partitions) == 0 && p.first != 0 && !s.opts.AllowGap {
+			return errors.Join(fmt.Errorf("%s: %w: it begins at position %d, and no retention has deleted the file before it",
+				p.path, metrics.ErrDamaged, p.first), p.close())
 		}
 		s.log.partitions = append(s.log.partitions, p)
 	}

@@ -15,6 +15,7 @@ type upkeep struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	one    sync.Mutex // one pass at a time
+	enc    *Encoder   // of merging, guarded by one
 }
 
 func (s *Store) startUpkeep() {
@@ -173,9 +174,12 @@ func (s *Store) merge(ctx context.Context, p *partition) error {
 // mergeGroup replaces neighbouring segments by one. Only this goroutine changes
 // segments, so they can be read before the log is held up.
 func (s *Store) mergeGroup(ctx context.Context, p *partition, group []tailSegment) error {
-	enc, err := NewEncoder()
-	if err != nil {
-		return err
+	if s.upkeep.enc == nil {
+		enc, err := NewEncoder()
+		if err != nil {
+			return err
+		}
+		s.upkeep.enc = enc
 	}
 	var batches [][]metrics.Event
 	for i := range group {
@@ -197,7 +201,7 @@ func (s *Store) mergeGroup(ctx context.Context, p *partition, group []tailSegmen
 		}
 		batches = append(batches, events)
 	}
-	b, err := enc.Encode(batches...)
+	b, err := s.upkeep.enc.Encode(batches...)
 	if err != nil {
 		return err
 	}
