@@ -15,6 +15,7 @@ type cli struct {
 	Config configFlag `help:"YAML file of settings; keys are flag names with '_' for '-'." placeholder:"FILE" env:"TIDEMARK_CONFIG" type:"existingfile"`
 	Log    logFlags   `embed:"" prefix:"log-" envprefix:"TIDEMARK_LOG_"`
 
+	Demo     demoCmd     `cmd:"" help:"Show tidemark at work: a temporary store and simulated traffic, on this machine alone."`
 	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
 	Keys     keysCmd     `cmd:"" help:"Create, list and revoke the API keys of services."`
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`

@@ -172,22 +172,25 @@ func (t *traffic) play(ctx context.Context, run *simulate.Simulation) {
 				return
 			}
 		}
-		t.progress()
-		if ctx.Err() != nil {
+		if !t.progress() || ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// progress tells once a second how it goes, where someone is watching.
-func (t *traffic) progress() {
+// progress looks once a second how it goes, and tells where someone is watching. It
+// returns false when the server refuses whole requests: that does not mend itself.
+func (t *traffic) progress() bool {
 	now := t.e.now()
-	if now.Sub(t.told) < time.Second || !isTerminal(t.e.stderr) {
-		return
+	if now.Sub(t.told) < time.Second {
+		return true
 	}
 	t.told = now
 	s := t.client.Stats()
-	fmt.Fprintf(t.e.stderr, "\r\x1b[K%d sent, %d waiting, %d rejected, %d retries", s.Sent, s.Buffered, s.Rejected, s.Retries)
+	if isTerminal(t.e.stderr) {
+		fmt.Fprintf(t.e.stderr, "\r\x1b[K%d sent, %d waiting, %d rejected, %d retries", s.Sent, s.Buffered, s.Rejected, s.Retries)
+	}
+	return s.Failed == 0
 }
 
 // finish sends what is left and says what went wrong, if anything.

@@ -45,7 +45,7 @@ func newServer(t *testing.T, plan func(n int, w http.ResponseWriter, r *http.Req
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/time" {
 		now := time.Now().Add(time.Hour).UnixNano()
-		fmt.Fprintf(w, `{"received_at":%d,"sent_at":%d}`, now, now)
+		fmt.Fprintf(w, `{"t1":0,"t2":%d,"t3":%d}`, now, now)
 		return
 	}
 	s.mu.Lock()

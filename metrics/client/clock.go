@@ -19,8 +19,8 @@ const (
 // serverTime is the answer of GET /v1/time: the server's clock when the request
 // came and when the answer left, Unix ns.
 type serverTime struct {
-	ReceivedAt int64 `json:"received_at"`
-	SentAt     int64 `json:"sent_at"`
+	Received int64 `json:"t2"`
+	Sent     int64 `json:"t3"`
 }
 
 // measure keeps the offset to the server's clock known. A burst of exchanges now
@@ -79,11 +79,11 @@ func (c *Client) exchange(ctx context.Context) (clock.Exchange, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return clock.Exchange{}, fmt.Errorf("client: read the server's time: %w", err)
 	}
-	if s.ReceivedAt == 0 || s.SentAt == 0 {
-		return clock.Exchange{}, fmt.Errorf("client: read the server's time: received_at or sent_at is missing")
+	if s.Received == 0 || s.Sent == 0 {
+		return clock.Exchange{}, fmt.Errorf("client: read the server's time: t2 or t3 is missing")
 	}
 	return clock.Exchange{
-		ClientSent: sent.UnixNano(), ServerReceived: s.ReceivedAt,
-		ServerSent: s.SentAt, ClientReceived: got.UnixNano(),
+		ClientSent: sent.UnixNano(), ServerReceived: s.Received,
+		ServerSent: s.Sent, ClientReceived: got.UnixNano(),
 	}, nil
 }
