@@ -19,27 +19,24 @@ func (s *Store) commitCells(ctx context.Context, tx *sql.Tx, all map[metrics.Cel
 	if err != nil || len(deltas) == 0 {
 		return err
 	}
-	sel, err := tx.PrepareContext(ctx, "SELECT data FROM block WHERE id = ?")
-	if err != nil {
-		return err
-	}
-	defer sel.Close()
 	put, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO block (id, data) VALUES (?, ?)")
 	if err != nil {
 		return err
 	}
 	defer put.Close()
-	var old, out, buf []byte
+	old := &blockReader{tx: tx, series: s.series.count()}
+	var out, buf []byte
 	var cell sketch.Cell
 	for len(deltas) > 0 {
 		id, n := deltas[0].id, 1
 		for n < len(deltas) && deltas[n].id == id {
 			n++
 		}
-		if old, err = readBlock(ctx, sel, id); err != nil {
+		data, err := old.block(ctx, deltas)
+		if err != nil {
 			return wrap(err, "block %d", id)
 		}
-		if out, buf, err = mergeBlock(out[:0], old, deltas[:n], &cell, buf); err != nil {
+		if out, buf, err = mergeBlock(out[:0], data, deltas[:n], &cell, buf); err != nil {
 			return wrap(damaged(err), "block %d", id)
 		}
 		if len(out) == 0 {
@@ -55,12 +52,70 @@ func (s *Store) commitCells(ctx context.Context, tx *sql.Tx, all map[metrics.Cel
 	return nil
 }
 
-func readBlock(ctx context.Context, sel *sql.Stmt, id int64) (data []byte, err error) {
-	err = sel.QueryRowContext(ctx, id).Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
+// blockReader reads the blocks that a commit changes, those of one level and span
+// of time in one go: a statement for each block costs more than all the rest.
+type blockReader struct {
+	tx     *sql.Tx
+	series int64 // how many there are: the most blocks in one span
+	past   int64 // after the ids that were read
+	ids    []int64
+	ends   []int // of the blocks in data
+	data   []byte
+}
+
+// block returns what is stored for the first delta; calls follow the order of ids.
+func (r *blockReader) block(ctx context.Context, deltas []delta) ([]byte, error) {
+	id := deltas[0].id
+	if id >= r.past {
+		if err := r.read(ctx, deltas); err != nil {
+			return nil, err
+		}
+	}
+	i, ok := slices.BinarySearch(r.ids, id)
+	if !ok {
 		return nil, nil
 	}
-	return data, err
+	from := 0
+	if i > 0 {
+		from = r.ends[i-1]
+	}
+	return r.data[from:r.ends[i]], nil
+}
+
+// sparse is how many blocks may be read for one that is needed.
+const sparse = 8
+
+// read reads all blocks from the first delta to the last one of the same span, or
+// the first alone when it would read many blocks for few.
+func (r *blockReader) read(ctx context.Context, deltas []delta) error {
+	id := deltas[0].id
+	span, needed := id>>seriesBits, int64(0)
+	r.past = id + 1
+	for i := range deltas {
+		if deltas[i].id>>seriesBits != span {
+			break
+		}
+		needed++
+	}
+	if needed*sparse >= r.series {
+		r.past = deltas[needed-1].id + 1
+	}
+	r.ids, r.ends, r.data = r.ids[:0], r.ends[:0], r.data[:0]
+	rows, err := r.tx.QueryContext(ctx, "SELECT id, data FROM block WHERE id >= ? AND id < ? ORDER BY id", id, r.past)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var data sql.RawBytes
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id, &data); err != nil {
+			return err
+		}
+		r.ids, r.data = append(r.ids, id), append(r.data, data...)
+		r.ends = append(r.ends, len(r.data))
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // damaged says that bytes which do not decode are damage.

@@ -84,6 +84,12 @@ func (l *seriesList) add(k *knownSeries) {
 	l.next = max(l.next, k.id+1)
 }
 
+func (l *seriesList) count() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return int64(len(l.ids))
+}
+
 // matching returns the series that a query selects, sorted.
 func (l *seriesList) matching(q *metrics.CellQuery) []*knownSeries {
 	l.mu.RLock()
