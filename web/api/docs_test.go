@@ -32,7 +32,8 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 			t.Errorf("%s %s: a summary and a tag are wanted", e.Method, e.Path)
 		}
 	}
-	for _, r := range New(Options{Registry: prometheus.NewRegistry()}).Routes() {
+	a := New(Options{Registry: prometheus.NewRegistry()})
+	for _, r := range append(a.Routes(), NewPromises(a, PromiseOptions{}).Routes()...) {
 		name := r.Method + " " + specPath(r.Path)
 		permission, ok := described[name]
 		if !ok {
