@@ -1,3 +1,4 @@
+// Package migrations holds the numbered SQL of every database file, for goose.
 package migrations
 
 import (

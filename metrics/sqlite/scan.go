@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"tidemark/metrics"
 )
@@ -54,8 +55,8 @@ func (s *Store) Scan(ctx context.Context, from metrics.Position, fn func(metrics
 func (l *rawLog) at(pos metrics.Position) *partition {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	for i := len(l.partitions) - 1; i >= 0; i-- {
-		if p := l.partitions[i]; pos >= p.first && pos < p.past() {
+	for _, p := range slices.Backward(l.partitions) {
+		if pos >= p.first && pos < p.past() {
 			return p
 		}
 	}

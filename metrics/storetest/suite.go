@@ -155,8 +155,10 @@ func testFind(t *testing.T, s metrics.Store) {
 	for i := 0; i < len(events); i += 97 {
 		events[i].Entities(func(k metrics.EntityKind, e metrics.Entity) {
 			for _, q := range []metrics.FindQuery{
-				{Kind: k, Entity: e}, {Kind: k, Entity: e, Limit: 2},
-				{Kind: k, Entity: e, Before: metrics.Position(i)}, {Kind: k, Entity: e, Before: metrics.Position(i + 1), Limit: 1},
+				{Kind: k, Entity: e},
+				{Kind: k, Entity: e, Limit: 2},
+				{Kind: k, Entity: e, Before: metrics.Position(i)},
+				{Kind: k, Entity: e, Before: metrics.Position(i + 1), Limit: 1},
 			} {
 				sameFind(t, ref, s, q)
 			}

@@ -138,8 +138,16 @@ func (p pair) agreeRows(t *testing.T) {
 	ctx := t.Context()
 	from := Start + 3*int64(time.Minute)
 	for _, q := range []metrics.ConflictQuery{
-		{Limit: 500}, {Feature: "feature-1"}, {State: "open"}, {State: "auto"}, {State: "manual", Feature: "feature-2"},
-		{Key: "key-3"}, {Rule: "rule-1"}, {From: from}, {To: from}, {From: from, To: from + int64(5*time.Minute), Limit: 3},
+		{Limit: 500},
+		{Feature: "feature-1"},
+		{State: "open"},
+		{State: "auto"},
+		{State: "manual", Feature: "feature-2"},
+		{Key: "key-3"},
+		{Rule: "rule-1"},
+		{From: from},
+		{To: from},
+		{From: from, To: from + int64(5*time.Minute), Limit: 3},
 	} {
 		check(t, p, fmt.Sprintf("conflicts %+v", q), func(s metrics.Store) (any, error) {
 			page, _, err := s.Conflicts(ctx, q)
@@ -153,8 +161,11 @@ func (p pair) agreeRows(t *testing.T) {
 		})
 	}
 	for _, q := range []metrics.ExemplarQuery{
-		{Feature: "feature-0"}, {Feature: "feature-0", Replica: "search", Limit: 3}, {Feature: "feature-0", MinLag: 1e8, MaxLag: 7e8},
-		{Feature: "feature-0", From: Start / 1e9, To: Start/1e9 + 60}, {Feature: "feature-0", From: Start/1e9 + 60},
+		{Feature: "feature-0"},
+		{Feature: "feature-0", Replica: "search", Limit: 3},
+		{Feature: "feature-0", MinLag: 1e8, MaxLag: 7e8},
+		{Feature: "feature-0", From: Start / 1e9, To: Start/1e9 + 60},
+		{Feature: "feature-0", From: Start/1e9 + 60},
 	} {
 		check(t, p, fmt.Sprintf("exemplars %+v", q), func(s metrics.Store) (any, error) { return s.Exemplars(ctx, q) })
 	}

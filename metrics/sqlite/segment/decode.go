@@ -295,11 +295,11 @@ func (d *Decoder) codes(r *reader, col *decColumn) {
 			continue
 		}
 		code := uint32(r.uvarint(2 + len(col.values)))
-		switch {
-		case code == 0:
+		switch code {
+		case 0:
 			col.codes = append(col.codes, 0)
 			continue
-		case code == 1:
+		case 1:
 			newest++
 			code = 2
 		}

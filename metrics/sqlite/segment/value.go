@@ -13,9 +13,8 @@ const (
 	formTextBase        // the first tag of a text
 )
 
-// widths are the bytes of each form and sizes its characters.
+// width is how many bytes a form has in the binary section.
 func width(form int) int { return [...]int{16, 10, 16, 8, 32, 24}[form] }
-func size(form int) int  { return [...]int{36, 36, 32, 16, 64, 54}[form] }
 
 const bad = 0xFF
 
@@ -36,7 +35,7 @@ func newNibbles() *nibbles {
 	return &t
 }
 
-// unhex appends the bytes of the digits s[from:to].
+// unhex appends the bytes of the digits s; ok is false when some are not digits.
 func (t *nibbles) unhex(dst []byte, s string) ([]byte, bool) {
 	seen := byte(0)
 	for i := 0; i+1 < len(s); i += 2 {
