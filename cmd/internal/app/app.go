@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tidemark/flags/access"
+	"tidemark/flags/alert"
+	"tidemark/flags/guarantee"
 	control "tidemark/flags/sqlite"
+	"tidemark/metrics/ingest"
+	"tidemark/metrics/ingest/decode"
+	"tidemark/metrics/provenance"
+	"tidemark/metrics/report"
+	"tidemark/metrics/rollup"
+	telemetry "tidemark/metrics/sqlite"
 	"tidemark/web"
+	"tidemark/web/api"
 	"tidemark/web/auth"
 	"tidemark/web/live"
 )
@@ -40,6 +50,15 @@ type Options struct {
 	// LogRequests logs every request.
 	LogRequests bool
 
+	Retention Retention
+	Ingest    ingest.Options  // Now and Folded are set here
+	Decode    *decode.Options // how telemetry of others maps to features
+	Resident  int             // writes kept in memory; see rollup.Options
+	// BodyMemory is how many bytes all bodies being handled may take.
+	BodyMemory int64
+	// WebhookAllow lists networks that are not public and may get webhooks all the same.
+	WebhookAllow []netip.Prefix
+
 	Log *slog.Logger
 	Now func() time.Time
 	// Registry collects tidemark's own numbers; a new one by default.
@@ -53,15 +72,25 @@ type App struct {
 	ready  atomic.Bool
 	failed chan error
 
-	control *control.Store
-	keys    *access.Keyring
-	hub     *live.Hub
-	feed    *live.Feed
-	server  *web.Server
-	ln      net.Listener
+	control   *control.Store
+	keys      *access.Keyring
+	catalogue *guarantee.Catalogue
+	judge     *guarantee.Evaluator
+	hooks     *alert.Hooks
+	telemetry *telemetry.Store
+	engine    *rollup.Engine
+	pipeline  *ingest.Pipeline
+	started   time.Time // when the pipeline began to count
+	rate      rate
+	report    *report.Reporter
+	teller    *provenance.Teller
+	hub       *live.Hub
+	feed      *live.Feed
+	server    *web.Server
+	ln        net.Listener
 
+	running    context.Context // done when background work must end
 	background sync.WaitGroup
-	cancel     context.CancelFunc
 	cleanups   []cleanup
 }
 
@@ -90,10 +119,19 @@ func New(o Options) (*App, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Decode == nil {
+		o.Decode = &decode.Options{}
+	}
+	if err := o.Retention.Validate(); err != nil {
+		return nil, err
+	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	return &App{o: o, log: o.Log, failed: make(chan error, 1)}, nil
+	a := &App{o: o, log: o.Log, failed: make(chan error, 1)}
+	a.hub = live.NewHub(live.Options{})
+	a.feed = live.NewFeed(a.hub)
+	return a, nil
 }
 
 // Start opens the stores, listens and serves. When it fails, all that was begun is
@@ -107,7 +145,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.openControl, a.openTelemetry, a.startBackground, a.buildServer, a.listen} {
+	for _, step := range []func(context.Context) error{a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.judgePromises, a.buildServer, a.listen} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -131,9 +169,7 @@ func (a *App) openControl(ctx context.Context) error {
 // startBackground begins what goes on beside requests; it ends with Stop.
 func (a *App) startBackground(context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	a.cancel = cancel
-	a.hub = live.NewHub(live.Options{})
-	a.feed = live.NewFeed(a.hub)
+	a.running = ctx
 	a.onStop("background work", func(context.Context) error {
 		cancel()
 		a.background.Wait()
@@ -141,14 +177,20 @@ func (a *App) startBackground(context.Context) error {
 	})
 	a.background.Go(func() { a.feed.Run(ctx, time.Second) })
 	sessions := &control.Sessions{Store: a.control, Now: a.o.Now}
-	a.every(ctx, 30*time.Second, "last use of keys", a.keys.Flush)
-	a.every(ctx, time.Hour, "old sessions", sessions.Prune)
+	a.every(30*time.Second, "last use of keys", a.keys.Flush)
+	a.every(time.Hour, "old sessions", sessions.Prune)
+	a.every(10*time.Minute, "retention", a.prune)
+	a.every(5*time.Second, "rate", func(context.Context) error {
+		a.rate.read(a.o.Now(), a.pipeline.Stats().Accepted)
+		return nil
+	})
 	return nil
 }
 
 // every runs a piece of upkeep periodically. A failure is logged, and the next
 // period tries again.
-func (a *App) every(ctx context.Context, period time.Duration, name string, run func(context.Context) error) {
+func (a *App) every(period time.Duration, name string, run func(context.Context) error) {
+	ctx := a.running
 	a.background.Go(func() {
 		t := time.NewTicker(period)
 		defer t.Stop()
@@ -167,20 +209,28 @@ func (a *App) every(ctx context.Context, period time.Duration, name string, run 
 
 func (a *App) buildServer(context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	https := len(a.o.PublicURL) >= 8 && a.o.PublicURL[:8] == "https://"
+	https := strings.HasPrefix(a.o.PublicURL, "https://")
 	who := auth.New(auth.Options{
 		Keys: a.keys, Store: a.control, Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now,
 		Secure: https, SignInPage: auth.PlainSignIn, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
 	})
+	door := api.New(api.Options{
+		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
+		Report: a.report, Teller: a.teller, Hub: a.hub, Feed: a.feed,
+		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
+		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry,
+	})
+	promises := api.NewPromises(door, api.PromiseOptions{
+		Catalogue: a.catalogue, Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
+	})
 	var err error
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests,
 	})
 	return err
 }
-
-func (a *App) openTelemetry(context.Context) error { return nil }
 
 // listen begins to serve.
 func (a *App) listen(ctx context.Context) error {
@@ -267,7 +317,7 @@ func (a *App) Ready(context.Context) error {
 	if !a.ready.Load() {
 		return errors.New("starting or stopping")
 	}
-	return nil
+	return a.pipeline.Err()
 }
 
 // Stop takes everything down, last begun first: it stops listening, finishes the
