@@ -19,6 +19,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
 	Keys     keysCmd     `cmd:"" help:"Create, list and revoke the API keys of services."`
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
+	Apply    applyCmd    `cmd:"" help:"Make documents current: plan, compare, and store all of them or none."`
+	Export   exportCmd   `cmd:"" help:"Print the current documents."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 	Help     helpCmd     `cmd:"" help:"Show help of a verb."`
 }

@@ -31,6 +31,7 @@ type Evaluator struct {
 	counts  map[countKey]timedCount
 	day     string
 	pointed time.Time
+	loaded  time.Time
 	stale   atomic.Bool
 }
 
@@ -78,7 +79,7 @@ func (e *Evaluator) Tick(ctx context.Context, now time.Time) error {
 }
 
 func (e *Evaluator) tick(ctx context.Context, now time.Time) error {
-	if err := e.load(ctx); err != nil {
+	if err := e.load(ctx, now); err != nil {
 		return err
 	}
 	snap := &Snapshot{At: now, Results: []Result{}}
@@ -103,9 +104,13 @@ func (e *Evaluator) tick(ctx context.Context, now time.Time) error {
 	return errors.Join(err, e.keepPoints(ctx, snap))
 }
 
+// reread is how often the documents are read anew although nobody here changed
+// them: another process may have.
+const reread = time.Minute
+
 // load reads the active guarantees when they may have changed.
-func (e *Evaluator) load(ctx context.Context) error {
-	if !e.stale.Swap(false) {
+func (e *Evaluator) load(ctx context.Context, now time.Time) error {
+	if !e.stale.Swap(false) && now.Sub(e.loaded) < reread {
 		return nil
 	}
 	vs, err := e.opt.Store.Documents(ctx)
@@ -117,6 +122,7 @@ func (e *Evaluator) load(ctx context.Context) error {
 		e.stale.Store(true)
 		return fmt.Errorf("evaluate: read documents: %w", err)
 	}
+	e.loaded = now
 	e.docs = slices.DeleteFunc(docs, func(s Stored) bool {
 		return s.Document.Guarantee == nil || s.Document.Status() != flags.StatusActive
 	})

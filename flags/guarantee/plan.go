@@ -126,7 +126,7 @@ func makeStep(k known, d *flags.Document) (Step, error) {
 	s.Action = ActionUpdate
 	s.Weakened = Compatible(old, d)
 	s.refuseVersion(k.versions[id], Encode(d))
-	if len(s.Weakened) > 0 && !newMajor(cur.Version, s.To) {
+	if len(s.Weakened) > 0 && s.To != s.From && !newMajor(cur.Version, s.To) {
 		s.refuseWeakening()
 	}
 	return s, nil
