@@ -2,6 +2,7 @@ package guarantee
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -81,11 +82,11 @@ func (r *ObjectiveResult) counted(o *flags.Objective) string {
 	bad := r.Eligible - r.Good
 	switch o.SLI {
 	case flags.SLITimeToVisibility:
-		return fmt.Sprintf("%s of %d writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible), r.Eligible, where(o), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %d writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, where(o), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIConvergence:
-		return fmt.Sprintf("%s of %d writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible), r.Eligible, flags.FormatDuration(o.Within), percent(o.Value))
+		return fmt.Sprintf("%s of %d writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, flags.FormatDuration(o.Within), percent(o.Value))
 	case flags.SLIStaleness:
-		return fmt.Sprintf("%s of %d reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible), r.Eligible, flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %d reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIViolationRate:
 		return fmt.Sprintf("%d of %d checkable operations broke %s (allowed: %s)", bad, r.Eligible, sessionWords(o.Of), percent(o.Value))
 	case flags.SLIConflictRate:
@@ -153,16 +154,20 @@ func (r *Result) sum() {
 	}
 }
 
-// percentOf writes a share without rounding a flawed one up to 100 %.
-func percentOf(good, all int64) string {
+// percentOf writes a share with as many digits as it takes to tell it from 100 %
+// and from what was promised, at most 6.
+func percentOf(good, all int64, goal float64) string {
 	share := float64(good) / float64(all) * 100
+	text := ""
 	for digits := 1; digits <= 6; digits++ {
-		text := fmt.Sprintf("%.*f", digits, share)
-		if good == all || !strings.HasPrefix(text, "100") {
-			return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " %"
+		text = fmt.Sprintf("%.*f", digits, share)
+		perfect := good < all && strings.HasPrefix(text, "100")
+		promised := math.Abs(share-goal*100) > slack && text == fmt.Sprintf("%.*f", digits, goal*100)
+		if !perfect && !promised {
+			break
 		}
 	}
-	return "almost 100 %"
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " %"
 }
 
 func percentShort(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }

@@ -1,0 +1,248 @@
+package guarantee
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/flags"
+)
+
+// numbers is an Observer that says what it was told.
+type numbers struct {
+	state  State
+	counts map[time.Duration]Count // by window; others give the one of 0
+	bySLI  map[flags.SLI]Count     // wins over counts
+	asked  map[time.Duration]int
+	err    error
+}
+
+func (n *numbers) Count(_ context.Context, _ string, o *flags.Objective, w time.Duration, _ time.Time) (Count, error) {
+	if n.asked == nil {
+		n.asked = map[time.Duration]int{}
+	}
+	n.asked[w]++
+	if c, ok := n.bySLI[o.SLI]; ok {
+		return c, n.err
+	}
+	if c, ok := n.counts[w]; ok {
+		return c, n.err
+	}
+	return n.counts[0], n.err
+}
+
+func (n *numbers) State(context.Context, string, time.Time) (State, error) { return n.state, n.err }
+
+func alive(names ...string) State {
+	s := State{Heard: true}
+	for _, n := range names {
+		s.Replicas = append(s.Replicas, ReplicaState{Name: n, Expected: true, Last: time.Unix(0, 1)})
+	}
+	return s
+}
+
+const one = `apiVersion: tidemark/v1alpha1
+kind: ConsistencyGuarantee
+metadata: {name: g}
+spec:
+  version: 1.0.0
+  feature: f
+  owner: team
+  model: eventual
+  replicas: [{name: a}, {name: b}]
+  objectives:
+    - {sli: time_to_visibility, value: 2s, target: 0.999, window: 28d}
+`
+
+func evaluate(t *testing.T, text string, n *numbers) (*bench, *Evaluator, *[]flags.AlertCondition) {
+	t.Helper()
+	b := newBench(t)
+	b.mustApply(text)
+	var got []flags.AlertCondition
+	e := NewEvaluator(EvaluatorOptions{Store: b.store, Observer: n, Alert: func(_ context.Context, _ time.Time, cs []flags.AlertCondition) error {
+		got = cs
+		return nil
+	}})
+	if err := e.Tick(t.Context(), b.now); err != nil {
+		t.Fatal(err)
+	}
+	return b, e, &got
+}
+
+func near(p *float64, want float64) bool { return p != nil && math.Abs(*p-want) < 1e-9 }
+
+func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
+	t.Parallel()
+	whole := 28 * flags.Day
+	for name, c := range map[string]struct {
+		n       numbers
+		verdict Verdict
+		why     string
+		left    float64 // NaN: not known
+		burn1h  float64
+	}{
+		// 100 bad of 1,000,000 with 0.1 % allowed (1000): 10 % spent, 90 % left.
+		"kept": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {100, 1_000_000}}}, VerdictKept, "99.99 % of 1000000 writes were visible at every replica within 2s (promised: 99.9 %); 90 % of the error budget is left.", 0.9, 0.1},
+		// 1000 bad is exactly what is allowed: not broken, nothing left.
+		"at the limit": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1000, 1_000_000}, time.Hour: {0, 10}, 6 * time.Hour: {0, 10}, 5 * time.Minute: {0, 1}, 30 * time.Minute: {0, 1}, 72 * time.Hour: {0, 10}}}, VerdictAtRisk, "only 0 % of the error budget is left", 0, 0},
+		"broken":       {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1001, 1_000_000}}}, VerdictBroken, "99.8999 % of 1000000 writes", -0.001, 1.001},
+		// 2 % bad in the last hour and 5 minutes: 20 times too fast.
+		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1h; 90 % of it is left", 0.9, 20},
+		// The hour was bad but the last 5 and 30 minutes are well: no rule fires, and
+		// 0.5 × 28 d ÷ 20 is under a day.
+		"fast":        {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16h48m", 0.5, 20},
+		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20 % of the error budget is left", 0.2, 0},
+		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28d can be judged yet.", math.NaN(), math.NaN()},
+		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
+		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, e, _ := evaluate(t, one, &c.n)
+			r := e.Snapshot().Results[0]
+			o := r.Objectives[0]
+			if r.Verdict != c.verdict || o.Verdict != c.verdict || !strings.Contains(r.Why, c.why) {
+				t.Errorf("%s: %s", r.Verdict, r.Why)
+			}
+			if math.IsNaN(c.left) != (o.BudgetLeft == nil) || (o.BudgetLeft != nil && !near(o.BudgetLeft, c.left)) {
+				t.Errorf("budget left %v, want %v", o.BudgetLeft, c.left)
+			}
+			if math.IsNaN(c.burn1h) != (o.Burn[0].Long == nil) || (o.Burn[0].Long != nil && !near(o.Burn[0].Long, c.burn1h)) {
+				t.Errorf("burn %v, want %v", o.Burn[0].Long, c.burn1h)
+			}
+		})
+	}
+}
+
+func TestRatesAndAges(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(one, "    - {sli: time_to_visibility, value: 2s, target: 0.999, window: 28d}\n", `    - {sli: violation_rate, of: ryw, value: 0, window: 28d}
+    - {sli: conflict_rate, value: 0.0001, window: 28d}
+    - {sli: convergence_ratio, within: 10s, value: 0.9, window: 2h}
+    - {sli: backlog_age, value: 1m}
+`, 1)
+	n := &numbers{state: alive("a", "b"), bySLI: map[flags.SLI]Count{
+		flags.SLIViolationRate: {0, 1000}, flags.SLIConflictRate: {1, 10_000}, flags.SLIConvergence: {1, 100},
+	}}
+	n.state.Replicas[1].Backlog, n.state.Replicas[1].Age = 3, 50*time.Second
+	_, e, conditions := evaluate(t, text, n)
+	r := e.Snapshot().Results[0]
+	want := []Verdict{VerdictKept, VerdictAtRisk, VerdictKept, VerdictAtRisk}
+	for i, o := range r.Objectives {
+		if o.Verdict != want[i] {
+			t.Errorf("%s is %s: %s", o.Key, o.Verdict, o.Why)
+		}
+	}
+	if got := len(r.Objectives[2].Burn); got != 1 {
+		t.Errorf("a window of 2h has %d burn rules, want the one over 1h", got)
+	}
+	if why := r.Objectives[3].Why; why != "A write has waited 50s at b, close to the 1m allowed." {
+		t.Error(why)
+	}
+	// One violation where none is allowed, one conflict too many, too old.
+	n.bySLI[flags.SLIViolationRate], n.bySLI[flags.SLIConflictRate] = Count{1, 1000}, Count{2, 10_000}
+	n.state.Replicas[1].Age = 61 * time.Second
+	if err := e.Tick(t.Context(), e.Snapshot().At.Add(2*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	r = e.Snapshot().Results[0]
+	for i, want := range []Verdict{VerdictBroken, VerdictBroken, VerdictKept, VerdictBroken} {
+		if o := r.Objectives[i]; o.Verdict != want {
+			t.Errorf("%s is %s: %s", o.Key, o.Verdict, o.Why)
+		}
+	}
+	last := (*conditions)[len(*conditions)-1]
+	if last.Rule != RuleLimit || !last.Holds || last.Hold != time.Minute || last.Severity != flags.SeverityPage || last.Numbers.Long != 61e9 {
+		t.Errorf("%+v", last)
+	}
+	if left := r.Objectives[0].BudgetLeft; !near(left, 1-noBudget) {
+		t.Errorf("left %v", *left)
+	}
+}
+
+func TestConditionsNeedBothWindows(t *testing.T) {
+	t.Parallel()
+	// 14.5 times over an hour and 5 minutes; 6 hours and 3 days are at 1.
+	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1, 1000}, time.Hour: {145, 10_000}, 5 * time.Minute: {145, 10_000}}}
+	b, e, conditions := evaluate(t, one, n)
+	holds := func() (out []string) {
+		for _, c := range *conditions {
+			if c.Known && c.Holds {
+				out = append(out, c.Rule)
+			}
+		}
+		return out
+	}
+	if got := holds(); len(got) != 1 || got[0] != "burn-fast" {
+		t.Errorf("hold: %v", got)
+	}
+	n.counts[5*time.Minute] = Count{143, 10_000}
+	if err := e.Tick(t.Context(), b.now.Add(10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := holds(); len(got) != 0 {
+		t.Errorf("hold: %v", got)
+	}
+	n.state.Replicas[0].Silent = true
+	if err := e.Tick(t.Context(), b.now.Add(20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range *conditions {
+		if known := c.Rule == RuleSilence; c.Known != known || c.Holds != known {
+			t.Errorf("%s: known %v, holds %v while a replica is silent", c.Rule, c.Known, c.Holds)
+		}
+	}
+}
+
+func TestEvaluatorAsksLittleAndKeepsPoints(t *testing.T) {
+	t.Parallel()
+	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1, 10_000}}}
+	b, e, _ := evaluate(t, one, n)
+	for i := range 12 {
+		if err := e.Tick(t.Context(), b.now.Add(time.Duration(i+1)*5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.asked[28*flags.Day] != 2 || n.asked[5*time.Minute] != 13 {
+		t.Errorf("asked %v", n.asked)
+	}
+	next := b.now.Add(24 * time.Hour)
+	n.counts[0] = Count{2, 20_000}
+	if err := e.Tick(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	points, err := b.store.Attainment(t.Context(), "g", "2026-01-01")
+	if err != nil || len(points) != 2 {
+		t.Fatalf("%+v, %v", points, err)
+	}
+	if p := points[1]; p.Day != "2026-03-02" || p.Good != 19_998 || p.Eligible != 20_000 || p.Verdict != "kept" || p.Goal != 0.999 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestAFailureIsShownBesideTheLastVerdicts(t *testing.T) {
+	t.Parallel()
+	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1, 10_000}}}
+	b, e, _ := evaluate(t, one, n)
+	if got := e.Snapshot().Answer(); got != "The one promise is kept." {
+		t.Error(got)
+	}
+	n.err = errors.New("no disk")
+	if err := e.Tick(t.Context(), b.now.Add(time.Minute)); !errors.Is(err, n.err) {
+		t.Errorf("got %v", err)
+	}
+	if s := e.Snapshot(); !strings.Contains(s.Error, "no disk") || len(s.Results) != 1 || !s.At.Equal(b.now) {
+		t.Errorf("%+v", s)
+	}
+	n.err = nil
+	b.mustApply(strings.NewReplacer("1.0.0", "2.0.0", "  feature: f", "  status: deprecated\n  feature: f").Replace(one))
+	if err := e.Tick(t.Context(), b.now.Add(2*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Snapshot(); s.Error != "" || len(s.Results) != 0 || s.Answer() != "No promise is in force yet." {
+		t.Errorf("%+v", s)
+	}
+}
