@@ -93,7 +93,11 @@ func Start(tb testing.TB, args ...string) *Server {
 // ErrEnded holds what the program said.
 func Run(bin string, env []string, args ...string) (*Server, error) {
 	s := &Server{said: newTranscript(), done: make(chan struct{})}
-	s.cmd = exec.Command(bin, append(args, "--listen", "127.0.0.1:0")...) //nolint:noctx // ended by Kill or Stop
+	free := []string{"--listen", "127.0.0.1:0"}
+	if args[0] == "demo" {
+		free = []string{"--port", "0"} // it listens on loopback alone
+	}
+	s.cmd = exec.Command(bin, append(args, free...)...) //nolint:noctx // ended by Kill or Stop
 	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
 	if err := s.cmd.Start(); err != nil {
@@ -248,3 +252,6 @@ func (t *transcript) String() string {
 }
 
 var _ io.Writer = (*transcript)(nil)
+
+// PID is the id of the process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
