@@ -47,6 +47,54 @@ const promise = (data) => (u) => {
   ctx.restore();
 };
 
+// incrs are the distances at which an axis of durations is readable.
+const incrs = [];
+for (let n = 1; n <= 1e8; n *= 10) incrs.push(n, 2 * n, 5 * n);
+for (const s of [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000, 864000]) incrs.push(s * 1e9);
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const exact = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const whole = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+// moments are the labels of the time axis: the day where it changes, else the time.
+function moments(u, splits, axis, space, incr) {
+  let last = "";
+  return splits.map((s) => {
+    const date = day.format(s * 1000);
+    if (incr >= 86400) return date;
+    const time = (incr < 60 ? exact : clock).format(s * 1000);
+    const changed = last !== "" && last !== date;
+    last = date;
+    return changed ? `${time}\n${date}` : time;
+  });
+}
+
+// marks draws the moments at which something was changed.
+const marks = (data) => (u) => {
+  const { ctx } = u;
+  for (const mark of data.marks ?? []) {
+    const x = Math.round(u.valToPos(mark.at, "x", true));
+    if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = tone("--ink-3");
+    ctx.font = `${11 * devicePixelRatio}px ${tone("--sans")}`;
+    ctx.textAlign = "left";
+    ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, u.bbox.top);
+    ctx.lineTo(x, u.bbox.top + u.bbox.height);
+    ctx.stroke();
+    ctx.fillText(mark.text, x + 4 * devicePixelRatio, u.bbox.top + 11 * devicePixelRatio);
+    ctx.restore();
+  }
+};
+
+// latest shows the newest values in the legend while nobody points at the chart.
+const latest = (u) => {
+  if (u.cursor.idx === null || u.cursor.left < 0) u.setLegend({ idx: u.data[0].length - 1 }, false);
+};
+
 function options(data, width) {
   const show = formats[data.unit] ?? plain;
   const axis = { stroke: tone("--ink-3"), grid: { stroke: tone("--line"), width: 1 }, ticks: { show: false }, font: `12px ${tone("--sans")}` };
@@ -56,15 +104,19 @@ function options(data, width) {
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
     select: { show: true },
     scales: { y: { range: (_, __, max) => [0, Math.max(max, data.promise ?? 0, 1) * 1.08] } },
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map(show) }],
+    axes: [
+      { ...axis, values: moments },
+      { ...axis, size: 64, values: (_, ticks) => ticks.map(show), ...(data.unit === "duration" ? { incrs } : {}) },
+    ],
+    legend: { markers: { dash: (u, i) => ["solid", "dashed", "dotted"][(i - 1) % 3] } },
     series: [
-      {},
+      { label: "Time", value: (_, v) => (v === null ? "—" : whole.format(v * 1000)) },
       ...data.lines.map((line, i) => ({
         label: line.name, stroke: tone(`--s${i % 8}`), dash: dashes[i % 8], width: 1.75,
         spanGaps: false, points: { show: false }, value: (_, v) => show(v),
       })),
     ],
-    hooks: { setSelect: [zoom], draw: [promise(data)] },
+    hooks: { setSelect: [zoom], draw: [promise(data), marks(data)], setData: [latest], ready: [latest], setCursor: [latest] },
   };
 }
 

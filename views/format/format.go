@@ -159,15 +159,15 @@ func Rate(perSecond float64) string {
 	case perSecond == 0:
 		return "0/s"
 	case perSecond >= 0.95:
-		return short(perSecond) + "/s"
+		return Figure(perSecond) + "/s"
 	case perSecond*60 >= 0.95:
-		return short(perSecond*60) + "/min"
+		return Figure(perSecond*60) + "/min"
 	}
-	return short(perSecond*3600) + "/h"
+	return Figure(perSecond*3600) + "/h"
 }
 
-// short is Short for numbers that may have a fraction.
-func short(v float64) string {
+// Figure is Short for numbers that may have a fraction.
+func Figure(v float64) string {
 	if v < 10 {
 		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
 	}

@@ -175,6 +175,9 @@ func (s Series) data() seriesData {
 	if s.Promise != nil {
 		out.Promise = &s.Promise.Value
 	}
+	for _, m := range s.Marks {
+		out.Marks = append(out.Marks, seriesMark{m.At.Unix(), m.Text})
+	}
 	return out
 }
 
@@ -183,6 +186,12 @@ type seriesData struct {
 	At      []int64      `json:"at"`
 	Lines   []seriesLine `json:"lines"`
 	Promise *float64     `json:"promise,omitempty"`
+	Marks   []seriesMark `json:"marks,omitempty"`
+}
+
+type seriesMark struct {
+	At   int64  `json:"at"`
+	Text string `json:"text"`
 }
 
 type seriesLine struct {

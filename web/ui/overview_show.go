@@ -1,0 +1,307 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/guarantee"
+	"tidemark/metrics"
+	"tidemark/metrics/report"
+	"tidemark/views/format"
+	"tidemark/views/page"
+	"tidemark/views/part"
+	"tidemark/web/live"
+)
+
+// features is where breadcrumbs of before lead; the overview lists the features.
+func (u *UI) features(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/") }
+
+func (u *UI) overview(c echo.Context) error {
+	a, err := u.ask(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	answer, err := u.o.Report.Features(ctx, a.query)
+	if err != nil {
+		return err
+	}
+	snap := u.o.Snapshot()
+	m := page.Overview{
+		Bar: a.bar(), Topic: live.TopicOverview, Get: a.downloads("/api/v1/features"),
+		KeptSpan: keptSpan(snap),
+	}
+	m.Head = u.overviewHead(answer, snap)
+	for _, row := range byTrouble(answer.Features, snap) {
+		m.Rows = append(m.Rows, u.overviewRow(row, snap, a))
+	}
+	if len(m.Rows) == 0 {
+		m.Empty = u.firstEvent()
+	}
+	if m.Notices, err = u.overviewNotices(ctx, snap); err != nil {
+		return err
+	}
+	if m.Pipeline, err = u.pipelineStrip(ctx); err != nil {
+		return err
+	}
+	return u.show(c, view{title: "Overview", current: "/", topic: m.Topic, body: page.ShowOverview(m)})
+}
+
+// firstEvent says how to begin.
+func (u *UI) firstEvent() *part.Empty {
+	return &part.Empty{
+		Title: "Send the first event",
+		Text:  "A feature appears here as soon as a service reports on one of its writes. `tidemark keys create` makes a key.",
+		Command: part.Command{ID: "first-event", Text: "curl -sS " + u.o.Base + "/v1/events \\\n" +
+			"  -H \"Authorization: Bearer $TIDEMARK_KEY\" \\\n" +
+			"  -H 'Content-Type: application/json' \\\n" +
+			"  -d '{\"kind\":\"initiated\",\"feature\":\"profile-edit\",\"write_id\":\"w-1\",\n" +
+			"       \"key\":\"user:42\",\"service\":\"web\",\"expect\":[\"search\"],\n" +
+			"       \"occurred_at\":\"'\"$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)\"'\"}'"},
+		Link: part.Link{Text: "See the API.", URL: "/api/docs"},
+	}
+}
+
+// overviewHead answers whether every promise is kept; without promises, how the
+// features do.
+func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Head {
+	h := part.Head{Answer: f.Answer, Tone: part.Good}
+	if len(f.Features) == 0 && len(snap.Results) == 0 {
+		return part.Head{Answer: "No event has arrived yet."}
+	}
+	rows := byTrouble(f.Features, snap)
+	if len(rows) > 0 {
+		h.Tone = rowStatus(rows[0], snap).Tone
+		if h.Tone != part.Good {
+			h.Sub, h.Link = rows[0].Answer, part.Link{Text: "See where the time goes.", URL: featureURL(rows[0].Feature)}
+		}
+	}
+	if len(snap.Results) > 0 {
+		h.Answer = promisesAnswer(snap)
+	}
+	if h.Sub == "" {
+		h.Sub = format.Plural(int64(len(f.Features)), "feature", "features") + " reported."
+	}
+	return h
+}
+
+// promisesAnswer counts the promises by verdict, in a sentence, worst first.
+func promisesAnswer(s *guarantee.Snapshot) string {
+	if n := len(s.Results); s.Count(guarantee.VerdictKept) == n {
+		if n == 1 {
+			return "The one promise is kept."
+		}
+		return "All " + strings.ToLower(format.Number(n)) + " promises are kept."
+	}
+	kinds := []struct {
+		v    guarantee.Verdict
+		word string
+	}{
+		{guarantee.VerdictBroken, "broken"},
+		{guarantee.VerdictAtRisk, "at risk"},
+		{guarantee.VerdictUnknown, "unknown"},
+		{guarantee.VerdictKept, "kept"},
+	}
+	var parts []string
+	for _, k := range kinds {
+		n := s.Count(k.v)
+		if n == 0 {
+			continue
+		}
+		verb := "are"
+		if n == 1 {
+			verb = "is"
+		}
+		text := format.Number(n) + " " + verb + " " + k.word
+		if len(parts) == 0 {
+			noun := "promises"
+			if n == 1 {
+				noun = "promise"
+			}
+			text = format.Number(n) + " " + noun + " " + verb + " " + k.word
+		} else {
+			text = strings.ToLower(text[:1]) + text[1:]
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ") + "."
+}
+
+// verdictRank orders features by their promise first: broken, at risk, unknown or
+// stopped, then the rest as the report orders them.
+func verdictRank(r *report.FeatureRow, s *guarantee.Snapshot) int {
+	switch rowStatus(r, s).Tone {
+	case part.Bad:
+		return 0
+	case part.Warn:
+		return 1
+	case part.Neutral:
+		return 2
+	}
+	return 3
+}
+
+func byTrouble(rows []report.FeatureRow, s *guarantee.Snapshot) []*report.FeatureRow {
+	out := make([]*report.FeatureRow, len(rows))
+	for i := range rows {
+		out[i] = &rows[i]
+	}
+	slices.SortStableFunc(out, func(a, b *report.FeatureRow) int { return verdictRank(a, s) - verdictRank(b, s) })
+	return out
+}
+
+func rowStatus(r *report.FeatureRow, s *guarantee.Snapshot) part.Status {
+	if rs := s.Feature(r.Feature); len(rs) > 0 {
+		return verdictStatus(rs[0].Verdict)
+	}
+	return stateStatus(r.State)
+}
+
+func (u *UI) overviewRow(r *report.FeatureRow, s *guarantee.Snapshot, a *asked) page.OverviewRow {
+	out := page.OverviewRow{
+		Name: r.Feature, URL: address(featureURL(r.Feature), a.times()...), Promise: "No promise is written down",
+		Status: rowStatus(r, s), P50: duration(r.All.P50), P99: duration(r.All.P99),
+		Converged: within10s(r.Converged), Backlog: backlog(r.Backlog), Conflicts: ratio(r.Conflicts, "writes"), Violations: violations(r.Violations),
+		Budget: page.Budget{Text: "no objective"},
+	}
+	if rs := s.Feature(r.Feature); len(rs) > 0 {
+		out.Promise = rs[0].Story
+		if o := mainObjective(&rs[0]); o != nil {
+			out.Kept, out.Budget = kept(o), budget(o)
+		}
+	}
+	out.Spark = u.overviewSpark(r, out.Status)
+	if out.Status.Tone == part.Bad || out.Status.Tone == part.Warn {
+		if limit := u.threshold(r.Feature); limit > 0 && r.All.P99 != nil && *r.All.P99 > limit {
+			out.P99.Tone = out.Status.Tone
+		}
+	}
+	return out
+}
+
+// mainObjective is the objective that a row shows: of time to visibility, else the
+// first that counts.
+func mainObjective(r *guarantee.Result) *guarantee.ObjectiveResult {
+	var first *guarantee.ObjectiveResult
+	for i := range r.Objectives {
+		o := &r.Objectives[i]
+		if o.Goal == 0 {
+			continue
+		}
+		if o.SLI == flags.SLITimeToVisibility {
+			return o
+		}
+		if first == nil {
+			first = o
+		}
+	}
+	return first
+}
+
+func kept(o *guarantee.ObjectiveResult) part.Value {
+	v := part.Percent(o.Good, o.Eligible, "writes")
+	v.Under = "of " + format.Target(o.Goal)
+	return v
+}
+
+func budget(o *guarantee.ObjectiveResult) page.Budget {
+	if o.BudgetLeft == nil {
+		return page.Budget{Text: "unknown"}
+	}
+	left := *o.BudgetLeft
+	b := page.Budget{Known: true, Left: left, Tone: part.Good, Text: strconv.FormatFloat(left*100, 'f', 0, 64) + "% left"}
+	switch {
+	case left <= 0:
+		b.Tone, b.Text = part.Bad, "used up "+format.Times(1-left)
+	case left < 0.25:
+		b.Tone = part.Warn
+	}
+	return b
+}
+
+// threshold is the strictest objective for visibility everywhere, ns; 0 = none.
+func (u *UI) threshold(feature string) int64 {
+	cfg, ok := u.o.Reader.Config(feature, u.o.Now().UnixNano())
+	if !ok {
+		return 0
+	}
+	least := int64(0)
+	for _, t := range cfg.Thresholds {
+		if t.Scope == metrics.ScopeAll && (least == 0 || t.Value < least) {
+			least = t.Value
+		}
+	}
+	return least
+}
+
+func (u *UI) overviewSpark(r *report.FeatureRow, s part.Status) part.Spark {
+	out := part.Spark{Promise: float64(u.threshold(r.Feature)), Tone: s.Tone, None: "no write seen everywhere"}
+	if r.Writes == 0 {
+		out.None = "no write"
+		if r.LastHeard != nil {
+			out.None = "heard " + format.Age(u.o.Now().Sub(at(r.LastHeard))) + " ago"
+		}
+	}
+	for _, p := range r.Spark {
+		out.Points = append(out.Points, float(p.P99))
+	}
+	out.Label = "p99 of time to visibility over the range, " + duration(r.All.P99).Plain() + " in all"
+	return out
+}
+
+// keptSpan is the window of the objectives, when they share one.
+func keptSpan(s *guarantee.Snapshot) string {
+	var window int64
+	for i := range s.Results {
+		o := mainObjective(&s.Results[i])
+		switch {
+		case o == nil:
+		case window == 0:
+			window = o.WindowNS
+		case window != o.WindowNS:
+			return "window"
+		}
+	}
+	if window == 0 {
+		return "window"
+	}
+	return format.Duration(window)
+}
+
+func (u *UI) overviewNotices(ctx context.Context, s *guarantee.Snapshot) ([]part.Notice, error) {
+	var out []part.Notice
+	firing, err := u.o.Alerts.Firing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range firing {
+		if a.Severity == flags.SeverityPage {
+			out = append(out, part.Notice{Tone: part.Bad, Text: "Page:", More: a.Summary, Link: part.Link{Text: "See alerts.", URL: "/alerts"}})
+		}
+	}
+	if len(out) > 3 {
+		out = []part.Notice{{Tone: part.Bad, Text: format.Plural(int64(len(out)), "page is", "pages are") + " firing.", Link: part.Link{Text: "See alerts.", URL: "/alerts"}}}
+	}
+	return append(out, staleNotice(s, u.o.Now())...), nil
+}
+
+// staleAfter is how old verdicts may be before a page says so.
+const staleAfter = 2 * time.Minute
+
+// staleNotice says when the verdicts are not those of now.
+func staleNotice(s *guarantee.Snapshot, now time.Time) []part.Notice {
+	switch {
+	case s.Error != "":
+		return []part.Notice{{Tone: part.Warn, Text: "Promises could not be judged again:", More: s.Error}}
+	case !s.At.IsZero() && now.Sub(s.At) > staleAfter:
+		return []part.Notice{{Tone: part.Warn, Text: "These verdicts are " + format.Age(now.Sub(s.At)) + " old.", More: "They are judged again every few seconds when all is well."}}
+	}
+	return nil
+}

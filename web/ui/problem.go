@@ -1,0 +1,71 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"tidemark/views/layout"
+	"tidemark/views/page"
+	"tidemark/views/part"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// ErrorPage shows a problem to a person. It is what web.Options asks for.
+func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
+	m := page.Problem{Status: p.Status, Text: p.Detail, Field: p.Field, Request: p.Instance, Back: part.Link{Text: "Back to the overview", URL: "/"}}
+	switch p.Status {
+	case http.StatusUnauthorized:
+		m.Title, m.Back = "You are not signed in.", part.Link{Text: "Sign in", URL: auth.SignInPath}
+	case http.StatusForbidden:
+		m.Title = "You may not do this."
+	case http.StatusNotFound:
+		m.Title = "There is nothing here."
+	case http.StatusBadRequest:
+		m.Title = "This address or form has a mistake."
+	case http.StatusConflict:
+		m.Title = "Somebody else changed this first."
+	case http.StatusUnprocessableEntity:
+		m.Title = "This was refused."
+	case http.StatusTooManyRequests:
+		m.Title = "Too many requests."
+	case http.StatusServiceUnavailable:
+		m.Title = "tidemark cannot answer right now."
+	default:
+		m.Title = p.Title + "."
+		if p.Status >= http.StatusInternalServerError {
+			m.Title = "Something went wrong inside tidemark."
+		}
+	}
+	return u.show(c, view{title: m.Title, status: p.Status, body: page.ShowProblem(m)})
+}
+
+// SignInPage is what auth.Options asks for.
+func (u *UI) SignInPage(c echo.Context, status int, v auth.SignInView) error {
+	f := layout.Frame{Title: "Sign in", Now: u.o.Now()}
+	body := page.ShowSignIn(page.SignIn{Action: v.Action, Token: v.Token, Failed: v.Failed})
+	return respond.Page(c, status, templ.ComponentFunc(func(ctx context.Context, w writer) error {
+		return layout.Bare(f).Render(templ.WithChildren(ctx, body), w)
+	}))
+}
+
+// Docs is the API's own page. The routes are those that it is given.
+func (u *UI) Docs(c echo.Context) error {
+	m := page.Docs{
+		Head: part.Head{Answer: "Everything a page can do, a program can do.", Sub: "Send a key as Authorization: Bearer, or X-API-Key. Errors are problem documents with a stable code."},
+		Spec: part.Link{Text: "OpenAPI 3.1 description", URL: "/api/openapi.yaml"},
+	}
+	for _, o := range u.o.Operations {
+		n := len(m.Groups)
+		if n == 0 || m.Groups[n-1].Name != o.Group {
+			m.Groups = append(m.Groups, page.RouteGroup{Name: o.Group})
+			n++
+		}
+		g := &m.Groups[n-1]
+		g.Routes = append(g.Routes, page.Route{Method: o.Method, Path: o.Path, Text: o.Text, Needs: o.Needs})
+	}
+	return u.show(c, view{title: "API", body: page.ShowDocs(m)})
+}

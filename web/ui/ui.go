@@ -1,0 +1,190 @@
+// Package ui serves the pages: it asks the questions, maps the answers to what the
+// screen shows, and renders it. Every page works without scripts; asked by htmx, it
+// answers with the part of the page that changes.
+package ui
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/flags/guarantee"
+	"tidemark/metrics"
+	"tidemark/metrics/ingest"
+	"tidemark/metrics/provenance"
+	"tidemark/metrics/report"
+	"tidemark/static"
+	"tidemark/views/layout"
+	"tidemark/web/auth"
+	"tidemark/web/live"
+	"tidemark/web/respond"
+)
+
+// Options are what the pages are made from. All are required, but for those that
+// say otherwise.
+type Options struct {
+	Now    func() time.Time
+	Report *report.Reporter
+	Reader metrics.Reader
+	Teller *provenance.Teller
+	Hub    *live.Hub
+
+	// Snapshot returns the latest verdicts on promises.
+	Snapshot  func() *guarantee.Snapshot
+	Catalogue *guarantee.Catalogue
+	Documents flags.GuaranteeStore
+	Alerts    flags.AlertStore
+	Webhooks  flags.WebhookStore
+	// Pipeline describes the telemetry itself.
+	Pipeline func(ctx context.Context) (Pipeline, error)
+	// Operations lists the API's routes for its own page; may be nil.
+	Operations []Operation
+	// Base is the address under which services reach the server, for the commands
+	// that pages show: http://127.0.0.1:8080.
+	Base    string
+	Version string // of the program
+}
+
+// Pipeline is what is known of the telemetry itself.
+type Pipeline struct {
+	Since time.Time // when counting began
+	Stats ingest.Stats
+	Store metrics.StoreStats
+	// PerSecond is how many events a second were accepted lately; nil when not known.
+	PerSecond *float64
+	// Unfolded is how many late events only a rebuild counts.
+	Unfolded uint64
+	// Error says why nothing is stored or counted any more; "" when all is well.
+	Error string
+	// DurableP99 is how long an event waited for its acknowledgement; nil when not known.
+	DurableP99 *time.Duration
+}
+
+// Operation is one route of the API, for its page.
+type Operation struct {
+	Group, Method, Path, Text, Needs string
+}
+
+// UI serves the pages.
+type UI struct{ o Options }
+
+// New returns a UI.
+func New(o Options) *UI { return &UI{o: o} }
+
+// Routes is the URL map of the pages.
+func (u *UI) Routes() []auth.Route {
+	page := func(path string, h echo.HandlerFunc) auth.Route {
+		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
+	}
+	return []auth.Route{
+		page("/", u.overview),
+		page("/features", u.features),
+		page("/features/:feature", u.feature),
+		page("/topology", u.topology),
+		page("/writes", u.writes),
+		page("/writes/:id", u.write),
+		page("/search", u.search),
+		page("/conflicts", u.conflicts),
+		page("/conflicts/:id", u.conflict),
+		page("/guarantees", u.guarantees),
+		page("/guarantees/:name", u.guarantee),
+		page("/guarantees/:name/document", u.guaranteeDocument),
+		page("/guarantees/:name/openslo", u.guaranteeSLO),
+		{Method: http.MethodPost, Path: "/guarantees/:name/restore", May: access.Control, Handle: u.restoreGuarantee},
+		{Method: http.MethodPost, Path: "/guarantees/:name/reviews", May: access.Control, Handle: u.reviewGuarantee},
+		page("/alerts", u.alerts),
+		page("/pipeline", u.pipeline),
+		{Method: http.MethodGet, Path: "/live", May: access.Read, Handle: u.live, Stream: true},
+		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
+		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
+	}
+}
+
+func files(c echo.Context) error {
+	static.Handler().ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// live is the one stream of a page: "changed" when it should fetch itself again.
+func (u *UI) live(c echo.Context) error {
+	topic := c.QueryParam("topic")
+	switch {
+	case topic == live.TopicOverview, topic == live.TopicPipeline:
+	case strings.HasPrefix(topic, live.FeatureTopic("")) && len(topic) <= 300:
+	case strings.HasPrefix(topic, live.WriteTopic("")) && len(topic) <= 600:
+	default:
+		return respond.Bad("topic", "%q is no topic: want overview, pipeline, feature:NAME or write:ID.", topic)
+	}
+	return u.o.Hub.Serve(c, nil, topic)
+}
+
+// view is a page before it is framed.
+type view struct {
+	title   string
+	current string // navigation item
+	topic   string
+	search  string
+	charts  bool
+	status  int // 0 = 200
+	body    templ.Component
+}
+
+// show renders a view: the changing part for htmx, else the whole document.
+func (u *UI) show(c echo.Context, v view) error {
+	f := u.frame(c, v)
+	if v.status == 0 {
+		v.status = http.StatusOK
+	}
+	whole := templ.ComponentFunc(func(ctx context.Context, w writer) error {
+		return layout.Document(f).Render(templ.WithChildren(ctx, v.body), w)
+	})
+	fragment := templ.ComponentFunc(func(ctx context.Context, w writer) error {
+		return layout.Page(f).Render(templ.WithChildren(ctx, v.body), w)
+	})
+	return respond.PageOrFragment(c, v.status, whole, fragment)
+}
+
+func (u *UI) frame(c echo.Context, v view) layout.Frame {
+	f := layout.Frame{
+		Title: v.title, Current: v.current, Now: u.o.Now(), Topic: v.topic, Search: v.search,
+		Version: u.o.Version, Alerts: -1, Conflicts: -1, Charts: v.charts,
+	}
+	id := auth.Who(c)
+	if id == nil {
+		return f
+	}
+	f.User = id.Name
+	if id.IsPerson() {
+		f.SignOut = "/signout"
+	}
+	// The counts beside the navigation are a courtesy: a page is not refused for them.
+	ctx := c.Request().Context()
+	if id.May(access.Read) {
+		if firing, err := u.o.Alerts.Firing(ctx); err == nil {
+			f.Alerts = len(firing)
+		}
+		if open, _, err := u.o.Reader.Conflicts(ctx, metrics.ConflictQuery{State: report.ConflictOpen, Limit: navConflicts}); err == nil {
+			f.Conflicts = len(open)
+		}
+	}
+	return f
+}
+
+// navConflicts is the greatest number of open conflicts that the navigation counts.
+const navConflicts = 99
+
+// pathParam is a path parameter with its escapes undone: ids may hold any byte.
+func pathParam(c echo.Context, name string) string {
+	raw := c.Param(name)
+	if s, err := url.PathUnescape(raw); err == nil {
+		return s
+	}
+	return raw
+}
