@@ -1,6 +1,9 @@
 package flags
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Severity says how soon somebody must look.
 type Severity string
@@ -79,15 +82,7 @@ type Webhook struct {
 
 // Wants reports whether the webhook is to be told about alerts of a severity.
 func (w *Webhook) Wants(s Severity) bool {
-	if !w.Enabled {
-		return false
-	}
-	for _, want := range w.Severities {
-		if want == s {
-			return true
-		}
-	}
-	return len(w.Severities) == 0
+	return w.Enabled && (len(w.Severities) == 0 || slices.Contains(w.Severities, s))
 }
 
 // DeliveryState is where a delivery stands.

@@ -18,8 +18,14 @@ type unit struct {
 // durationUnits is in order of size, greatest first.
 func durationUnits() []unit {
 	return []unit{
-		{"w", 7 * Day}, {"d", Day}, {"h", time.Hour}, {"m", time.Minute},
-		{"s", time.Second}, {"ms", time.Millisecond}, {"us", time.Microsecond}, {"ns", 1},
+		{"w", 7 * Day},
+		{"d", Day},
+		{"h", time.Hour},
+		{"m", time.Minute},
+		{"s", time.Second},
+		{"ms", time.Millisecond},
+		{"us", time.Microsecond},
+		{"ns", 1},
 	}
 }
 

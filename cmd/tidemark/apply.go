@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ type applyCmd struct {
 
 // Run implements the verb.
 func (c *applyCmd) Run(e *env) error {
-	if err := checkPlace(c.To, c.Key, c.Data); err != nil {
+	if err := checkPlace(c.remoteFlags, c.Data); err != nil {
 		return err
 	}
 	docs, err := readDocumentsFrom(e, c.File)
@@ -88,17 +87,12 @@ func (c *applyCmd) remote(e *env, docs []flags.Document) (*planned, error) {
 	} else if c.Reason != "" {
 		query.Set("reason", c.Reason)
 	}
-	body, err := callServer(e.ctx, c.remoteFlags, http.MethodPost, path, query, bytes.NewReader(guarantee.EncodeAll(docs)))
-	var problem *remoteProblem
-	if errors.As(err, &problem) && problem.Plan != nil {
-		return problem.Plan, nil
-	}
-	if err != nil {
-		return nil, err
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
 	var p planned
-	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, fmt.Errorf("%s: read the answer: %w", path, err)
+	if err := c.call(e.ctx, http.MethodPost, path, guarantee.EncodeAll(docs), &p); err != nil {
+		return documentError(err)
 	}
 	return &p, nil
 }

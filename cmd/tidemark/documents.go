@@ -1,30 +1,18 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"tidemark/flags"
 	"tidemark/flags/guarantee"
 	control "tidemark/flags/sqlite"
-)
-
-// documentTimeout bounds one request about documents, and maxDocumentAnswer what
-// is read of its answer.
-const (
-	documentTimeout   = 30 * time.Second
-	maxDocumentAnswer = 64 << 20
 )
 
 // planned is the server's answer about a plan, and what apply prints with --json.
@@ -82,66 +70,36 @@ func cliActor() string {
 }
 
 // checkPlace asks for a server or a folder, not both.
-func checkPlace(to, key, data string) error {
+func checkPlace(r remoteFlags, data string) error {
 	switch {
-	case data != "" && to != "":
+	case data != "" && r.To != "":
 		return usagef("give --to URL or --data DIR, not both")
-	case data == "" && to == "":
+	case data == "" && r.To == "":
 		return usagef("want --to URL and --key KEY for a server, or --data DIR for a stopped store")
-	case to != "" && key == "":
-		return usagef("want --key KEY (or TIDEMARK_KEY) with --to")
+	case r.To != "":
+		return r.check()
 	}
 	return nil
 }
 
-// remoteProblem is what a server says when it refuses.
-type remoteProblem struct {
-	Status   int                 `json:"status"`
-	Code     string              `json:"code"`
-	Detail   string              `json:"detail"`
-	Problems []guarantee.Problem `json:"problems"`
-	Plan     *planned            `json:"plan"`
-}
-
-// Error implements error.
-func (p *remoteProblem) Error() string {
-	if len(p.Problems) > 0 {
-		return (&guarantee.ProblemsError{Problems: p.Problems}).Error()
+// documentError gives a refusal of documents its details: everything that is wrong
+// with them as the error, or the plan that was refused.
+func documentError(err error) (*planned, error) {
+	problem, ok := errors.AsType[*problemError](err)
+	if !ok {
+		return nil, err
 	}
-	return fmt.Sprintf("the server answered %d %s: %s", p.Status, p.Code, p.Detail)
-}
-
-// callServer sends one request and returns the body of a 200. Another answer is a
-// *remoteProblem.
-func callServer(ctx context.Context, r remoteFlags, method, path string, query url.Values, body io.Reader) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
-	defer cancel()
-	u := strings.TrimSuffix(r.To, "/") + path
-	if len(query) > 0 {
-		u += "?" + query.Encode()
+	var more struct {
+		Problems []guarantee.Problem `json:"problems"`
+		Plan     *planned            `json:"plan"`
 	}
-	req, err := http.NewRequestWithContext(ctx, method, u, body)
-	if err != nil {
-		return nil, usagef("to: %v", err)
+	switch jsonErr := json.Unmarshal(problem.body, &more); {
+	case jsonErr != nil:
+		return nil, err
+	case more.Plan != nil:
+		return more.Plan, nil
+	case len(more.Problems) > 0:
+		return nil, &guarantee.ProblemsError{Problems: more.Problems}
 	}
-	req.Header.Set("Authorization", "Bearer "+r.Key)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/yaml")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxDocumentAnswer))
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return answer, nil
-	}
-	p := &remoteProblem{Status: resp.StatusCode}
-	if err := json.Unmarshal(answer, p); err != nil || p.Code == "" {
-		return nil, fmt.Errorf("%s %s: the server answered %s", method, path, resp.Status)
-	}
-	return nil, p
+	return nil, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"tidemark/flags/guarantee"
 )
@@ -18,7 +17,7 @@ type exportCmd struct {
 
 // Run implements the verb.
 func (c *exportCmd) Run(e *env) error {
-	if err := checkPlace(c.To, c.Key, c.Data); err != nil {
+	if err := checkPlace(c.remoteFlags, c.Data); err != nil {
 		return err
 	}
 	text, err := c.read(e)
@@ -31,7 +30,8 @@ func (c *exportCmd) Run(e *env) error {
 
 func (c *exportCmd) read(e *env) (text []byte, err error) {
 	if c.To != "" {
-		return callServer(e.ctx, c.remoteFlags, http.MethodGet, "/api/v1/documents", url.Values{"format": {c.Format}}, nil)
+		err = c.call(e.ctx, http.MethodGet, "/api/v1/documents?format="+c.Format, nil, &text)
+		return text, err
 	}
 	cat, closeStore, err := openCatalogue(e, c.Data)
 	if err != nil {

@@ -25,6 +25,8 @@ type problemError struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Field  string `json:"field"`
+
+	body []byte // the whole document, for members that only some problems have
 }
 
 // Error implements error.
@@ -102,14 +104,18 @@ func (f *remoteFlags) request(ctx context.Context, method, path string, in any) 
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+f.Key)
-	if in != nil {
+	switch in.(type) {
+	case nil:
+	case []byte: // documents
+		req.Header.Set("Content-Type", "application/yaml")
+	default:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil
 }
 
 func answerProblem(status int, body []byte) error {
-	p := &problemError{}
+	p := &problemError{body: body}
 	if json.Unmarshal(body, p) != nil || p.Code == "" {
 		return fmt.Errorf("the server says %d %s", status, http.StatusText(status))
 	}

@@ -30,7 +30,7 @@ func Diff(old, next *flags.Document) []FieldChange {
 	var out []FieldChange
 	for _, l := range after {
 		o, ok := was[l.field]
-		if strings.HasSuffix(l.field, orderField) && !(ok && sameMembers(o, l.value)) {
+		if strings.HasSuffix(l.field, orderField) && (!ok || !sameMembers(o, l.value)) {
 			continue // members came or went: their own fields say so
 		}
 		if !ok || o != l.value {

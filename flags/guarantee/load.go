@@ -28,8 +28,7 @@ func Load(fsys fs.FS) ([]flags.Document, error) {
 			return nil
 		}
 		ds, err := loadFile(fsys, p)
-		var pe *ProblemsError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*ProblemsError](err); ok {
 			problems = append(problems, pe.Problems...)
 			return nil
 		}

@@ -165,8 +165,7 @@ func (r *reader) parseNode(text []byte) (root ast.Node, p *Problem) {
 
 func (r *reader) syntaxProblem(err error) *Problem {
 	p := &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: "cannot be read as YAML: " + err.Error()}
-	var ye yaml.Error
-	if errors.As(err, &ye) {
+	if ye, ok := errors.AsType[yaml.Error](err); ok {
 		p.Message = "cannot be read as YAML: " + ye.GetMessage()
 		if t := ye.GetToken(); t != nil && t.Position != nil {
 			p.Line, p.Column = r.line+t.Position.Line, t.Position.Column

@@ -1,6 +1,7 @@
 package guarantee
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -219,12 +220,7 @@ func (r *reader) objective(f field) flags.Objective {
 }
 
 func knownSLI(s flags.SLI) bool {
-	for _, k := range flags.SLIs() {
-		if k == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(flags.SLIs(), s)
 }
 
 func defaultOp(s flags.SLI) flags.Op {

@@ -124,9 +124,9 @@ func readDocuments(c echo.Context) ([]flags.Document, error) {
 	return docs, err
 }
 
-// documentProblem is a problem document that also lists what was wrong where, or
+// documentError is a problem document that also lists what was wrong where, or
 // the plan that was refused.
-type documentProblem struct {
+type documentError struct {
 	*respond.Problem
 	Problems []guarantee.Problem `json:"problems,omitempty"`
 	Plan     *Planned            `json:"plan,omitempty"`
@@ -139,7 +139,7 @@ func sendProblems(c echo.Context, err error, plan *guarantee.Plan) error {
 	if !errors.As(err, &pe) && plan == nil {
 		return err
 	}
-	out := documentProblem{Problem: respond.From(err)}
+	out := documentError{Problem: respond.From(err)}
 	if pe != nil {
 		out.Problems = pe.Problems
 	}
