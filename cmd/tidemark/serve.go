@@ -82,7 +82,7 @@ func (c *serveCmd) options(e *env) (app.Options, error) {
 	}
 	return app.Options{
 		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, PublicURL: c.PublicURL, Proxies: proxies,
-		LogRequests: c.LogRequests, Log: e.log, Now: e.now,
+		LogRequests: c.LogRequests, Log: e.log, Now: e.now, Version: version(),
 		Limits: web.Limits{KeyRate: c.KeyRate, AddressRate: c.AddressRate, InFlight: c.InFlight, Streams: c.Streams, ReadBody: c.ReadBody},
 	}, nil
 }

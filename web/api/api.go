@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
@@ -54,6 +55,8 @@ type Options struct {
 	Keyring  *access.Keyring
 	Audit    audit.Log
 	Registry prometheus.Registerer
+	// DocsPage shows the API to a person; nil shows the plain page.
+	DocsPage func(c echo.Context) error
 }
 
 // API answers programs.

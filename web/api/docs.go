@@ -165,7 +165,29 @@ func docs() (docsView, error) {
 	return v, nil
 }
 
+// Group is a heading of the description with its operations.
+type Group struct {
+	Name, Description string
+	Endpoints         []Endpoint
+}
+
+// Groups lists the operations of the description as its tags order them.
+func Groups() ([]Group, error) {
+	v, err := docs()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Group, len(v.Groups))
+	for i, g := range v.Groups {
+		out[i] = Group(g)
+	}
+	return out, nil
+}
+
 func (a *API) getDocs(c echo.Context) error {
+	if a.o.DocsPage != nil {
+		return a.o.DocsPage(c)
+	}
 	v, err := docs()
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func (u *UI) firstEvent() *part.Empty {
 	return &part.Empty{
 		Title: "Send the first event",
 		Text:  "A feature appears here as soon as a service reports on one of its writes. `tidemark keys create` makes a key.",
-		Command: part.Command{ID: "first-event", Text: "curl -sS " + u.o.Base + "/v1/events \\\n" +
+		Command: part.Command{ID: "first-event", Text: "curl -sS " + u.o.Base() + "/v1/events \\\n" +
 			"  -H \"Authorization: Bearer $TIDEMARK_KEY\" \\\n" +
 			"  -H 'Content-Type: application/json' \\\n" +
 			"  -d '{\"kind\":\"initiated\",\"feature\":\"profile-edit\",\"write_id\":\"w-1\",\n" +

@@ -46,9 +46,9 @@ type Options struct {
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Operations lists the API's routes for its own page; may be nil.
 	Operations []Operation
-	// Base is the address under which services reach the server, for the commands
+	// Base returns the address under which services reach the server, for the commands
 	// that pages show: http://127.0.0.1:8080.
-	Base    string
+	Base    func() string
 	Version string // of the program
 }
 

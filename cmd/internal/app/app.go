@@ -47,6 +47,8 @@ type Options struct {
 	PublicURL string
 	Proxies   []netip.Prefix
 	Limits    web.Limits
+	// Version is the program's, as pages show it.
+	Version string
 	// LogRequests logs every request.
 	LogRequests bool
 
@@ -210,24 +212,27 @@ func (a *App) every(period time.Duration, name string, run func(context.Context)
 func (a *App) buildServer(context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	https := strings.HasPrefix(a.o.PublicURL, "https://")
+	pages, err := a.pages()
+	if err != nil {
+		return err
+	}
 	who := auth.New(auth.Options{
 		Keys: a.keys, Store: a.control, Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now,
-		Secure: https, SignInPage: auth.PlainSignIn, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
+		Secure: https, SignInPage: pages.SignInPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
 	})
 	door := api.New(api.Options{
 		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
 		Report: a.report, Teller: a.teller, Hub: a.hub, Feed: a.feed,
 		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
-		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry,
+		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
 		Catalogue: a.catalogue, Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
 	})
-	var err error
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes()},
-		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests,
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), pages.Routes()},
+		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err
 }
