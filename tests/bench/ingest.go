@@ -24,7 +24,7 @@ func measureIngest(ctx context.Context, o options, dir string) error {
 		for _, conns := range o.conns {
 			p := plan{format: format, conns: conns, duration: o.duration}
 			fmt.Fprintf(os.Stderr, "%s, %d connections…\n", format, conns)
-			real, err := ingestTidemark(ctx, o, p, filepath.Join(dir, fmt.Sprintf("%s-%d", format, conns)))
+			whole, err := ingestTidemark(ctx, o, p, filepath.Join(dir, fmt.Sprintf("%s-%d", format, conns)))
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func measureIngest(ctx context.Context, o options, dir string) error {
 				base = b.perSecond()
 				b.print(p, "decodes only", base)
 			}
-			real.print(p, "tidemark", base)
+			whole.print(p, "tidemark", base)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

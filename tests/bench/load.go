@@ -147,9 +147,10 @@ func (w *worker) send(ctx context.Context) error {
 	for ctx.Err() == nil {
 		sent := time.Now()
 		status, answer, err := w.post(ctx)
+		if ctx.Err() != nil {
+			break
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			return err
 		case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,19 +95,31 @@ func measureReads(ctx context.Context, o options, t target, s *tidemark.Server, 
 	return ingestErr
 }
 
-// signIn is a browser that has followed the one-time link.
+// signIn is a browser that has followed the one-time link and pressed its button.
 func signIn(ctx context.Context, link string) (*http.Client, error) {
+	u, err := url.Parse(link)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	c := &http.Client{Jar: jar, Timeout: time.Minute}
-	status, text, err := get(ctx, c, link)
+	c := &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	form := url.Values{"token": {u.Query().Get("token")}}.Encode()
+	u.RawQuery = ""
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form))
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
-	if status >= http.StatusBadRequest {
-		return nil, fmt.Errorf("sign in: status %d: %.300s", status, text)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusSeeOther && resp.StatusCode != http.StatusFound {
+		return nil, fmt.Errorf("sign in: status %d; want to be sent to the first page", resp.StatusCode)
 	}
 	return c, nil
 }

@@ -33,7 +33,9 @@ func TestACarelessClient(t *testing.T) {
 			k := key(t, data)
 			s := startLimited(t, data)
 			neighbour := newLoad(100)
-			neighbour.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
+			for range 4 { // one batch for each of its features
+				neighbour.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
+			}
 			flood(t, newClient(s.URL, k), c.field, c.limit, c.event)
 			neighbour.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
 			neighbour.check(t)

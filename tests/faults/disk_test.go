@@ -120,35 +120,43 @@ func TestASecondWriter(t *testing.T) {
 // damaged, the program names it or goes on with what is whole; it does not crash,
 // hang, or serve something else.
 func TestADamagedStore(t *testing.T) {
-	whole := t.TempDir()
-	k := key(t, whole)
+	// A server that was stopped leaves whole files; one that was killed leaves
+	// write-ahead logs, whose pages go before those of the files.
+	stopped, killed := t.TempDir(), t.TempDir()
+	keys := map[string]string{stopped: key(t, stopped), killed: key(t, killed)}
 	l := newLoad(500)
-	s := tidemark.Start(t, "serve", "--data", whole)
-	for range 40 {
-		l.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
+	for data, k := range keys {
+		s := tidemark.Start(t, "serve", "--data", data)
+		for range 40 {
+			l.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
+		}
+		if data == killed {
+			s.Kill()
+		} else if err := s.Stop(30 * time.Second); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.Kill() // leaves write-ahead logs
-
 	for _, c := range []struct {
 		name   string
+		whole  string
 		glob   string
 		damage func(t *testing.T, file string)
 		// mayServe says that what is left can be whole: SQLite takes a torn end of its
 		// write-ahead log for a transaction that never was.
 		mayServe bool
 	}{
-		{"the header of the rollups", "telemetry.db", flipAt(20), false},
-		{"half of the rollups is gone", "telemetry.db", cutTo(0.5), false},
-		{"the header of the raw events", "telemetry-*.db", flipAt(20), false},
-		{"bits of the raw events", "telemetry-*.db", flipEvery(4099), true},
-		{"the header of the control data", "control.db", flipAt(20), false},
-		{"a torn write-ahead log", "telemetry-*.db-wal", cutTo(0.6), true},
-		{"bits of a write-ahead log", "telemetry-*.db-wal", flipEvery(5003), true},
-		{"a torn write-ahead log of the rollups", "telemetry.db-wal", cutTo(0.6), true},
+		{"the header of the rollups", stopped, "telemetry.db", flipAt(3), false},
+		{"half of the rollups is gone", stopped, "telemetry.db", cutTo(0.5), false},
+		{"the header of the raw events", stopped, "telemetry-*.db", flipAt(3), false},
+		{"bits of the raw events", stopped, "telemetry-*.db", flipEvery(4099), true},
+		{"the header of the control data", stopped, "control.db", flipAt(3), false},
+		{"a torn write-ahead log of raw events", killed, "telemetry-*.db-wal", cutTo(0.6), true},
+		{"bits of a write-ahead log of raw events", killed, "telemetry-*.db-wal", flipEvery(5003), true},
+		{"a torn write-ahead log of rollups", killed, "telemetry.db-wal", cutTo(0.6), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := filepath.Join(t.TempDir(), "data")
-			if err := os.CopyFS(data, os.DirFS(whole)); err != nil {
+			if err := os.CopyFS(data, os.DirFS(c.whole)); err != nil {
 				t.Fatal(err)
 			}
 			files, _ := filepath.Glob(filepath.Join(data, c.glob))
@@ -162,7 +170,7 @@ func TestADamagedStore(t *testing.T) {
 			if damaged == 0 {
 				t.Skipf("this store has no %s to damage", c.glob)
 			}
-			startDamaged(t, data, k, c.mayServe)
+			startDamaged(t, data, keys[c.whole], c.mayServe)
 		})
 	}
 }

@@ -83,7 +83,8 @@ func Start(tb testing.TB, args ...string) *Server {
 	tb.Cleanup(func() {
 		s.Kill()
 		if tb.Failed() {
-			tb.Logf("tidemark %s said:\n%s", strings.Join(args, " "), s.Said())
+			said := s.Said()
+			tb.Logf("tidemark %s said at the end:\n%s", strings.Join(args, " "), said[max(0, len(said)-3000):])
 		}
 	})
 	return s
