@@ -187,6 +187,9 @@ func (e *Engine) replay(ctx context.Context, first metrics.Position, events []me
 		}
 		e.mu.Lock()
 		e.advanceSeen(&metrics.Checkpoint{Blobs: map[string][]byte{}})
+		if e.pos == done {
+			e.dropPartial()
+		}
 		e.mu.Unlock()
 		first, events = first+metrics.Position(n), events[n:]
 	}
@@ -233,27 +236,30 @@ func (e *Engine) fold(ctx context.Context, ev *metrics.Event) error {
 	}
 	switch ev.Kind {
 	case metrics.KindRead:
-		return e.skipped(e.foldRead(ctx, f, ev))
+		return e.skipped(f, ev, e.foldRead(ctx, f, ev))
 	case metrics.KindConflictDetected, metrics.KindConflictResolved:
 		return e.foldConflict(ctx, f, ev)
 	case metrics.KindHeartbeat:
 		return nil
 	}
-	return e.skipped(e.foldWrite(ctx, f, ev))
+	return e.skipped(f, ev, e.foldWrite(ctx, f, ev))
 }
 
 // errSkip says that an event could not be counted now: its entity was put down and
 // is either not wanted (replay) or too costly to read back.
 var errSkip = errors.New("not counted")
 
-func (e *Engine) skipped(err error) error {
-	if errors.Is(err, errSkip) {
-		if !e.silent {
-			e.stats.Unfolded++
-		}
-		return nil
+func (e *Engine) skipped(f *feature, ev *metrics.Event, err error) error {
+	if !errors.Is(err, errSkip) {
+		return err
 	}
-	return err
+	if !e.silent {
+		e.stats.Unfolded++
+	}
+	if ev.Key != "" { // its key is not all in memory
+		e.keyFor(f, ev.Key).complete = false
+	}
+	return nil
 }
 
 func (e *Engine) feature(name string) *feature {

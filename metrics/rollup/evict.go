@@ -37,6 +37,63 @@ func (e *Engine) evictSession(s *sessionState) {
 	unchain(e.sessions, s.entity, s, func(s *sessionState) **sessionState { return &s.next })
 }
 
+// forgetSession makes a session not resident while replaying.
+func (e *Engine) forgetSession(id string) {
+	s := e.lookupSession(metrics.SessionEntity(id), id)
+	if s == nil {
+		e.seen.add(uint64(metrics.SessionEntity(id))) // so that nothing begins it anew
+		return
+	}
+	e.lru.remove(&s.node)
+	e.evictSession(s)
+}
+
+// dropPartial ends a silent replay: what depends on a key of which some part was not
+// replayed is not resident either, and comes back whole when it is needed.
+func (e *Engine) dropPartial() {
+	e.silent = true
+	defer func() { e.silent = false }()
+	for again := true; again; {
+		again = false
+		for _, k := range e.keys {
+			for ; k != nil; k = k.next {
+				if k.complete || k.empty() || (!k.f.stateBased && !k.f.hasReads) {
+					continue
+				}
+				e.dropMembers(k)
+				again = true
+			}
+		}
+	}
+}
+
+func (e *Engine) dropMembers(k *keyState) {
+	for _, list := range [][]*write{slices.Clone(k.ordered), slices.Clone(k.loose)} {
+		for _, w := range list {
+			switch {
+			case w.key != k: // gone with its session
+			case w.session != nil:
+				e.lru.remove(&w.session.node)
+				e.evictSession(w.session)
+			default:
+				e.forget(w)
+			}
+		}
+	}
+	for _, r := range slices.Clone(k.reads) {
+		switch {
+		case r.key != k:
+		case r.session != nil:
+			e.lru.remove(&r.session.node)
+			e.evictSession(r.session)
+		default:
+			e.lru.remove(&r.node)
+			delete(e.reads, r.id)
+			e.evictRead(r)
+		}
+	}
+}
+
 // evictWrite puts a write down. Reads that point to it keep it as it was; should it
 // be read back, they are pointed to the new state.
 func (e *Engine) evictWrite(w *write) {

@@ -13,9 +13,12 @@ import (
 func (e *Engine) foldWrite(ctx context.Context, f *feature, ev *metrics.Event) error {
 	w, err := e.writeFor(ctx, f, ev)
 	if err != nil {
+		if e.silent && ev.SessionID != "" {
+			e.forgetSession(ev.SessionID) // it comes back with this write
+		}
 		return err
 	}
-	if err := e.late(ctx, f, ev); err != nil {
+	if err := e.late(ctx, f, ev, w.key); err != nil {
 		return err
 	}
 	if err := e.lateInSession(ctx, w, ev); err != nil {
@@ -81,11 +84,14 @@ func (e *Engine) newWrite(ent metrics.Entity, f *feature, id string) *write {
 
 // late reads a key back when an event is so late that it may change the outcome of
 // something of that key that was put down.
-func (e *Engine) late(ctx context.Context, f *feature, ev *metrics.Event) error {
-	if ev.Key == "" || ev.Corrected() > f.evictedMax || e.silent || (!f.stateBased && !f.hasReads) {
+func (e *Engine) late(ctx context.Context, f *feature, ev *metrics.Event, k *keyState) error {
+	if ev.Corrected() > f.evictedMax || e.silent || (!f.stateBased && !f.hasReads) {
 		return nil
 	}
-	if !e.seen.has(uint64(metrics.KeyEntity(f.name, ev.Key))) {
+	if k != nil {
+		return e.recallKey(ctx, k)
+	}
+	if ev.Key == "" || !e.seen.has(uint64(metrics.KeyEntity(f.name, ev.Key))) {
 		return nil
 	}
 	return e.recallKey(ctx, e.keyFor(f, ev.Key))
@@ -115,10 +121,12 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 	w.model = n.least(w.model, n.id(ev.Model))
 	w.variant = n.least(w.variant, n.id(ev.Variant))
 	w.mechanism = n.least(w.mechanism, n.id(ev.Mechanism))
+	rerouted := false
 	for _, r := range ev.Expect {
 		i := w.f.replica(r)
 		if at, ok := slices.BinarySearch(w.expect, i); !ok {
 			w.expect = slices.Insert(w.expect, at, i)
+			rerouted = true
 		}
 	}
 	begun, had := w.begun()
@@ -129,6 +137,9 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 		e.joinReplica(w, ev, at)
 	}
 	e.joinVersion(w, ev)
+	if rerouted && w.f.stateBased {
+		e.unsettle(w)
+	}
 	if now, ok := w.begun(); ok && (!had || now != begun) && len(w.f.configs) > 0 {
 		e.rebegun(w)
 	}
@@ -257,7 +268,7 @@ func (e *Engine) keyFor(f *feature, key string) *keyState {
 func (e *Engine) foldRead(ctx context.Context, f *feature, ev *metrics.Event) error {
 	id := readID(ev)
 	var s *sessionState
-	err := e.late(ctx, f, ev)
+	err := e.late(ctx, f, ev, nil)
 	if err != nil {
 		return err
 	}

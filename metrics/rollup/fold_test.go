@@ -101,7 +101,9 @@ func genVersion(t *rapid.T, versions string, i int) metrics.Version {
 	case "hlc":
 		v, _ = metrics.HLCVersion(fmt.Sprintf("%d.%d.n", 100+i/2, i%2))
 	case "vv":
-		v, _ = metrics.VVVersion(map[string]uint64{"a": uint64(i / 2), "b": uint64(rapid.IntRange(0, 3).Draw(t, "vv"))})
+		v, _ = metrics.VVVersion(map[string]uint64{
+			"a": uint64(i / 2), "b": uint64(rapid.IntRange(0, 3).Draw(t, "vv")), fmt.Sprintf("n%d", i%2): uint64(i),
+		})
 	}
 	return v
 }
@@ -213,6 +215,7 @@ type run struct {
 	batch    int
 	resident int
 	restart  bool // reopen the engine after each batch
+	ops      bool // all replicas operation-based
 }
 
 func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine) {
@@ -220,14 +223,14 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	ctx := context.Background()
 	st := storetest.NewMemory()
 	opts := Options{Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
-	e := open(t, st, opts)
+	e := r.open(t, st, opts)
 	for chunk := range slices.Chunk(events, r.batch) {
 		first, err := st.Append(ctx, chunk)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.restart && len(chunk)%2 == 1 { // a crash between the log and the fold
-			e = open(t, st, opts)
+			e = r.open(t, st, opts)
 			continue
 		}
 		if err := e.Fold(ctx, first, chunk); err != nil {
@@ -237,7 +240,7 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 			if err := e.Checkpoint(ctx); err != nil {
 				t.Fatal(err)
 			}
-			e = open(t, st, opts)
+			e = r.open(t, st, opts)
 		}
 	}
 	if err := e.Checkpoint(ctx); err != nil {
@@ -246,9 +249,17 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	return st, e
 }
 
-func open(t testing.TB, st metrics.Store, opts Options) *Engine {
+func (r run) open(t testing.TB, st metrics.Store, opts Options) *Engine {
 	t.Helper()
-	e, err := Open(context.Background(), st, testConfigs(), opts)
+	cs := testConfigs()
+	for i := range cs {
+		for j := range cs[i].Replicas {
+			if r.ops {
+				cs[i].Replicas[j].Kind = metrics.OperationBased
+			}
+		}
+	}
+	e, err := Open(context.Background(), st, cs, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,6 +273,9 @@ func shuffled(t *rapid.T, events []metrics.Event) []metrics.Event {
 	}
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "shuffle"), 1))
 	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	for _, e := range out {
+		t.Logf("EV %s %v %s f=%s k=%s v=%s r=%s t=%d s=%s/%d", e.EventID, e.Kind, e.WriteID, e.Feature, e.Key, e.Version, e.Replica, (e.OccurredAt-epoch)/1e6, e.SessionID, e.SessionSeq)
+	}
 	return out
 }
 
@@ -269,9 +283,6 @@ func TestAnyOrderGivesTheSameAggregates(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		events := genHistory(rt)
-		for _, e := range events {
-			rt.Logf("EV %s %v %s f=%s k=%s v=%s r=%s t=%d s=%s/%d", e.EventID, e.Kind, e.WriteID, e.Feature, e.Key, e.Version, e.Replica, (e.OccurredAt-epoch)/1e6, e.SessionID, e.SessionSeq)
-		}
 		want, _ := run{batch: len(events), resident: 1000}.fold(t, events)
 		got, _ := run{batch: rapid.IntRange(1, 7).Draw(rt, "batch"), resident: 1000}.fold(t, shuffled(rt, events))
 		diff(rt, "another order", aggregates(t, want), aggregates(t, got))

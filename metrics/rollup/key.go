@@ -76,6 +76,9 @@ func (e *Engine) insert(k *keyState, w *write) {
 		e.linkReads(k, w)
 		return
 	}
+	if w.f.stateBased && len(satisfiedAt(w)) > 0 {
+		e.recallOpen(k)
+	}
 	i, _ := k.position(w)
 	k.ordered = slices.Insert(k.ordered, i, w)
 	e.inherit(k, i)
@@ -116,15 +119,28 @@ func (e *Engine) inherit(k *keyState, i int) {
 			return
 		}
 		for _, s := range satisfiedAt(later) {
-			if cfg.isStateBased(s.replica) {
+			if w.takesLater(s.replica) {
 				p := w.rep(s.replica)
 				p.sat = min(p.sat, s.at)
 			}
 		}
-		if later.config() == cfg {
+		if later.config() == cfg && len(later.expect) == 0 {
 			return
 		}
 	}
+}
+
+// takesLater reports whether a later version satisfies the write at a replica: it is
+// expected there, and the replica is state-based.
+func (w *write) takesLater(r uint16) bool {
+	if !w.config().isStateBased(r) {
+		return false
+	}
+	if len(w.expect) > 0 {
+		_, ok := slices.BinarySearch(w.expect, r)
+		return ok
+	}
+	return true
 }
 
 // propagate satisfies the versions before position i at a state-based replica.
@@ -134,7 +150,7 @@ func (e *Engine) propagate(k *keyState, i int, r uint16, at int64) {
 	kind := k.ordered[i].version.Kind
 	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == kind; j-- {
 		w := k.ordered[j]
-		if !w.config().isStateBased(r) {
+		if !w.takesLater(r) {
 			continue
 		}
 		if p := w.peek(r); p != nil && p.sat <= at {
@@ -157,11 +173,12 @@ func (e *Engine) settle(w *write, r uint16) {
 	if own >= p.sat {
 		return
 	}
-	p.sat = own
 	if w.key == nil || !w.version.Kind.TotalOrder() || !w.f.stateBased {
+		p.sat = own
 		return
 	}
-	e.recallOpen(w.key)
+	e.recallOpen(w.key) // as they are now, before this satisfies them
+	w.rep(r).sat = own
 	if i, ok := w.key.position(w); ok {
 		e.propagate(w.key, i, r, own)
 	}
@@ -170,35 +187,29 @@ func (e *Engine) settle(w *write, r uint16) {
 // retract moves a write's satisfaction at a replica to a later time, and that of the
 // older versions which had it from this one.
 func (e *Engine) retract(w *write, r uint16, own int64) {
-	p := w.rep(r)
-	old := p.sat
-	p.sat = own
-	if w.key == nil || !w.f.stateBased || !w.version.Kind.TotalOrder() {
+	old := w.rep(r).sat
+	k := w.key
+	if k == nil || !w.f.stateBased || !w.version.Kind.TotalOrder() {
+		w.rep(r).sat = own
 		return
 	}
-	if e.retractOlder(w, r, old) && !w.key.complete && old <= w.f.evictedMax {
-		e.wantKey(w.key) // one that was put down may have had it from this write too
-		e.retractOlder(w, r, old)
+	if old <= w.f.evictedMax { // one that was put down may have it from this write too
+		e.wantKey(k)
 	}
-}
-
-// retractOlder does retract's walk over older versions and reports whether it came
-// to the end of those that are resident.
-func (e *Engine) retractOlder(w *write, r uint16, old int64) bool {
-	k := w.key
 	i, ok := k.position(w)
 	if !ok {
-		return false
+		return
 	}
+	w.rep(r).sat = own
 	e.inherit(k, i)
 	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == w.version.Kind; j-- {
 		u := k.ordered[j]
-		if !u.config().isStateBased(r) {
+		if !u.takesLater(r) {
 			continue
 		}
 		q := u.peek(r)
 		if q == nil || q.sat < old {
-			return false
+			return
 		}
 		if q.sat == old {
 			e.touchWrite(u)
@@ -206,7 +217,6 @@ func (e *Engine) retractOlder(w *write, r uint16, old int64) bool {
 			e.inherit(k, j)
 		}
 	}
-	return true
 }
 
 // unsettle settles a write anew whose config changed.
@@ -260,6 +270,10 @@ func (e *Engine) remove(k *keyState, w *write) {
 // linkReads tells reads of the key that returned w's version which write it was.
 func (e *Engine) linkReads(k *keyState, w *write) {
 	if w.version.IsZero() {
+		return
+	}
+	if e.loaded.depth > 0 { // sessions may be counted by it only when it is whole
+		e.loaded.unlinked = append(e.loaded.unlinked, w)
 		return
 	}
 	for _, r := range k.reads {

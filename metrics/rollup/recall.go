@@ -43,10 +43,14 @@ type loaded struct {
 	writes   []*write
 	sessions []*sessionState
 	reads    []*read
+	unlinked []*write // to be linked to the reads that returned their versions
 }
 
 // lookBack reads the events of an entity that were folded before this batch.
 func (e *Engine) lookBack(ctx context.Context, kind metrics.EntityKind, ent metrics.Entity) ([]metrics.Event, error) {
+	if e.base == 0 { // nothing was folded yet, and 0 would mean no bound
+		return nil, nil
+	}
 	if !e.reload.allows() {
 		return nil, errSkip
 	}
@@ -71,6 +75,11 @@ func (e *Engine) endLoad() {
 	}
 	l := e.loaded
 	e.loaded = loaded{}
+	for _, w := range l.unlinked {
+		if w.key != nil {
+			e.linkReads(w.key, w)
+		}
+	}
 	for _, w := range l.writes {
 		w.dirty, w.counted = false, true
 	}
@@ -87,9 +96,6 @@ func (e *Engine) endLoad() {
 
 // recallWrite brings the writes with that entity back, with their sessions.
 func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
-	if e.base == 0 {
-		return nil
-	}
 	events, err := e.lookBack(ctx, metrics.EntityWrite, ent)
 	if err != nil {
 		return err
@@ -100,7 +106,7 @@ func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
 	first := len(e.loaded.writes)
 	for i := range events {
 		ev := &events[i]
-		if metrics.WriteEntity(ev.WriteID) != ent || !(ev.Kind.IsStage() || ev.Kind == metrics.KindFailed) {
+		if metrics.WriteEntity(ev.WriteID) != ent || !ofWrite(ev) {
 			continue
 		}
 		f := e.feature(ev.Feature)
@@ -126,6 +132,9 @@ func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
 		}
 	}
 	for _, id := range missing {
+		if s := e.lookupSession(metrics.SessionEntity(id), id); s != nil && slices.Contains(e.loaded.sessions, s) {
+			continue // its reading back is under way and will come to this write
+		}
 		if err := e.recallSession(ctx, metrics.SessionEntity(id), id); err != nil && !errors.Is(err, errSkip) {
 			return err
 		}
@@ -159,13 +168,18 @@ func (e *Engine) recallSession(ctx context.Context, ent metrics.Entity, id strin
 			}
 			continue
 		}
-		if ev.WriteID != "" && ev.Kind.IsStage() {
+		if ofWrite(ev) {
 			if err := e.loadSessionWrite(ctx, f, s, ev); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// ofWrite reports whether the fold joins an event into a write.
+func ofWrite(ev *metrics.Event) bool {
+	return ev.WriteID != "" && (ev.Kind.IsStage() || ev.Kind == metrics.KindFailed)
 }
 
 func (e *Engine) loadSessionWrite(ctx context.Context, f *feature, s *sessionState, ev *metrics.Event) error {
@@ -246,7 +260,7 @@ func (e *Engine) loadOfKey(ctx context.Context, k *keyState, ev *metrics.Event) 
 		}
 		return nil
 	}
-	if ev.WriteID == "" || !ev.Kind.IsStage() {
+	if !ofWrite(ev) {
 		return nil
 	}
 	ent := metrics.WriteEntity(ev.WriteID)
@@ -285,14 +299,15 @@ func (e *Engine) recallOpen(k *keyState) {
 		e.note(fmt.Errorf("look for open writes of key %q: %w", k.key, err))
 		return
 	}
+	if e.flushing != nil {
+		rows = append(rows, e.flushing.Spilled...)
+	}
 	for _, o := range e.spilledRows {
-		if o.KeyEntity == k.entity {
-			rows = append(rows, o)
-		}
+		rows = append(rows, o)
 	}
 	for _, o := range rows {
 		ent := metrics.WriteEntity(o.WriteID)
-		if o.Feature != k.f.name || e.lookupWrite(ent, k.f, o.WriteID) != nil {
+		if o.KeyEntity != k.entity || o.Feature != k.f.name || e.lookupWrite(ent, k.f, o.WriteID) != nil {
 			continue
 		}
 		if err := e.recallWrite(e.ctx, ent); err != nil {
