@@ -117,24 +117,33 @@ func (s *Snapshot) Answer() string {
 	if len(s.Results) == 0 {
 		return "No promise is in force yet."
 	}
-	if n := s.Count(VerdictKept); n == len(s.Results) {
-		if n == 1 {
-			return "The one promise is kept."
-		}
-		return fmt.Sprintf("All %d promises are kept.", n)
-	}
 	var parts []string
 	for _, v := range []Verdict{VerdictBroken, VerdictAtRisk, VerdictUnknown, VerdictKept} {
-		if n := s.Count(v); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s %s", n, isAre(n), v))
+		n := s.Count(v)
+		switch {
+		case n == 0:
+		case n == len(s.Results):
+			return all(n, v)
+		case len(parts) == 0:
+			parts = append(parts, fmt.Sprintf("%d %s %s %s", n, plural(n, "promise", "promises"), plural(n, "is", "are"), v))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s %s", n, plural(n, "is", "are"), v))
 		}
 	}
-	return "Of the promises " + strings.Join(parts, ", ") + "."
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " and " + parts[last] + "."
 }
 
-func isAre(n int) string {
+func all(n int, v Verdict) string {
 	if n == 1 {
-		return "is"
+		return fmt.Sprintf("The one promise is %s.", v)
 	}
-	return "are"
+	return fmt.Sprintf("All %d promises are %s.", n, v)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

@@ -97,7 +97,9 @@ func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
 		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20 % of the error budget is left", 0.2, 0},
 		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28d can be judged yet.", math.NaN(), math.NaN()},
 		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
-		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
+		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
+		// 11 late writes are known whatever the silent replica holds, and 10 are allowed.
+		"silent but broken": {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "b", Expected: true, Silent: true, Backlog: 4989}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictBroken, "the error budget is spent. Replica b has never been heard", -499, 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -244,5 +246,28 @@ func TestAFailureIsShownBesideTheLastVerdicts(t *testing.T) {
 	}
 	if s := e.Snapshot(); s.Error != "" || len(s.Results) != 0 || s.Answer() != "No promise is in force yet." {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestTheAnswerCountsPromises(t *testing.T) {
+	t.Parallel()
+	snap := func(vs ...Verdict) *Snapshot {
+		s := &Snapshot{At: time.Unix(1, 0)}
+		for _, v := range vs {
+			s.Results = append(s.Results, Result{Verdict: v})
+		}
+		return s
+	}
+	for want, s := range map[string]*Snapshot{
+		"No promise has been judged yet.":                                 {},
+		"No promise is in force yet.":                                     snap(),
+		"The one promise is at risk.":                                     snap(VerdictAtRisk),
+		"All 2 promises are kept.":                                        snap(VerdictKept, VerdictKept),
+		"1 promise is broken, 1 is at risk, 1 is unknown and 2 are kept.": snap(VerdictKept, VerdictBroken, VerdictKept, VerdictAtRisk, VerdictUnknown),
+		"2 promises are broken and 1 is kept.":                            snap(VerdictKept, VerdictBroken, VerdictBroken),
+	} {
+		if got := s.Answer(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -25,8 +25,8 @@ type ReplicaState struct {
 	Expected bool
 	Silent   bool
 	Last     time.Time     // when it was last heard; zero = never
-	Backlog  int64         // unsatisfied writes; meaningless while silent
-	Age      time.Duration // of the oldest of them; 0 when there is none
+	Backlog  int64         // unsatisfied writes; while silent, those that may or may not be there
+	Age      time.Duration // of the oldest of them; 0 when there is none, or while silent
 }
 
 // Observer gives the numbers that promises are judged by. It is safe for

@@ -123,12 +123,9 @@ func (r *ReportObserver) State(ctx context.Context, feature string, _ time.Time)
 }
 
 func replicaState(b *report.ReplicaBacklog) ReplicaState {
-	r := ReplicaState{Name: b.Replica, Expected: b.Expected, Silent: b.Silent}
+	r := ReplicaState{Name: b.Replica, Expected: b.Expected, Silent: b.Silent, Backlog: b.Unconfirmed}
 	if b.LastHeard != nil {
 		r.Last = time.Unix(0, *b.LastHeard)
-	}
-	if b.Count != nil {
-		r.Backlog = *b.Count
 	}
 	if b.OldestAgeNS != nil {
 		r.Age = time.Duration(*b.OldestAgeNS)

@@ -3,6 +3,7 @@ package guarantee
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,8 @@ func (r *ObjectiveResult) judge(o *flags.Objective, silent []string, s *State, n
 	switch {
 	case !s.Heard:
 		r.Verdict, r.Why = VerdictUnknown, "No event of this feature has been heard yet."
+	case len(silent) > 0 && r.spentFor(o, silent, s):
+		r.Verdict, r.Why = VerdictBroken, r.counted(o)+"; the error budget is spent. "+silenceWords(silent, s, now)
 	case len(silent) > 0:
 		r.Verdict, r.Why = VerdictUnknown, silenceWords(silent, s, now)
 	case r.Eligible == 0:
@@ -54,6 +57,19 @@ func (r *ObjectiveResult) judge(o *flags.Objective, silent []string, s *State, n
 	default:
 		r.judgeRisk(o)
 	}
+}
+
+// spentFor reports whether the budget is spent even if every write that waits at a
+// silent replica had arrived in time: silence cannot make a broken promise unknown.
+func (r *ObjectiveResult) spentFor(o *flags.Objective, silent []string, s *State) bool {
+	bad := r.Eligible - r.Good
+	for _, rep := range s.Replicas {
+		if slices.Contains(silent, rep.Name) {
+			bad -= rep.Backlog
+		}
+	}
+	left, ok := budgetLeft(Count{max(0, bad), r.Eligible}, allowed(o))
+	return ok && left < 0
 }
 
 func (r *ObjectiveResult) judgeRisk(o *flags.Objective) {
