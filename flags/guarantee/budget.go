@@ -69,9 +69,10 @@ func budgetLeft(c Count, allowed float64) (left float64, ok bool) {
 }
 
 // exhaustion is how long the budget lasts at a burn rate: left × window ÷ rate. ok
-// is false when it lasts for ever or is gone.
+// is false when it is gone, or lasts for ever, as at any rate up to 1: then no more
+// goes wrong than the window forgets.
 func exhaustion(left, rate float64, window time.Duration) (d time.Duration, ok bool) {
-	if left <= 0 || rate <= 0 {
+	if left <= 0 || rate <= 1 {
 		return 0, false
 	}
 	s := left * window.Seconds() / rate

@@ -236,7 +236,9 @@ func (e *Evaluator) count(ctx context.Context, g *flags.Guarantee, o *flags.Obje
 	if err != nil {
 		return c, fmt.Errorf("count over %s: %w", flags.FormatDuration(window), err)
 	}
-	e.counts[k] = timedCount{c, now, now}
+	if c.Eligible > 0 { // nothing is soon something: a feature has just begun
+		e.counts[k] = timedCount{c, now, now}
+	}
 	return c, nil
 }
 
