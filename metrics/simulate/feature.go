@@ -157,8 +157,6 @@ func (s stamp) dominates(o stamp) bool {
 	return true
 }
 
-func (s stamp) concurrent(o stamp) bool { return !s.dominates(o) && !o.dominates(s) }
-
 func (s stamp) laterHLC(o stamp) bool {
 	if s.wall != o.wall {
 		return s.wall > o.wall

@@ -144,15 +144,16 @@ func sleepUntil(ctx context.Context, t time.Time) bool {
 // send sends the body until it is taken. A request that the end of the time cuts
 // off does not count.
 func (w *worker) send(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for {
 		sent := time.Now()
 		status, answer, err := w.post(ctx)
 		if ctx.Err() != nil {
-			break
+			return nil //nolint:nilerr // the time is up; that is no failure
+		}
+		if err != nil {
+			return err
 		}
 		switch {
-		case err != nil:
-			return err
 		case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 			w.refused++
 			sleepUntil(ctx, time.Now().Add(50*time.Millisecond))
@@ -169,7 +170,6 @@ func (w *worker) send(ctx context.Context) error {
 		w.lastID = w.body.lastID
 		return nil
 	}
-	return nil
 }
 
 func (w *worker) post(ctx context.Context) (status int, answer []byte, err error) {
