@@ -164,11 +164,11 @@ const early = 2 * time.Millisecond
 // than the run, it waits for it.
 func (t *traffic) play(ctx context.Context, run *simulate.Simulation) {
 	for at, ev := range run.All() {
-		if wait := at.Sub(t.e.now()); wait > early && !sleep(ctx, wait) {
+		if wait := at.Sub(t.e.now()); wait > early && !pause(ctx, wait) {
 			return
 		}
 		for errors.Is(t.client.Send(ev), client.ErrFull) {
-			if !sleep(ctx, 20*time.Millisecond) {
+			if !pause(ctx, 20*time.Millisecond) {
 				return
 			}
 		}
@@ -213,8 +213,8 @@ func (t *traffic) finish() error {
 	return err
 }
 
-// sleep waits; it returns false when the context ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
+// pause waits; it returns false when the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
