@@ -21,6 +21,13 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
 	Apply    applyCmd    `cmd:"" help:"Make documents current: plan, compare, and store all of them or none."`
 	Export   exportCmd   `cmd:"" help:"Print the current documents."`
+	Import   importCmd   `cmd:"" help:"Take telemetry from a file."`
+	Rebuild  rebuildCmd  `cmd:"" help:"Make the rollups of a stopped store anew from its raw events."`
+	Backup   backupCmd   `cmd:"" help:"Copy a stopped store into another folder."`
+	Restore  restoreCmd  `cmd:"" help:"Copy a backup into an empty data folder, and check it."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the schema of a stopped store up to date; serve does so too."`
+	Doctor   doctorCmd   `cmd:"" help:"Check that a stopped store is whole."`
+	Signin   signinCmd   `cmd:"" help:"Print a link that signs a browser in, once, within 15 minutes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 	Help     helpCmd     `cmd:"" help:"Show help of a verb."`
 }

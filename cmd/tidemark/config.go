@@ -28,8 +28,10 @@ func (f configFlag) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.P
 	if err := yaml.Unmarshal(raw, &tree); err != nil {
 		return fmt.Errorf("config %s: not a YAML mapping: %w", path, err)
 	}
+	known := map[string]bool{}
+	collectFlags(known, k.Model.Node)
 	values := map[string]any{}
-	flatten(values, "", tree)
+	flatten(values, "", tree, known)
 	r := fileResolver{path: path, values: values}
 	if err := r.Validate(k.Model); err != nil {
 		return err
@@ -38,12 +40,13 @@ func (f configFlag) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.P
 	return nil
 }
 
-// flatten turns {log: {level: x}} into {"log-level": x}.
-func flatten(out map[string]any, prefix string, tree map[string]any) {
+// flatten turns {log: {level: x}} into {"log-level": x}; what is a flag itself, such
+// as a mapping, stays whole.
+func flatten(out map[string]any, prefix string, tree map[string]any, known map[string]bool) {
 	for k, v := range tree {
 		name := prefix + strings.ReplaceAll(k, "_", "-")
-		if sub, ok := v.(map[string]any); ok && name != "topics" {
-			flatten(out, name+"-", sub)
+		if sub, ok := v.(map[string]any); ok && !known[name] {
+			flatten(out, name+"-", sub, known)
 			continue
 		}
 		out[name] = v

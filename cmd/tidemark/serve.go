@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"tidemark/cmd/internal/app"
+	"tidemark/flags/alert"
+	"tidemark/metrics/ingest"
 	"tidemark/web"
 )
 
@@ -24,10 +26,13 @@ type serveCmd struct {
 	PublicURL     string        `help:"How browsers reach the server, for sign-in links; https here makes cookies HTTPS-only. Default: http://LISTEN." name:"public-url" env:"TIDEMARK_PUBLIC_URL" placeholder:"URL"`
 	TrustedProxy  []string      `help:"Networks whose X-Forwarded-For is believed, as CIDR; none by default." env:"TIDEMARK_TRUSTED_PROXY" placeholder:"CIDR"`
 	LogRequests   bool          `help:"Log every request, not only those that fail or take over 1 s." env:"TIDEMARK_LOG_REQUESTS"`
+	WebhookAllow  []string      `help:"Networks that are not public and may get webhooks all the same, as CIDR; none by default." env:"TIDEMARK_WEBHOOK_ALLOW" placeholder:"CIDR"`
 	StopWait      time.Duration `help:"How long to wait for running requests when stopping, a duration." default:"20s" env:"TIDEMARK_STOP_WAIT"`
 
-	limitFlags   `embed:""`
-	runtimeFlags `embed:""`
+	decodeFlags    `embed:""`
+	retentionFlags `embed:""`
+	limitFlags     `embed:""`
+	runtimeFlags   `embed:""`
 }
 
 // limitFlags bound what clients may take.
@@ -37,6 +42,32 @@ type limitFlags struct {
 	InFlight    int           `help:"Requests being answered at once." default:"1024" env:"TIDEMARK_IN_FLIGHT"`
 	Streams     int           `help:"Live streams and waiting requests at once." default:"1000" env:"TIDEMARK_STREAMS"`
 	ReadBody    time.Duration `help:"Time to receive a body, a duration." default:"30s" env:"TIDEMARK_READ_BODY"`
+	BodyMemory  int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
+	Queue       int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
+	RecentIDs   int           `help:"Event ids that are remembered to drop duplicates at once, 24 bytes each." name:"recent-ids" default:"500000" env:"TIDEMARK_RECENT_IDS"`
+	Resident    int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"200000" env:"TIDEMARK_RESIDENT"`
+	MaxFeatures int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
+	MaxReplicas int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
+}
+
+// retentionFlags say how long telemetry is kept.
+type retentionFlags struct {
+	RetainRaw string `help:"How long events are kept, such as 36h or 7d; at least 1h." default:"7d" env:"TIDEMARK_RETAIN_RAW"`
+	Retain10s string `help:"How long windows of 10 s are kept." name:"retain-10s" default:"2d" env:"TIDEMARK_RETAIN_10S"`
+	Retain1m  string `help:"How long windows of 1 min are kept." name:"retain-1m" default:"30d" env:"TIDEMARK_RETAIN_1M"`
+	Retain1h  string `help:"How long windows of 1 h, conflicts and violations are kept." name:"retain-1h" default:"396d" env:"TIDEMARK_RETAIN_1H"`
+}
+
+func (f retentionFlags) retention() (r app.Retention, err error) {
+	for _, p := range []struct {
+		name, text string
+		into       *time.Duration
+	}{{"retain-raw", f.RetainRaw, &r.Raw}, {"retain-10s", f.Retain10s, &r.Fine}, {"retain-1m", f.Retain1m, &r.Minute}, {"retain-1h", f.Retain1h, &r.Hour}} {
+		if *p.into, err = days(p.text); err != nil {
+			return r, usagef("%s: %w", p.name, err)
+		}
+	}
+	return r, nil
 }
 
 // runtimeFlags set the Go runtime's trade of memory for time.
@@ -65,7 +96,7 @@ func (f runtimeFlags) apply() error {
 }
 
 // options checks the settings that a type alone does not.
-func (c *serveCmd) options(e *env) (app.Options, error) {
+func (c *serveCmd) settings(e *env) (app.Options, error) {
 	var proxies []netip.Prefix
 	for _, p := range c.TrustedProxy {
 		prefix, err := netip.ParsePrefix(p)
@@ -77,19 +108,39 @@ func (c *serveCmd) options(e *env) (app.Options, error) {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/")) {
 		return app.Options{}, usagef("public-url: %q: want http://HOST or https://HOST without a path", c.PublicURL)
 	}
+	if c.BodyMemory <= 0 || c.Queue <= 0 || c.RecentIDs <= 0 || c.Resident <= 0 || c.MaxFeatures <= 0 || c.MaxReplicas <= 0 {
+		return app.Options{}, usagef("body-memory, queue, recent-ids, resident, max-features and max-replicas must be greater than 0")
+	}
+	mapping, err := c.decodeFlags.options()
+	if err != nil {
+		return app.Options{}, err
+	}
+	retention, err := c.retention()
+	if err != nil {
+		return app.Options{}, err
+	}
+	allow, err := alert.ParsePrefixes(c.WebhookAllow)
+	if err != nil {
+		return app.Options{}, usagef("webhook-allow: %w", err)
+	}
 	if c.KeyRate <= 0 || c.AddressRate <= 0 || c.InFlight <= 0 || c.Streams <= 0 || c.ReadBody <= 0 || c.StopWait <= 0 {
 		return app.Options{}, usagef("key-rate, address-rate, in-flight, streams, read-body and stop-wait must be greater than 0")
 	}
 	return app.Options{
 		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, PublicURL: c.PublicURL, Proxies: proxies,
 		LogRequests: c.LogRequests, Log: e.log, Now: e.now, Version: version(),
+		Decode: mapping, Retention: retention, Resident: c.Resident, BodyMemory: c.BodyMemory << 20, WebhookAllow: allow,
+		Ingest: ingest.Options{
+			QueueEvents: c.Queue, RecentIDs: c.RecentIDs,
+			Cardinality: ingest.Cardinality{Features: c.MaxFeatures, ReplicasPerFeature: c.MaxReplicas},
+		},
 		Limits: web.Limits{KeyRate: c.KeyRate, AddressRate: c.AddressRate, InFlight: c.InFlight, Streams: c.Streams, ReadBody: c.ReadBody},
 	}, nil
 }
 
 // Run implements the verb: it serves until it is told to stop.
 func (c *serveCmd) Run(e *env) error {
-	o, err := c.options(e)
+	o, err := c.settings(e)
 	if err != nil {
 		return err
 	}

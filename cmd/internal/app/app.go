@@ -138,21 +138,24 @@ func New(o Options) (*App, error) {
 
 // Start opens the stores, listens and serves. When it fails, all that was begun is
 // undone. The context is for starting only; Stop ends what was started.
-func (a *App) Start(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.cleanUp(context.WithoutCancel(ctx)))
-		}
-	}()
+func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.judgePromises, a.buildServer, a.listen} {
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.judgePromises, a.buildServer, a.listen)
+	if err == nil {
+		a.ready.Store(true)
+	}
+	return err
+}
+
+// begin takes steps up; when one fails, those before it are taken back.
+func (a *App) begin(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return err
+			return errors.Join(err, a.cleanUp(context.WithoutCancel(ctx)))
 		}
 	}
-	a.ready.Store(true)
 	return nil
 }
 

@@ -24,6 +24,9 @@ func (a *App) openPromises(context.Context) error {
 
 // promisesChanged tells the fold and the judge that documents changed.
 func (a *App) promisesChanged(ctx context.Context) error {
+	if a.judge == nil {
+		return nil // A verb on a stopped store: the next start reads it.
+	}
 	configs, err := a.catalogue.FeatureConfigs(ctx)
 	if err != nil {
 		return err

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"tidemark/cmd/internal/app"
+)
+
+// stopped returns the app of a stopped store, for verbs that work on its folder.
+func (f *dataFlag) stopped(e *env) (*app.App, error) {
+	o, err := f.options(e)
+	if err != nil {
+		return nil, err
+	}
+	a, err := app.New(o)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return a, nil
+}
+
+// options are those of a folder that must exist, so that a mistyped path does not
+// become a new, empty store.
+func (f *dataFlag) options(e *env) (app.Options, error) {
+	if f.Data == "" {
+		return app.Options{}, usagef("data: a folder is required (--data or TIDEMARK_DATA)")
+	}
+	if _, err := os.Stat(f.Data); err != nil {
+		return app.Options{}, usagef("data: %w", err)
+	}
+	return app.Options{Data: f.Data, Log: e.log, Now: e.now}, nil
+}
+
+// meter shows the progress of long work on standard error: a bar on a terminal,
+// nothing elsewhere.
+type meter struct {
+	bars *mpb.Progress
+	bar  *mpb.Bar
+}
+
+func newMeter(stderr io.Writer, what string, total int64) *meter {
+	if !isTerminal(stderr) {
+		return &meter{}
+	}
+	bars := mpb.New(mpb.WithOutput(stderr), mpb.WithRefreshRate(150*time.Millisecond))
+	bar := bars.AddBar(total,
+		mpb.PrependDecorators(decor.Name(what+" "), decor.Percentage()),
+		mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))
+	return &meter{bars, bar}
+}
+
+// set moves the bar.
+func (m *meter) set(done, total int64) {
+	if m.bar == nil {
+		return
+	}
+	m.bar.SetTotal(total, false)
+	m.bar.SetCurrent(done)
+}
+
+// end takes the bar off, whatever became of the work.
+func (m *meter) end() {
+	if m.bar == nil {
+		return
+	}
+	m.bar.Abort(false)
+	m.bars.Wait()
+}
+
+// rebuildCmd is "tidemark rebuild".
+type rebuildCmd struct {
+	dataFlag
+}
+
+// Run implements the verb.
+func (c *rebuildCmd) Run(e *env) error {
+	a, err := c.stopped(e)
+	if err != nil {
+		return err
+	}
+	m := newMeter(e.stderr, "Rebuilding", 1)
+	var events uint64
+	err = a.Rebuild(e.ctx, func(done, total uint64) {
+		events = done
+		m.set(int64(done), int64(total))
+	})
+	m.end()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "Rebuilt the rollups from %d events.\n", events)
+	return nil
+}
+
+// backupCmd is "tidemark backup".
+type backupCmd struct {
+	dataFlag
+
+	Dir string `arg:"" help:"Folder for the copy; empty or missing." type:"path"`
+}
+
+// Run implements the verb.
+func (c *backupCmd) Run(e *env) error {
+	a, err := c.stopped(e)
+	if err != nil {
+		return err
+	}
+	if err := a.Backup(e.ctx, c.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "Backed up %s into %s.\n", c.Data, c.Dir)
+	return nil
+}
+
+// restoreCmd is "tidemark restore".
+type restoreCmd struct {
+	dataFlag
+
+	Dir string `arg:"" help:"Folder of the backup." type:"existingdir"`
+}
+
+// Run implements the verb.
+func (c *restoreCmd) Run(e *env) error {
+	if c.Data == "" {
+		return usagef("data: a folder is required (--data or TIDEMARK_DATA)")
+	}
+	if err := app.Restore(e.ctx, c.Dir, app.Options{Data: c.Data, Log: e.log, Now: e.now}); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "Restored %s into %s.\n", c.Dir, c.Data)
+	return nil
+}
+
+// migrateCmd is "tidemark migrate".
+type migrateCmd struct {
+	dataFlag
+}
+
+// Run implements the verb: opening a store brings its schema up to date.
+func (c *migrateCmd) Run(e *env) error {
+	a, err := c.stopped(e)
+	if err != nil {
+		return err
+	}
+	if err := a.Open(e.ctx); err != nil {
+		return err
+	}
+	if err := a.Stop(e.ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "The schema of %s is up to date.\n", c.Data)
+	return nil
+}
+
+// doctorCmd is "tidemark doctor".
+type doctorCmd struct {
+	dataFlag
+
+	JSON bool `help:"Print a JSON object." name:"json"`
+}
+
+// Run implements the verb.
+func (c *doctorCmd) Run(e *env) error {
+	o, err := c.options(e)
+	if err != nil {
+		return err
+	}
+	x, err := app.Examine(e.ctx, o)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = json.NewEncoder(e.stdout).Encode(x)
+	} else {
+		err = printExamination(e.stdout, x)
+	}
+	if err == nil && !x.OK() {
+		err = fmt.Errorf("%s", x.Trouble())
+	}
+	return err
+}
+
+func printExamination(w io.Writer, x *app.Examination) error {
+	for _, c := range x.Checks {
+		mark := "ok  "
+		if !c.OK {
+			mark = "FAIL"
+		}
+		if _, err := fmt.Fprintf(w, "%s  %s: %s\n", mark, c.Name, c.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
