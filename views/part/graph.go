@@ -74,6 +74,7 @@ func (p placed) corner() string {
 }
 
 func (g Graph) layout() *layout {
+	g = g.connected()
 	l := &layout{Graph: g}
 	layers := arrange(g)
 	tallest := 0
@@ -94,6 +95,40 @@ func (g Graph) layout() *layout {
 	}
 	l.route(at)
 	return l
+}
+
+// connected leaves out the nodes that no edge touches: they would only push the
+// others apart.
+func (g Graph) connected() Graph {
+	touched := map[string]bool{}
+	for _, e := range g.Edges {
+		if e.From != e.To {
+			touched[e.From], touched[e.To] = true, true
+		}
+	}
+	nodes := make([]Node, 0, len(g.Nodes))
+	for _, n := range g.Nodes {
+		if touched[n.ID] {
+			nodes = append(nodes, n)
+		}
+	}
+	g.Nodes = nodes
+	return g
+}
+
+// Apart lists the nodes that are not drawn because no edge touches them.
+func (g Graph) Apart() []string {
+	drawn := map[string]bool{}
+	for _, n := range g.connected().Nodes {
+		drawn[n.ID] = true
+	}
+	var out []string
+	for _, n := range g.Nodes {
+		if !drawn[n.ID] {
+			out = append(out, n.Name)
+		}
+	}
+	return out
 }
 
 // arrange puts each node one layer after the latest of those before it (cycles are

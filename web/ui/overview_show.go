@@ -137,7 +137,12 @@ func promisesAnswer(s *guarantee.Snapshot) string {
 // verdictRank orders features by their promise first: broken, at risk, unknown or
 // stopped, then the rest as the report orders them.
 func verdictRank(r *report.FeatureRow, s *guarantee.Snapshot) int {
-	switch rowStatus(r, s).Tone {
+	return toneRank(rowStatus(r, s).Tone)
+}
+
+// toneRank is 0 for the worst.
+func toneRank(tone string) int {
+	switch tone {
 	case part.Bad:
 		return 0
 	case part.Warn:
@@ -186,28 +191,33 @@ func (u *UI) overviewRow(r *report.FeatureRow, s *guarantee.Snapshot, a *asked) 
 	return out
 }
 
-// mainObjective is the objective that a row shows: of time to visibility, else the
-// first that counts.
+// mainObjective is the objective that a row shows: the one in the most trouble, so
+// that the numbers explain the word beside them; among equals the one of time to
+// visibility, then the one with the least budget.
 func mainObjective(r *guarantee.Result) *guarantee.ObjectiveResult {
-	var first *guarantee.ObjectiveResult
+	var worst *guarantee.ObjectiveResult
 	for i := range r.Objectives {
-		o := &r.Objectives[i]
-		if o.Goal == 0 {
-			continue
-		}
-		if o.SLI == flags.SLITimeToVisibility {
-			return o
-		}
-		if first == nil {
-			first = o
+		if o := &r.Objectives[i]; o.Goal > 0 && (worst == nil || inMoreTrouble(o, worst)) {
+			worst = o
 		}
 	}
-	return first
+	return worst
+}
+
+func inMoreTrouble(a, b *guarantee.ObjectiveResult) bool {
+	if x, y := toneRank(verdictStatus(a.Verdict).Tone), toneRank(verdictStatus(b.Verdict).Tone); x != y {
+		return x < y
+	}
+	if x, y := a.SLI == flags.SLITimeToVisibility, b.SLI == flags.SLITimeToVisibility; x != y {
+		return x
+	}
+	return a.BudgetLeft != nil && b.BudgetLeft != nil && *a.BudgetLeft < *b.BudgetLeft
 }
 
 func kept(o *guarantee.ObjectiveResult) part.Value {
 	v := part.Percent(o.Good, o.Eligible, "writes")
 	v.Under = "of " + format.Target(o.Goal)
+	v.Hint = o.Words + ": " + v.Hint
 	return v
 }
 
@@ -276,18 +286,30 @@ func keptSpan(s *guarantee.Snapshot) string {
 }
 
 func (u *UI) overviewNotices(ctx context.Context, s *guarantee.Snapshot) ([]part.Notice, error) {
-	var out []part.Notice
 	firing, err := u.o.Alerts.Firing(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var pages []flags.Alert
+	var features []string
 	for _, a := range firing {
-		if a.Severity == flags.SeverityPage {
-			out = append(out, part.Notice{Tone: part.Bad, Text: "Page:", More: a.Summary, Link: part.Link{Text: "See alerts.", URL: "/alerts"}})
+		if a.Severity != flags.SeverityPage {
+			continue
+		}
+		pages = append(pages, a)
+		if !slices.Contains(features, a.Feature) {
+			features = append(features, a.Feature)
 		}
 	}
-	if len(out) > 3 {
-		out = []part.Notice{{Tone: part.Bad, Text: format.Plural(int64(len(out)), "page is", "pages are") + " firing.", Link: part.Link{Text: "See alerts.", URL: "/alerts"}}}
+	var out []part.Notice
+	see := part.Link{Text: "See alerts.", URL: "/alerts?state=firing"}
+	switch len(pages) {
+	case 0:
+	case 1:
+		out = append(out, part.Notice{Tone: part.Bad, Text: "Page:", More: pages[0].Summary, Link: see})
+	default:
+		slices.Sort(features)
+		out = append(out, part.Notice{Tone: part.Bad, Text: format.Count(int64(len(pages))) + " pages are firing", More: "for " + format.List(features) + ".", Link: see})
 	}
 	return append(out, staleNotice(s, u.o.Now())...), nil
 }
