@@ -231,6 +231,7 @@ func (e *Engine) Fold(ctx context.Context, first metrics.Position, batches ...[]
 
 func (e *Engine) fold(ctx context.Context, ev *metrics.Event) error {
 	f := e.feature(ev.Feature)
+	f.latest = max(f.latest, ev.Corrected())
 	if !e.silent {
 		e.hear(ev)
 	}

@@ -22,7 +22,8 @@ type feature struct {
 	// evictedMax is the latest time of anything that was put down. An event at a
 	// later time cannot change the outcome of a converged write that was put down.
 	evictedMax int64
-	stateBased bool // some config has a state-based replica
+	latest     int64 // time of anything folded; after a restart it is all put down
+	stateBased bool  // some config has a state-based replica
 	hasReads   bool
 }
 
@@ -44,7 +45,7 @@ type threshold struct {
 func newFeature(name string, names *names) *feature {
 	return &feature{
 		name: name, names: names, replicas: map[string]uint16{}, dims: map[dimKey]*dims{},
-		evictedMax: minTime,
+		evictedMax: minTime, latest: minTime,
 	}
 }
 

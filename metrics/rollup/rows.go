@@ -146,7 +146,8 @@ func (e *Engine) cutRows(cp *metrics.Checkpoint) {
 
 // foldState is what the fold keeps beside cells and rows.
 type foldState struct {
-	// PutDown is, by feature, the latest time of anything that was put down.
+	// PutDown is, by feature, the latest time of anything folded: a restart puts it
+	// all down, but for what it replays.
 	PutDown map[string]int64 `json:"put_down"`
 	// Reads lists the features that have reads.
 	Reads []string `json:"reads"`
@@ -157,8 +158,8 @@ const stateBlob = "fold"
 func (e *Engine) cutState(cp *metrics.Checkpoint) {
 	st := foldState{PutDown: map[string]int64{}}
 	for name, f := range e.features {
-		if f.evictedMax != minTime {
-			st.PutDown[name] = f.evictedMax
+		if f.latest != minTime {
+			st.PutDown[name] = f.latest
 		}
 		if f.hasReads {
 			st.Reads = append(st.Reads, name)
@@ -213,7 +214,8 @@ func (e *Engine) applyState(b []byte) error {
 		return fmt.Errorf("load fold state: %w: %w", metrics.ErrDamaged, err)
 	}
 	for name, t := range st.PutDown {
-		e.feature(name).evictedMax = t
+		f := e.feature(name)
+		f.evictedMax, f.latest = t, t
 	}
 	for _, name := range st.Reads {
 		e.feature(name).hasReads = true
