@@ -154,7 +154,7 @@ func (b *body) renew(start, step int64) {
 		at := start + int64(p.write)*step
 		switch p.what {
 		case eventID:
-			putUUID(b.bytes[p.at:], id[0], b.r.Uint64()&^(3<<62)|1<<63)
+			putUUID(b.bytes[p.at:], id[0]&^0xfff|b.r.Uint64()&0xfff, b.r.Uint64()&^(3<<62)|1<<63)
 		case writeID:
 			putUUID(b.bytes[p.at:], id[0], id[1])
 		case instant:
