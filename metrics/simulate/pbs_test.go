@@ -10,7 +10,7 @@ import (
 	"tidemark/metrics/simulate"
 )
 
-const trials = 400_000
+const trials = 200_000
 
 func drawn(t *testing.T, q simulate.Quorum) []simulate.Trial {
 	t.Helper()
