@@ -60,12 +60,23 @@ func (t *Tab) Overflow() ([]string, error) {
 	return Eval[[]string](t, `(() => {
 		const width = document.documentElement.clientWidth;
 		if (document.documentElement.scrollWidth <= width) return [];
-		const inside = e => { for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) {
-			const o = getComputedStyle(p).overflowX; if (o !== "visible") return true; } return false; };
+		// What a scrolling box holds does not widen the page, unless it is placed
+		// absolutely and the box is not what it is placed by.
+		const inside = e => {
+			let placed = getComputedStyle(e).position;
+			for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) {
+				const s = getComputedStyle(p);
+				if (placed === "absolute" && s.position === "static") continue;
+				if (s.overflowX !== "visible") return true;
+				placed = s.position;
+			}
+			return false;
+		};
 		const out = [...document.body.querySelectorAll("*")]
 			.filter(e => e.getBoundingClientRect().right > width + 1 && !inside(e))
 			.slice(0, 5)
-			.map(e => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + "." + e.className + " ends at " +
+			.map(e => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + " " +
+				JSON.stringify(e.getAttribute("class") ?? "") + " " + JSON.stringify(e.textContent.trim().slice(0, 30)) + " ends at " +
 				Math.round(e.getBoundingClientRect().right) + " of " + width + " px");
 		return out.length ? out : ["the page is " + document.documentElement.scrollWidth + " px wide in " + width + " px"];
 	})()`)
@@ -78,7 +89,8 @@ func (t *Tab) SmallTargets() ([]string, error) {
 	return Eval[[]string](t, `(() => {
 		const boxes = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [role=button]")]
 			.map(e => ({e, r: e.getBoundingClientRect()}))
-			.filter(({e, r}) => r.width > 0 && r.height > 0 && getComputedStyle(e).visibility !== "hidden");
+			// Links in a drawing have an equivalent in the table beside it.
+			.filter(({e, r}) => !e.closest("svg") && r.width > 0 && r.height > 0 && getComputedStyle(e).visibility !== "hidden");
 		const inText = e => e.tagName === "A" && getComputedStyle(e).display === "inline" &&
 			(e.parentElement.textContent.trim().length > e.textContent.trim().length);
 		const centre = r => ({x: r.left + r.width / 2, y: r.top + r.height / 2});

@@ -21,7 +21,7 @@ func Crawl(t *Tab, base string) ([]Page, error) {
 		if _, err := t.Go(base + queue[0]); err != nil {
 			return nil, err
 		}
-		links, err := Eval[[]string](t, `[...document.querySelectorAll("a[href]")].map(a => a.href)`)
+		links, err := Eval[[]string](t, `[...document.querySelectorAll("a[href]:not([download])")].map(a => new URL(a.getAttribute("href"), location).href)`)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func pageOf(base, link string) (p Page, ok bool) {
 	if path == "" {
 		path = "/"
 	}
-	if strings.HasSuffix(u.Path, "/document") || strings.Contains(parts[len(parts)-1], ".") {
+	if strings.HasSuffix(u.Path, "/document") || strings.HasSuffix(u.Path, "/openslo") || strings.Contains(parts[len(parts)-1], ".") {
 		return p, false
 	}
 	return Page{Kind: "/" + strings.Join(parts, "/"), Path: path}, true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -104,8 +105,6 @@ type truth struct {
 	standbyMissed int           // written, not seen on the standby
 	cacheMissed   int           // written, not put in the cache
 	standbyAge    time.Duration // of the oldest of standbyMissed
-	standbyMax    time.Duration // the longest that an order took to the standby
-	cacheMax      time.Duration
 }
 
 func (s *shop) truth(now time.Time) truth {
@@ -120,14 +119,41 @@ func (s *shop) truth(now time.Time) truth {
 		if o.standby.IsZero() {
 			tr.standbyMissed++
 			tr.standbyAge = max(tr.standbyAge, now.Sub(o.written))
-		} else {
-			tr.standbyMax = max(tr.standbyMax, o.standby.Sub(o.written))
 		}
 		if o.cache.IsZero() {
 			tr.cacheMissed++
-		} else {
-			tr.cacheMax = max(tr.cacheMax, o.cache.Sub(o.written))
 		}
 	}
 	return tr
+}
+
+// lags are how long each order took to each replica, shortest first.
+type lags struct{ standby, cache []time.Duration }
+
+func (s *shop) lags() lags {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var l lags
+	for _, o := range s.orders {
+		if o.written.IsZero() {
+			continue
+		}
+		if !o.standby.IsZero() {
+			l.standby = append(l.standby, o.standby.Sub(o.written))
+		}
+		if !o.cache.IsZero() {
+			l.cache = append(l.cache, o.cache.Sub(o.written))
+		}
+	}
+	slices.Sort(l.standby)
+	slices.Sort(l.cache)
+	return l
+}
+
+// quantile is the value below which a share q of sorted values lies.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, max(0, int(q*float64(len(sorted)))))]
 }

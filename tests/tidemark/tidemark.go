@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-// Binary returns the path of the program, built from this tree. Each folder of
-// tests has its own, so that two of them may build at the same time.
+// Binary returns the path of the program: TIDEMARK_BIN, or one built from this
+// tree. Each folder of tests builds its own, so that two may do so at the same time.
 func Binary(tb testing.TB) string {
 	tb.Helper()
 	bin, err := build()
@@ -35,6 +35,9 @@ func Binary(tb testing.TB) string {
 
 // build runs once for a test program.
 var build = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv("TIDEMARK_BIN"); bin != "" {
+		return filepath.Abs(bin)
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
