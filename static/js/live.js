@@ -33,7 +33,8 @@ class Live {
       if (!this.paused) this.say("lost");
       if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 5000);
     });
-    this.source.addEventListener("changed", () => this.changed());
+    // "reload" is sent instead of what was missed while the connection was away.
+    for (const name of ["changed", "reload"]) this.source.addEventListener(name, () => this.changed());
   }
 
   // say changes the words only when they differ, so that a screen reader hears each once.

@@ -90,6 +90,15 @@ const marks = (data) => (u) => {
   }
 };
 
+// alone are the points without a neighbour: no line would show them.
+function alone(u, seriesIdx) {
+  const v = u.data[seriesIdx];
+  const known = (i) => i >= 0 && i < v.length && v[i] !== null && v[i] !== undefined;
+  const out = [];
+  for (let i = 0; i < v.length; i++) if (known(i) && !known(i - 1) && !known(i + 1)) out.push(i);
+  return out;
+}
+
 // latest shows the newest values in the legend while nobody points at the chart.
 const latest = (u) => {
   if (u.cursor.idx === null || u.cursor.left < 0) u.setLegend({ idx: u.data[0].length - 1 }, false);
@@ -113,7 +122,7 @@ function options(data, width) {
       { label: "Time", value: (_, v) => (v === null ? "—" : whole.format(v * 1000)) },
       ...data.lines.map((line, i) => ({
         label: line.name, stroke: tone(`--s${i % 8}`), dash: dashes[i % 8], width: 1.75,
-        spanGaps: false, points: { show: false }, value: (_, v) => show(v),
+        spanGaps: false, points: { show: true, size: 4, filter: alone }, value: (_, v) => show(v),
       })),
     ],
     hooks: { setSelect: [zoom], draw: [promise(data), marks(data)], setData: [latest], ready: [latest], setCursor: [latest] },

@@ -10,7 +10,6 @@ import (
 type Conflicts struct {
 	Head    part.Head
 	Filters Filters
-	Topic   string
 	Notices []part.Notice
 	List    Section
 }

@@ -6,7 +6,6 @@ import "tidemark/views/part"
 type Feature struct {
 	Head       part.Head
 	Bar        part.Bar
-	Topic      string
 	Notices    []part.Notice
 	Only       []part.Link // filters in force, each with the address without it
 	Facts      []part.Fact

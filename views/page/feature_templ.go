@@ -40,7 +40,7 @@ func ShowFeature(m Feature) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = part.Controls(m.Bar, m.Topic).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = part.Controls(m.Bar).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

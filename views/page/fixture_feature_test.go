@@ -32,7 +32,7 @@ func feature() page.Feature {
 			Link:   part.Link{Text: "Guarantee cart-causal 2.1.0", URL: "/guarantees/cart-causal"},
 			Status: part.Status{Tone: part.Warn, Text: "At risk"}, Facts: []string{"causal", "owner team-checkout"},
 		},
-		Bar: part.Bar{Range: ranges(), By: by}, Topic: "feature:cart",
+		Bar: part.Bar{Range: ranges(), By: by},
 		Facts: []part.Fact{
 			{Name: "Visible everywhere, p50", Value: part.Value{Text: "180 ms", Under: "p95 1.9 s, p99 2.9 s"}},
 			{Name: "Within 10 s", Value: part.Value{Text: "99.87%", Under: "18.1k of 18.2k"}},

@@ -54,7 +54,7 @@ func overview() page.Overview {
 			Sub:  "search-index stopped converging at 13:42 UTC, when replica search-eu fell silent.",
 			Link: part.Link{Text: "See where the time goes", URL: "/features/search-index"},
 		},
-		Bar: part.Bar{Range: ranges()}, Topic: "overview", KeptSpan: "28 d",
+		Bar: part.Bar{Range: ranges()}, KeptSpan: "28 d",
 		Notices: []part.Notice{{Tone: part.Bad, Text: "1 page is firing:", More: "search-index burns its budget 31× too fast.", Link: part.Link{Text: "See alerts", URL: "/alerts"}}},
 		Get:     downloads("/api/v1/features"),
 		Rows: []page.OverviewRow{

@@ -9,7 +9,6 @@ import (
 // Guarantees answers: what have we promised?
 type Guarantees struct {
 	Head    part.Head
-	Topic   string
 	Notices []part.Notice
 	List    Section
 	Reviews Section
@@ -19,7 +18,6 @@ type Guarantees struct {
 // Guarantee is one promise: what it says, how it is kept, how it came to be.
 type Guarantee struct {
 	Head       part.Head
-	Topic      string
 	Notices    []part.Notice
 	Objectives []ObjectiveCard
 	About      []Pair
@@ -81,7 +79,6 @@ type ReviewForm struct {
 // Alerts answers: what needs somebody now?
 type Alerts struct {
 	Head    part.Head
-	Topic   string
 	Filters Filters
 	Notices []part.Notice
 	List    Section

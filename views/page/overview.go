@@ -8,7 +8,6 @@ import "tidemark/views/part"
 type Overview struct {
 	Head     part.Head
 	Bar      part.Bar
-	Topic    string
 	Notices  []part.Notice
 	Rows     []OverviewRow
 	KeptSpan string // "28 d": what Kept is about

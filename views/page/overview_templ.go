@@ -56,7 +56,7 @@ func ShowOverview(m Overview) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = part.Controls(m.Bar, m.Topic).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = part.Controls(m.Bar).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

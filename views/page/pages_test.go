@@ -29,8 +29,8 @@ func emptyOverview() page.Overview {
 	return page.Overview{
 		Head: part.Head{Answer: "No event has arrived yet."},
 		Empty: &part.Empty{
-			Title: "Send the first event",
-			Text:  "A feature appears here as soon as a service reports on it.",
+			Title:   "Send the first event",
+			Text:    "A feature appears here as soon as a service reports on it.",
 			Command: part.Command{ID: "first", Text: "curl -sS http://127.0.0.1:7180/v1/events \\\n  -H \"Authorization: Bearer $TIDEMARK_KEY\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{\"kind\":\"initiated\",\"feature\":\"profile-edit\",\"write_id\":\"w-1\"}'"},
 		},
 	}

@@ -6,7 +6,6 @@ import "tidemark/views/part"
 type Topology struct {
 	Head    part.Head
 	Bar     part.Bar
-	Topic   string
 	Notices []part.Notice
 	Graph   part.Graph
 	Edges   Section
@@ -16,7 +15,6 @@ type Topology struct {
 // Pipeline answers: is the telemetry itself sound?
 type Pipeline struct {
 	Head     part.Head
-	Topic    string
 	Notices  []part.Notice
 	Facts    []part.Fact
 	Get      part.Downloads
@@ -59,6 +57,8 @@ type RouteGroup struct {
 // Route is one operation of the API.
 type Route struct {
 	Method, Path, Text, Needs string
+	More                      string     // a paragraph; may be empty
+	Parameters                part.Table // may have no row
 }
 
 func problemTone(status int) string {

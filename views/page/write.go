@@ -9,7 +9,6 @@ import (
 // Write answers: what happened to this change?
 type Write struct {
 	Head      part.Head
-	Topic     string
 	Notices   []part.Notice
 	Facts     []part.Fact
 	Timeline  []WriteStep

@@ -88,13 +88,64 @@ func (g Graph) layout() *layout {
 		used := float64(len(layer))*nodeH + float64(len(layer)-1)*nodeGap
 		top := (l.height - used) / 2
 		for j, n := range layer {
-			p := placed{Node: n, layer: i, x: graphPad + float64(i)*(nodeW+layerGap), y: top + float64(j)*(nodeH+nodeGap)}
-			at[n.ID] = p
-			l.nodes = append(l.nodes, p)
+			at[n.ID] = placed{Node: n, layer: i, x: graphPad + float64(i)*(nodeW+layerGap), y: top + float64(j)*(nodeH+nodeGap)}
+		}
+	}
+	l.straighten(layers, at)
+	for _, layer := range layers {
+		for _, n := range layer {
+			l.nodes = append(l.nodes, at[n.ID])
 		}
 	}
 	l.route(at)
 	return l
+}
+
+// straighten moves the nodes of layers that have room to the height of those that
+// they lead to or come from.
+func (l *layout) straighten(layers [][]Node, at map[string]placed) {
+	tallest := 0
+	for _, layer := range layers {
+		tallest = max(tallest, len(layer))
+	}
+	for range 2 {
+		for _, layer := range layers {
+			if len(layer) == tallest {
+				continue
+			}
+			want := make([]end, len(layer))
+			for j, n := range layer {
+				want[j].y = l.beside(n.ID, at)
+			}
+			spread(want, nodeH+nodeGap, graphPad, l.height-graphPad-nodeH)
+			for j, n := range layer {
+				p := at[n.ID]
+				p.y = want[j].y
+				at[n.ID] = p
+			}
+		}
+	}
+}
+
+// beside is the mean height of a node's neighbours.
+func (l *layout) beside(id string, at map[string]placed) float64 {
+	sum, n := 0.0, 0.0
+	for _, e := range l.Edges {
+		other := ""
+		switch id {
+		case e.From:
+			other = e.To
+		case e.To:
+			other = e.From
+		}
+		if p, ok := at[other]; ok && other != id {
+			sum, n = sum+p.y, n+1
+		}
+	}
+	if n == 0 {
+		return at[id].y
+	}
+	return sum / n
 }
 
 // connected leaves out the nodes that no edge touches: they would only push the

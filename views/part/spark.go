@@ -80,9 +80,16 @@ func (s Spark) lastY() string { _, y := s.last(); return y }
 type pen struct {
 	buf  []byte
 	down bool
+	run  int // points of the stretch
 }
 
-func (p *pen) lift() { p.down = false }
+// lift ends a stretch. A stretch of one point is drawn as a dot.
+func (p *pen) lift() {
+	if p.down && p.run == 1 {
+		p.buf = append(p.buf, "h0"...)
+	}
+	p.down = false
+}
 
 func (p *pen) to(x, y float64) {
 	if math.IsNaN(x) || math.IsNaN(y) {
@@ -90,8 +97,9 @@ func (p *pen) to(x, y float64) {
 		return
 	}
 	op := byte('L')
+	p.run++
 	if !p.down {
-		op = 'M'
+		op, p.run = 'M', 1
 	}
 	p.down = true
 	p.buf = append(p.buf, op)
@@ -100,7 +108,10 @@ func (p *pen) to(x, y float64) {
 	p.buf = appendFixed(p.buf, y)
 }
 
-func (p *pen) String() string { return string(p.buf) }
+func (p *pen) String() string {
+	p.lift()
+	return string(p.buf)
+}
 
 func appendFixed(b []byte, v float64) []byte {
 	return strconv.AppendFloat(b, math.Round(v*10)/10, 'f', -1, 64)

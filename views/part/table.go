@@ -36,6 +36,11 @@ type Table struct {
 	Steps   bool // j and k step through it
 }
 
+// lineLength is the length above which a text may break into lines.
+const lineLength = 44
+
+func (c Cell) long() bool { return len(c.Text) > lineLength || len(c.Under) > lineLength }
+
 // Text is a cell with a known text; "" is shown as unknown.
 func Text(s string) Cell { return Cell{Value: Value{Text: s}} }
 

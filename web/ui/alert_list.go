@@ -35,13 +35,13 @@ func (u *UI) alerts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := page.Alerts{Head: alertsHead(firing), Topic: live.TopicOverview, Filters: alertFilters(a), List: alertRows(a, list, next)}
+	m := page.Alerts{Head: alertsHead(firing), Filters: alertFilters(a), List: alertRows(a, list, next)}
 	hooks, err := u.o.Webhooks.Webhooks(ctx)
 	if err != nil {
 		return err
 	}
 	m.Hooks = webhookRows(hooks)
-	return u.show(c, view{title: "Alerts", current: "/alerts", topic: m.Topic, body: page.ShowAlerts(m)})
+	return u.show(c, view{title: "Alerts", current: "/alerts", topic: live.TopicOverview, body: page.ShowAlerts(m)})
 }
 
 func checkAlertQuery(q *flags.AlertQuery) error {

@@ -39,8 +39,8 @@ func (u *UI) conflicts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := page.Conflicts{Head: conflictsHead(list, open, u.o.Now()), Filters: u.conflictFilters(a), Topic: live.TopicOverview, List: u.conflictRows(a, list, next)}
-	return u.show(c, view{title: "Conflicts", current: "/conflicts", topic: m.Topic, body: page.ShowConflicts(m)})
+	m := page.Conflicts{Head: conflictsHead(list, open, u.o.Now()), Filters: u.conflictFilters(a), List: u.conflictRows(a, list, next)}
+	return u.show(c, view{title: "Conflicts", current: "/conflicts", topic: live.TopicOverview, body: page.ShowConflicts(m)})
 }
 
 func conflictsHead(list, open []metrics.Conflict, now time.Time) part.Head {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"tidemark/flags"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/report"
@@ -81,7 +82,27 @@ func (u *UI) feature(c echo.Context) error {
 		return err
 	}
 	m := u.featurePage(a, all)
-	return u.show(c, view{title: name, current: "/", topic: m.Topic, charts: true, body: page.ShowFeature(m)})
+	if m.Lag.Marks, err = u.promiseMarks(c.Request().Context(), a, u.o.Snapshot().Feature(name)); err != nil {
+		return err
+	}
+	return u.show(c, view{title: name, current: "/", topic: live.FeatureTopic(name), charts: true, body: page.ShowFeature(m)})
+}
+
+// promiseMarks are the moments at which the feature's promises changed, as marks.
+func (u *UI) promiseMarks(ctx context.Context, a *asked, results []guarantee.Result) ([]part.Mark, error) {
+	var out []part.Mark
+	for i := range results {
+		vs, err := u.o.Catalogue.Versions(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: results[i].Guarantee})
+		if err != nil {
+			return nil, err
+		}
+		for j := range vs {
+			if at := vs[j].At; at.After(a.query.From) && at.Before(a.query.To) {
+				out = append(out, part.Mark{At: at, Text: results[i].Guarantee + " " + vs[j].Version})
+			}
+		}
+	}
+	return out, nil
 }
 
 func (u *UI) featurePage(a *asked, all *answers) page.Feature {
@@ -90,7 +111,7 @@ func (u *UI) featurePage(a *asked, all *answers) page.Feature {
 	results := snap.Feature(name)
 	limit := u.threshold(name)
 	m := page.Feature{
-		Head: featureHead(all.head, results), Bar: a.bar(report.By()...), Topic: live.FeatureTopic(name),
+		Head: featureHead(all.head, results), Bar: a.bar(report.By()...),
 		Notices: append(silentNotice(all.backlog, u.o.Now()), staleNotice(snap, u.o.Now())...), Only: only(a),
 		Facts: featureFacts(all), Promises: promises(results),
 		LagTitle: lagTitle(a.query.By), LagAbout: lagAbout(a.query.By), Lag: lagSeries(a, all, limit),
@@ -115,8 +136,12 @@ func featureHead(f *report.FeatureReport, results []guarantee.Result) part.Head 
 	}
 	r := &results[0]
 	h.Status = verdictStatus(r.Verdict)
-	if h.Tone == part.Good {
+	if h.Tone == part.Good && r.Verdict != guarantee.VerdictKept {
+		// The telemetry looks well and the promise does not: the promise counts.
 		h.Tone = h.Status.Tone
+		if rest, ok := strings.CutPrefix(f.Answer, f.Feature+" is healthy: "); ok {
+			h.Answer = "The promise of " + f.Feature + " is " + string(r.Verdict) + ": " + rest
+		}
 	}
 	if r.Story != "" {
 		h.Sub = "“" + r.Story + "” "

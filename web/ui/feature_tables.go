@@ -61,7 +61,7 @@ func replicaStatus(r *report.ReplicaBacklog) part.Status {
 	case report.BacklogDraining:
 		return part.Status{Tone: part.Warn, Text: "Catching up"}
 	case report.BacklogDiverging:
-		return part.Status{Tone: part.Bad, Text: "Falling behind"}
+		return part.Status{Tone: part.Warn, Text: "Falling behind"}
 	}
 	return part.Status{Tone: part.Neutral, Text: "Silent"}
 }

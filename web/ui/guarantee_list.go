@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,10 +26,10 @@ func (u *UI) guarantees(c echo.Context) error {
 	}
 	snap := u.o.Snapshot()
 	m := page.Guarantees{
-		Head: guaranteesHead(snap, docs, due), Topic: live.TopicOverview, Notices: staleNotice(snap, u.o.Now()),
+		Head: guaranteesHead(snap, docs, due), Notices: staleNotice(snap, u.o.Now()),
 		List: guaranteeRows(snap, docs), Reviews: reviewsDue(due), Routes: routeRows(docs),
 	}
-	return u.show(c, view{title: "Guarantees", current: "/guarantees", topic: m.Topic, body: page.ShowGuarantees(m)})
+	return u.show(c, view{title: "Guarantees", current: "/guarantees", topic: live.TopicOverview, body: page.ShowGuarantees(m)})
 }
 
 func guaranteesHead(s *guarantee.Snapshot, docs []guarantee.Stored, due []guarantee.ReviewDue) part.Head {
@@ -83,6 +84,9 @@ func guaranteeRows(s *guarantee.Snapshot, docs []guarantee.Stored) page.Section 
 			{Value: part.Value{Under: g.Version}, At: docs[i].At},
 		}})
 	}
+	slices.SortStableFunc(out.Table.Rows, func(a, b part.Row) int {
+		return toneRank(a.Cells[1].Status.Tone) - toneRank(b.Cells[1].Status.Tone)
+	})
 	return out
 }
 

@@ -34,7 +34,7 @@ func (u *UI) guarantee(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := page.Guarantee{Topic: live.TopicOverview, Notices: staleNotice(u.o.Snapshot(), u.o.Now())}
+	m := page.Guarantee{Notices: staleNotice(u.o.Snapshot(), u.o.Now())}
 	cur := &versions[0]
 	u.guaranteeVerdict(&m, cur)
 	m.About, m.Versions = terms(cur), versionRows(id.Name, versions, from, to)
@@ -58,7 +58,7 @@ func (u *UI) guarantee(c echo.Context) error {
 			}
 		}
 	}
-	return u.show(c, view{title: id.Name, current: "/guarantees", topic: m.Topic, body: page.ShowGuarantee(m)})
+	return u.show(c, view{title: id.Name, current: "/guarantees", topic: live.TopicOverview, body: page.ShowGuarantee(m)})
 }
 
 // revisions reads which two revisions to compare: the last two by default.

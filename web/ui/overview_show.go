@@ -35,7 +35,7 @@ func (u *UI) overview(c echo.Context) error {
 	}
 	snap := u.o.Snapshot()
 	m := page.Overview{
-		Bar: a.bar(), Topic: live.TopicOverview, Get: a.downloads("/api/v1/features"),
+		Bar: a.bar(), Get: a.downloads("/api/v1/features"),
 		KeptSpan: keptSpan(snap),
 	}
 	m.Head = u.overviewHead(answer, snap)
@@ -51,7 +51,7 @@ func (u *UI) overview(c echo.Context) error {
 	if m.Pipeline, err = u.pipelineStrip(ctx); err != nil {
 		return err
 	}
-	return u.show(c, view{title: "Overview", current: "/", topic: m.Topic, body: page.ShowOverview(m)})
+	return u.show(c, view{title: "Overview", current: "/", topic: live.TopicOverview, body: page.ShowOverview(m)})
 }
 
 // firstEvent says how to begin.

@@ -64,7 +64,7 @@ func (u *UI) pipeline(c echo.Context) error {
 	}
 	pairs := clock.Table(u.o.Reader.ClockPairs())
 	m := page.Pipeline{
-		Head: pipelineHead(&p, src, pairs), Topic: live.TopicPipeline, Facts: u.pipelineFacts(&p), Get: part.Downloads{JSON: "/api/v1/pipeline"},
+		Head: pipelineHead(&p, src, pairs), Facts: u.pipelineFacts(&p), Get: part.Downloads{JSON: "/api/v1/pipeline"},
 		Rejected: rejectedRows(&p), Sources: u.sourceRows(src), Clocks: clockRows(pairs), Store: storeFacts(&p),
 	}
 	if p.Error != "" {
@@ -76,7 +76,7 @@ func (u *UI) pipeline(c echo.Context) error {
 	if p.Stats.Queued*10 > int64(p.Stats.QueueLimit)*8 {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "The queue is nearly full:", More: "soon events are refused with 429 until it drains."})
 	}
-	return u.show(c, view{title: "Pipeline", current: "/pipeline", topic: m.Topic, body: page.ShowPipeline(m)})
+	return u.show(c, view{title: "Pipeline", current: "/pipeline", topic: live.TopicPipeline, body: page.ShowPipeline(m)})
 }
 
 func rejectedCount(p *Pipeline) int64 {
@@ -150,7 +150,6 @@ func (u *UI) pipelineFacts(p *Pipeline) []part.Fact {
 		{Name: "Duplicates, counted once", Value: part.Percent(p.Stats.Duplicates, offered, "events")},
 		{Name: "Waiting to be stored", Value: queue},
 		{Name: "Time to store", Value: last},
-		{Name: "Time to durable, p99", Value: durable(p)},
 		{Name: "Waiting to be counted", Value: part.Value{Text: format.Count(int64(p.Stats.FoldBehind)), Under: "stored groups"}},
 		{Name: "Failed to store", Value: failures},
 	}
@@ -161,13 +160,6 @@ func perSecond(p *Pipeline) part.Value {
 		return part.Value{Under: format.Short(p.Stats.Accepted) + " since the start"}
 	}
 	return part.Value{Text: format.Rate(*p.PerSecond), Under: format.Short(p.Stats.Accepted) + " since the start"}
-}
-
-func durable(p *Pipeline) part.Value {
-	if p.DurableP99 == nil {
-		return part.Value{}
-	}
-	return part.Value{Text: format.Duration(int64(*p.DurableP99))}
 }
 
 func storeFacts(p *Pipeline) []part.Fact {

@@ -65,7 +65,19 @@ func (u *UI) Docs(c echo.Context) error {
 			n++
 		}
 		g := &m.Groups[n-1]
-		g.Routes = append(g.Routes, page.Route{Method: o.Method, Path: o.Path, Text: o.Text, Needs: o.Needs})
+		g.Routes = append(g.Routes, page.Route{Method: o.Method, Path: o.Path, Text: o.Text, Needs: o.Needs, More: o.More, Parameters: parameters(&o)})
 	}
 	return u.show(c, view{title: "API", body: page.ShowDocs(m)})
+}
+
+func parameters(o *Operation) part.Table {
+	t := part.Table{Caption: "Parameters of " + o.Method + " " + o.Path, Tight: true, Columns: []part.Column{{Head: "Parameter"}, {Head: "In"}, {Head: "Required"}, {Head: "What"}}}
+	for _, p := range o.Parameters {
+		required := "no"
+		if p.Required {
+			required = "yes"
+		}
+		t.Rows = append(t.Rows, part.Row{Cells: []part.Cell{mono(p.Name), part.Text(p.In), part.Text(required), part.Text(p.Text)}})
+	}
+	return t
 }

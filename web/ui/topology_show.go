@@ -23,7 +23,7 @@ func (u *UI) topology(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := page.Topology{Head: topologyHead(t), Bar: a.bar(), Topic: live.TopicOverview, Graph: u.graph(t), Edges: edgeRows(a, t), Nodes: nodeRows(a, t)}
+	m := page.Topology{Head: topologyHead(t), Bar: a.bar(), Graph: u.graph(t), Edges: edgeRows(a, t), Nodes: nodeRows(a, t)}
 	m.Bar.By = part.Choices{Label: "Feature", Items: []part.Choice{{Text: "all features", URL: a.with("feature", ""), Current: a.query.Feature == ""}}}
 	names := u.o.Reader.Features()
 	if len(names) > maxFeatureChoices {
@@ -32,7 +32,7 @@ func (u *UI) topology(c echo.Context) error {
 	for _, f := range names {
 		m.Bar.By.Items = append(m.Bar.By.Items, part.Choice{Text: f, URL: a.with("feature", f), Current: f == a.query.Feature})
 	}
-	return u.show(c, view{title: "Topology", current: "/topology", topic: m.Topic, body: page.ShowTopology(m)})
+	return u.show(c, view{title: "Topology", current: "/topology", topic: live.TopicOverview, body: page.ShowTopology(m)})
 }
 
 const maxFeatureChoices = 8

@@ -63,13 +63,19 @@ type Pipeline struct {
 	Unfolded uint64
 	// Error says why nothing is stored or counted any more; "" when all is well.
 	Error string
-	// DurableP99 is how long an event waited for its acknowledgement; nil when not known.
-	DurableP99 *time.Duration
 }
 
 // Operation is one route of the API, for its page.
 type Operation struct {
 	Group, Method, Path, Text, Needs string
+	More                             string // a paragraph; may be empty
+	Parameters                       []Parameter
+}
+
+// Parameter is one input of an Operation.
+type Parameter struct {
+	Name, In, Text string
+	Required       bool
 }
 
 // UI serves the pages.

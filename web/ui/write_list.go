@@ -148,6 +148,10 @@ func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
 		None: part.Empty{Title: "Nothing found", Text: "Choose a longer range or fewer filters."},
 	}
 	s.Table = part.Table{Caption: "Writes", Steps: true, Columns: []part.Column{{Head: "Write"}, {Head: "State"}, {Head: "Key"}, {Head: "Began"}, {Head: "Time to visibility", Num: true}, {Head: "Missing at"}, {Head: "Version"}}}
+	versions := slices.ContainsFunc(w.Writes, func(r report.WriteRow) bool { return r.Version != "" })
+	if !versions { // examples carry none
+		s.Table.Columns = s.Table.Columns[:len(s.Table.Columns)-1]
+	}
 	for _, r := range w.Writes {
 		began := r.Initiated
 		if began == nil {
@@ -167,7 +171,11 @@ func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
 		if len(r.Missing) > 0 {
 			missing = part.Text(format.List(r.Missing))
 		}
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{id, {Status: st}, mono(r.Key), part.When(at(began)), cell(took), missing, mono(r.Version)}})
+		row := part.Row{Cells: []part.Cell{id, {Status: st}, mono(r.Key), part.When(at(began)), cell(took), missing}}
+		if versions {
+			row.Cells = append(row.Cells, mono(r.Version))
+		}
+		s.Table.Rows = append(s.Table.Rows, row)
 	}
 	return s
 }

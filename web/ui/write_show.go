@@ -21,17 +21,18 @@ func (u *UI) write(c echo.Context) error {
 		return err
 	}
 	m := page.Write{
-		Head: writeHead(s), Topic: live.WriteTopic(id), Facts: writeFacts(s), Timeline: timeline(s),
+		Head: writeHead(s), Facts: writeFacts(s), Timeline: timeline(s),
 		Get: part.Downloads{CSV: address("/api/v1/writes/"+escaped(id), "format", "csv"), JSON: "/api/v1/writes/" + escaped(id)}, Replicas: progress(s), About: aboutWrite(s), Labels: s.Labels,
 		Delta: pretty(s.Delta), Relatives: relatives(s), Conflicts: writeConflicts(s), Repeats: repeats(s),
 	}
 	if s.Truncated {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: "This write has more events than are read for one story.", More: "The earliest are shown."})
 	}
+	topic := live.WriteTopic(id)
 	if s.State == provenance.StateVisible {
-		m.Topic = "" // its story is told
+		topic = "" // its story is told
 	}
-	return u.show(c, view{title: "Write " + id, current: "/writes", topic: m.Topic, body: page.ShowWrite(m)})
+	return u.show(c, view{title: "Write " + id, current: "/writes", topic: topic, body: page.ShowWrite(m)})
 }
 
 func writeStatus(state string) part.Status {

@@ -41,7 +41,11 @@ func operations() ([]ui.Operation, error) {
 	var out []ui.Operation
 	for _, g := range groups {
 		for _, e := range g.Endpoints {
-			out = append(out, ui.Operation{Group: g.Name, Method: e.Method, Path: e.Path, Text: e.Summary, Needs: e.Permission})
+			o := ui.Operation{Group: g.Name, Method: e.Method, Path: e.Path, Text: e.Summary, Needs: e.Permission, More: e.Description}
+			for _, p := range e.Parameters {
+				o.Parameters = append(o.Parameters, ui.Parameter{Name: p.Name, In: p.In, Text: p.Description, Required: p.Required})
+			}
+			out = append(out, o)
 		}
 	}
 	return out, nil
