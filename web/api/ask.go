@@ -86,7 +86,7 @@ type page[T any] struct {
 func (a *API) listConflicts(c echo.Context) error {
 	p := a.readParams(c, "feature", "key", "rule", "state", "from", "to", "cursor", "limit")
 	q := metrics.ConflictQuery{
-		Feature: p.text("feature"), Key: p.text("key"), Rule: p.text("rule"), State: p.text("state"),
+		Feature: p.text("feature"), Key: p.text("key"), Rule: p.text("rule"), State: p.oneOf("state", report.ConflictOpen, report.ConflictAuto, report.ConflictManual),
 		From: nanos(p.time("from")), To: nanos(p.time("to")), Cursor: p.text("cursor"), Limit: p.int("limit", 1, 500),
 	}
 	if p.err != nil {
@@ -105,7 +105,7 @@ func (a *API) listConflicts(c echo.Context) error {
 func (a *API) listViolations(c echo.Context) error {
 	p := a.readParams(c, "feature", "guarantee", "from", "to", "cursor", "limit")
 	q := metrics.ViolationQuery{
-		Feature: p.text("feature"), Guarantee: metrics.Metric(p.text("guarantee")),
+		Feature: p.text("feature"), Guarantee: metrics.Metric(p.oneOf("guarantee", "ryw", "mr", "mw", "wfr")),
 		From: nanos(p.time("from")), To: nanos(p.time("to")), Cursor: p.text("cursor"), Limit: p.int("limit", 1, 500),
 	}
 	if p.err != nil {

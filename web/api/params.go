@@ -100,6 +100,15 @@ func (p *params) int(name string, least, most int) int {
 	return n
 }
 
+// oneOf reads a word of a list; "" when absent.
+func (p *params) oneOf(name string, allowed ...string) string {
+	s := p.q.Get(name)
+	if s != "" && !slices.Contains(allowed, s) {
+		p.fail(name, "%q is not known; want %s.", s, strings.Join(allowed, ", "))
+	}
+	return s
+}
+
 func (p *params) bool(name string) bool {
 	switch s := p.q.Get(name); s {
 	case "", "false", "0":

@@ -92,13 +92,14 @@ func (a *Auth) Identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// identifyKey answers wrong keys more and more slowly, by address; good ones are
+// not held to account for their neighbours.
 func (a *Auth) identifyKey(c echo.Context, token string) (*access.Identity, error) {
-	if wait := a.o.Failures.Wait(c.RealIP()); wait > 0 {
-		return nil, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with a wrong key from this address.").Later(wait)
-	}
 	id, err := a.o.Keys.Identify(c.Request().Context(), token)
 	if errors.Is(err, access.ErrUnauthenticated) {
-		a.o.Failures.Take(c.RealIP())
+		if wait := a.o.Failures.Take(c.RealIP()); wait > 0 {
+			return nil, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with a wrong key from this address.").Later(wait)
+		}
 	}
 	return id, err
 }
