@@ -5,6 +5,7 @@ import { keys } from "./keys.js";
 import { times } from "./times.js";
 import { copies } from "./copy.js";
 import { live } from "./live.js";
+import { heat } from "./heat.js";
 import { series } from "./series.js";
 
 document.documentElement.classList.add("js");
@@ -15,6 +16,7 @@ copies();
 // What depends on the page's content runs again whenever a part was exchanged.
 const fresh = () => {
   times();
+  heat();
   series();
 };
 fresh();

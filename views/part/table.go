@@ -41,6 +41,14 @@ const lineLength = 44
 
 func (c Cell) long() bool { return len(c.Text) > lineLength || len(c.Under) > lineLength }
 
+// hint is what hovering shows: at least the whole text where the cell may cut it.
+func (c Cell) hint() string {
+	if c.Hint == "" && c.Mono {
+		return c.Text
+	}
+	return c.Hint
+}
+
 // Text is a cell with a known text; "" is shown as unknown.
 func Text(s string) Cell { return Cell{Value: Value{Text: s}} }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -121,7 +122,7 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 		Get:  part.Downloads{CSV: address("/api/v1/conflicts", append(api, "format", "csv")...), JSON: address("/api/v1/conflicts", api...)},
 		None: part.Empty{Title: "No conflict", Text: "Two writes of one key conflict when neither happened before the other. Services report them with conflict_detected and conflict_resolved events."},
 	}
-	s.Table = part.Table{Caption: "Conflicts", Steps: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: "Conflicts", Cards: true, Steps: true, Columns: []part.Column{
 		{Head: "Detected"}, {Head: "State"}, {Head: "Feature"}, {Head: "Key"}, {Head: "Writes", Num: true}, {Head: "Rule"}, {Head: "Winner"}, {Head: "Decided in", Num: true},
 	}}
 	for i := range list {
@@ -178,6 +179,9 @@ func conflictHead(d *report.ConflictDetail) part.Head {
 	switch {
 	case d.State == report.ConflictOpen:
 		h.Answer = "This conflict of " + format.Plural(int64(len(d.Writes)), "write", "writes") + " waits for a decision."
+	case d.Winner != "" && !slices.Contains(d.Writes, d.Winner):
+		h.Answer = format.Number(len(d.Writes)) + " writes were merged into a new one, " + d.Winner + "."
+		h.Link = part.Link{Text: "See the merged write", URL: writeURL(d.Winner)}
 	case d.Winner != "":
 		h.Answer = d.Winner + " won over " + format.Plural(int64(len(d.Writes)-1), "other write", "other writes") + "."
 	default:

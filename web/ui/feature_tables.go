@@ -37,7 +37,7 @@ func replicas(a *asked, b *report.Backlog) page.Section {
 		Get:  part.Downloads{CSV: address(apiFeature(b.Feature, "/backlog"), "format", "csv"), JSON: apiFeature(b.Feature, "/backlog")},
 		None: part.Empty{Title: "No replica is known", Text: "Name the expected replicas in a guarantee or a route, or with “expect” on events."},
 	}
-	s.Table = part.Table{Caption: "Replicas, now", Columns: []part.Column{
+	s.Table = part.Table{Caption: "Replicas, now", Cards: true, Columns: []part.Column{
 		{Head: "Replica"}, {Head: "Status"}, {Head: "Last heard"}, {Head: "Backlog", Num: true}, {Head: "Oldest", Num: true}, {Head: "Clear in", Num: true}, {Head: "Arriving", Num: true}, {Head: "Satisfied", Num: true},
 	}}
 	for i := range b.Replicas {

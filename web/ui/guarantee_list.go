@@ -59,7 +59,7 @@ func guaranteeRows(s *guarantee.Snapshot, docs []guarantee.Stored) page.Section 
 			Command: part.Command{ID: "first-guarantee", Text: firstGuarantee},
 		},
 	}
-	out.Table = part.Table{Caption: "Guarantees", Steps: true, Columns: []part.Column{
+	out.Table = part.Table{Caption: "Guarantees", Cards: true, Steps: true, Columns: []part.Column{
 		{Head: "Guarantee"}, {Head: "Status"}, {Head: "Feature"}, {Head: "Model"}, {Head: "Kept", Num: true}, {Head: "Budget left", Num: true}, {Head: "Owner"}, {Head: "Changed"},
 	}}
 	for i := range docs {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -234,10 +235,27 @@ func aboutWrite(s *provenance.Story) []page.Pair {
 	add("Mechanism", s.Mechanism)
 	add("Before", s.BeforeHash)
 	add("After", s.AfterHash)
+	return append(pairs, traces(s)...)
+}
+
+// traces names each trace once, with the services that reported in it.
+func traces(s *provenance.Story) []page.Pair {
+	services := map[string][]string{}
+	var order []string
 	for _, t := range s.Traces {
-		pairs = append(pairs, page.Pair{Name: "Trace", Cell: part.Cell{Value: part.Value{Text: t.TraceID, Under: t.Service}, Mono: true}})
+		if _, ok := services[t.TraceID]; !ok {
+			order = append(order, t.TraceID)
+			services[t.TraceID] = nil
+		}
+		if t.Service != "" && !slices.Contains(services[t.TraceID], t.Service) {
+			services[t.TraceID] = append(services[t.TraceID], t.Service)
+		}
 	}
-	return pairs
+	out := make([]page.Pair, 0, len(order))
+	for _, id := range order {
+		out = append(out, page.Pair{Name: "Trace", Cell: part.Cell{Value: part.Value{Text: id, Under: format.List(services[id])}, Mono: true}})
+	}
+	return out
 }
 
 func relatives(s *provenance.Story) page.Section {
