@@ -337,7 +337,7 @@ func (e *Engine) touchSession(s *sessionState) {
 	s.dirty = true
 	e.dirtySessions = append(e.dirtySessions, s)
 	if s.counted && !e.silent {
-		e.contributeSession(s, -1)
+		e.uncountSession(s)
 	}
 	s.counted = false
 }
@@ -385,8 +385,10 @@ func (e *Engine) settleNow() {
 	}
 	for _, s := range e.dirtySessions {
 		s.dirty = false
-		if !e.silent {
-			e.contributeSession(s, +1)
+		if e.silent {
+			e.judgeSession(s)
+		} else {
+			e.countSession(s)
 		}
 		s.counted = true
 	}

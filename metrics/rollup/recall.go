@@ -85,6 +85,7 @@ func (e *Engine) endLoad() {
 	}
 	for _, s := range l.sessions {
 		s.dirty, s.counted = false, true
+		e.judgeSession(s)
 	}
 	for _, r := range l.reads {
 		r.dirty, r.counted = false, true

@@ -43,13 +43,12 @@ type staleness struct {
 
 // sessionState is one session: its operations by sequence.
 type sessionState struct {
-	node   node
-	entity metrics.Entity
-	next   *sessionState
-	id     string
-	ops    []sessionOp
-	cut    bool // operations beyond maxSessionOps were left out
-
+	node           node
+	entity         metrics.Entity
+	next           *sessionState
+	id             string
+	ops            []sessionOp
+	verdicts       []counted
 	dirty, counted bool
 }
 
@@ -86,9 +85,6 @@ func (s *sessionState) add(o sessionOp) {
 	if found {
 		return
 	}
-	if len(s.ops) >= maxSessionOps {
-		s.cut = true
-	}
 	s.ops = slices.Insert(s.ops, i, o)
 }
 
@@ -98,44 +94,46 @@ func (s *sessionState) drop(o sessionOp) {
 	}
 }
 
-// checked adapts a write to what the session checks ask of it.
+// checked adapts a write to what the session checks ask of it. Replicas go by the
+// number of their name, since a session may span features.
 type checked struct{ w *write }
 
 func (c checked) Replicas(yield func(replica uint32, applied int64)) {
+	f := c.w.f
 	for i := range c.w.reps {
 		if at := c.w.reps[i].appliedAt(); at != noTime {
-			yield(c.w.f.repIDs[c.w.reps[i].replica], at)
+			yield(f.repIDs[c.w.reps[i].replica], at)
+		}
+	}
+	for _, r := range c.w.expected() {
+		if p := c.w.peek(r); p == nil || p.sat == noTime && p.appliedAt() == noTime {
+			yield(f.repIDs[r], session.Unapplied)
 		}
 	}
 }
 
-// at returns the write's state at a replica, which has another number in each
-// feature; a session may span several.
-func (c checked) at(name uint32) *rep {
-	for i := range c.w.reps {
-		if c.w.f.repIDs[c.w.reps[i].replica] == name {
-			return &c.w.reps[i]
+// counted is a verdict that is in the series, and the violation noted with it.
+type counted struct {
+	series    *series
+	start     int64
+	violation string
+}
+
+// uncountSession takes away the verdicts that were counted of a session. They are
+// kept rather than computed again, because states they came from may be gone.
+func (e *Engine) uncountSession(s *sessionState) {
+	for i := range s.verdicts {
+		c := &s.verdicts[i]
+		e.book.count(c.series, c.start, -1, 0)
+		if c.violation != "" {
+			delete(e.violations, c.violation)
+			e.violationsGone[c.violation] = struct{}{}
 		}
 	}
-	return nil
 }
 
-func (c checked) AppliedAt(r uint32) int64 {
-	if p := c.at(r); p != nil {
-		return p.appliedAt()
-	}
-	return session.Unapplied
-}
-
-func (c checked) Awaits(r uint32) bool {
-	if p := c.at(r); p != nil && p.sat != noTime {
-		return false
-	}
-	return slices.ContainsFunc(c.w.expected(), func(i uint16) bool { return c.w.f.repIDs[i] == r })
-}
-
-// contributeSession adds or takes away the verdicts on a session's operations.
-func (e *Engine) contributeSession(s *sessionState, sign int64) {
+// judgeSession computes the verdicts on a session's operations.
+func (e *Engine) judgeSession(s *sessionState) {
 	ops := e.ops[:0]
 	for i, o := range s.ops {
 		op := session.Op{Seq: o.seq}
@@ -160,7 +158,16 @@ func (e *Engine) contributeSession(s *sessionState, sign int64) {
 		ops = append(ops, op)
 	}
 	e.ops = ops
-	session.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f, sign) })
+	s.verdicts = s.verdicts[:0]
+	session.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f) })
+}
+
+// countSession counts what judgeSession found.
+func (e *Engine) countSession(s *sessionState) {
+	e.judgeSession(s)
+	for i := range s.verdicts {
+		e.book.count(s.verdicts[i].series, s.verdicts[i].start, +1, 0)
+	}
 }
 
 type verdictKey struct {
@@ -171,8 +178,8 @@ type verdictKey struct {
 	model, variant uint32
 }
 
-// finding counts one verdict and notes a violation.
-func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding, sign int64) {
+// finding keeps one verdict and notes a violation.
+func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding) {
 	k := verdictKey{guarantee: fd.Guarantee, verdict: fd.Verdict}
 	at := int64(noTime)
 	if o.w != nil {
@@ -187,10 +194,11 @@ func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding, sign 
 	if at == noTime || at == 0 {
 		return
 	}
-	e.book.count(e.verdictSeries(k), metrics.Level10s.Start(at), sign, 0)
+	c := counted{series: e.verdictSeries(k), start: metrics.Level10s.Start(at)}
 	if fd.Verdict.IsViolation() {
-		e.noteViolation(s, o, fd, k, at, sign)
+		c.violation = e.noteViolation(s, o, fd, k, at)
 	}
+	s.verdicts = append(s.verdicts, c)
 }
 
 func (e *Engine) verdictSeries(k verdictKey) *series {
@@ -207,12 +215,11 @@ func (e *Engine) verdictSeries(k verdictKey) *series {
 	return sr
 }
 
-func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding, k verdictKey, at, sign int64) {
+// noteViolation keeps a row of a violation and returns its id.
+func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding, k verdictKey, at int64) string {
 	id := violationID(s.id, o, fd, e.names.text[k.replica])
-	if sign < 0 {
-		delete(e.violations, id)
-		e.violationsGone[id] = struct{}{}
-		return
+	if e.silent || s.counted { // the row is there
+		return id
 	}
 	v := metrics.Violation{
 		ID: id, Feature: k.f.name, Guarantee: fd.Guarantee, Verdict: fd.Verdict.String(),
@@ -236,6 +243,7 @@ func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding,
 	}
 	delete(e.violationsGone, id)
 	e.violations[id] = v
+	return id
 }
 
 func violationID(sessionID string, o sessionOp, fd session.Finding, replica string) string {

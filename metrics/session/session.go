@@ -34,19 +34,16 @@ func (v Verdict) String() string { return verdictNames[v] }
 // IsViolation reports whether the guarantee was broken.
 func (v Verdict) IsViolation() bool { return v == Older || v == Concurrent || v == Violated }
 
-// Unapplied is the applied time of a write at a replica that has not applied it.
-const Unapplied = math.MaxInt64
-
 // Write is a write as far as the checks need it.
 type Write interface {
-	// Replicas calls yield with each replica that applied the write, and when.
+	// Replicas calls yield once with each replica that applied the write, and when,
+	// and with each that must still get it (neither it nor a version that stands for
+	// it has arrived) and Unapplied.
 	Replicas(yield func(replica uint32, applied int64))
-	// AppliedAt is when a replica applied the write, or Unapplied.
-	AppliedAt(replica uint32) int64
-	// Awaits reports whether the write must reach the replica and neither it nor a
-	// version that stands for it has.
-	Awaits(replica uint32) bool
 }
+
+// Unapplied is the applied time of a write at a replica that still awaits it.
+const Unapplied = math.MaxInt64
 
 // Op is one operation of a session.
 type Op struct {
@@ -78,9 +75,8 @@ func Check(ops []Op, yield func(Finding)) {
 
 type checker struct {
 	written, read map[metrics.Entity]frontier
-	writes        []Write // earlier writes of the session
-	sources       []Write // writes that the session has read and that may be overtaken
-	hasRead       bool    // some version was read
+	writes        trail // earlier writes of the session
+	sources       trail // writes that the session has read
 }
 
 // frontier is the join of versions; unclear once two could not be compared.
@@ -124,14 +120,14 @@ func (c *checker) readOp(i int, op *Op, yield func(Finding)) {
 		yield(Finding{Op: i, Guarantee: metrics.MetricMR, Verdict: compare(op.Version, r), Wanted: r.v})
 	}
 	if !op.Version.IsZero() {
-		c.hasRead = true
+		c.sources.any = true
 		if c.read == nil {
 			c.read = map[metrics.Entity]frontier{}
 		}
 		c.read[op.Key] = c.read[op.Key].with(op.Version)
 	}
 	if op.Source != nil {
-		c.sources = append(c.sources, op.Source)
+		c.sources.add(op.Source)
 	}
 }
 
@@ -152,50 +148,81 @@ func compare(got metrics.Version, want frontier) Verdict {
 
 func (c *checker) write(i int, op *Op, yield func(Finding)) {
 	op.Write.Replicas(func(r uint32, at int64) {
+		if at == Unapplied {
+			return
+		}
 		if op.Seq == 0 {
 			yield(Finding{Op: i, Guarantee: metrics.MetricMW, Replica: r, Verdict: Unverifiable})
 			yield(Finding{Op: i, Guarantee: metrics.MetricWFR, Replica: r, Verdict: Unverifiable})
 			return
 		}
-		follow(i, metrics.MetricMW, r, at, c.writes, false, yield)
-		follow(i, metrics.MetricWFR, r, at, c.sources, c.hasRead, yield)
+		c.writes.follow(i, metrics.MetricMW, r, at, yield)
+		c.sources.follow(i, metrics.MetricWFR, r, at, yield)
 	})
 	if op.Seq == 0 {
 		return
 	}
-	c.writes = append(c.writes, op.Write)
+	c.writes.add(op.Write)
 	if c.written == nil {
 		c.written = map[metrics.Entity]frontier{}
 	}
 	c.written[op.Key] = c.written[op.Key].with(op.Version)
 }
 
-// follow yields the verdict on a write at a replica that must come after others:
-// violated when one came later, else pending when one is missing, else ok. some says
-// that there are others beside those, all long done.
-func follow(i int, g metrics.Metric, r uint32, at int64, before []Write, some bool, yield func(Finding)) {
-	f := Finding{Op: i, Guarantee: g, Replica: r}
-	if some {
-		f.Verdict = OK
-	}
-	for _, w := range before {
-		a := w.AppliedAt(r)
+// trail sums up the writes that a later one must come after, by replica: when the
+// last of them was applied there, and one that is still missing.
+type trail struct {
+	any bool
+	at  []mark
+}
+
+type mark struct {
+	replica uint32
+	last    int64
+	by      Write // applied at last
+	missing Write
+}
+
+func (t *trail) add(w Write) {
+	t.any = true
+	w.Replicas(func(r uint32, at int64) {
+		m := t.mark(r)
 		switch {
-		case a == Unapplied && !w.Awaits(r):
-			if f.Verdict == None {
-				f.Verdict = OK
-			}
-		case a == Unapplied && f.Verdict < Violated:
-			f.Verdict, f.Earlier = Pending, w
-		case a != Unapplied && a > at:
-			f.Verdict, f.Earlier = Violated, w
-			yield(f)
-			return
-		case f.Verdict == None:
-			f.Verdict = OK
+		case at == Unapplied && m.missing == nil:
+			m.missing = w
+		case at != Unapplied && (m.by == nil || at > m.last):
+			m.last, m.by = at, w
+		}
+	})
+}
+
+func (t *trail) mark(r uint32) *mark {
+	for i := range t.at {
+		if t.at[i].replica == r {
+			return &t.at[i]
 		}
 	}
-	if f.Verdict != None {
-		yield(f)
+	t.at = append(t.at, mark{replica: r})
+	return &t.at[len(t.at)-1]
+}
+
+// follow yields the verdict on a write at a replica that must come after the trail:
+// violated when one of it came later, else pending when one is missing, else ok.
+func (t *trail) follow(i int, g metrics.Metric, r uint32, at int64, yield func(Finding)) {
+	if !t.any {
+		return
 	}
+	f := Finding{Op: i, Guarantee: g, Replica: r, Verdict: OK}
+	for j := range t.at {
+		m := &t.at[j]
+		switch {
+		case m.replica != r:
+			continue
+		case m.by != nil && m.last > at:
+			f.Verdict, f.Earlier = Violated, m.by
+		case m.missing != nil:
+			f.Verdict, f.Earlier = Pending, m.missing
+		}
+	}
+	yield(f)
 }
