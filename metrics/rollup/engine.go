@@ -361,7 +361,7 @@ func (e *Engine) touchRead(r *read) {
 func (e *Engine) settleDirty(ctx context.Context) error {
 	for i := 0; i < len(e.dirtyReads); i++ {
 		r := e.dirtyReads[i]
-		if r.key != nil && !r.key.covers(r.version) && !e.silent {
+		if r.key != nil && !r.key.covers(r) && !e.silent {
 			if err := e.recallKey(ctx, r.key); err != nil && !errors.Is(err, errSkip) {
 				return err
 			}

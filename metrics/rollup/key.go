@@ -26,13 +26,21 @@ type keyState struct {
 	putDown  metrics.Version
 }
 
-// covers reports whether everything that decides the staleness of a read of version
-// v is resident: what was put down is not newer.
-func (k *keyState) covers(v metrics.Version) bool {
-	if k.complete || v.IsZero() {
+// covers reports whether everything that decides the staleness of a read is
+// resident: what was put down is not newer than the version read. A write that
+// began after everything put down is newer than that.
+func (k *keyState) covers(r *read) bool {
+	v := r.version
+	switch {
+	case k.complete || v.IsZero():
 		return true
+	case v.Kind.TotalOrder() && !k.putDown.IsZero() && metrics.Dominates(v, k.putDown):
+		return true
+	case r.source == nil || r.source.key != k:
+		return false
 	}
-	return v.Kind.TotalOrder() && !k.putDown.IsZero() && metrics.Dominates(v, k.putDown)
+	t, ok := r.source.begun()
+	return ok && t > k.f.evictedMax
 }
 
 func (k *keyState) empty() bool { return len(k.ordered)+len(k.loose)+len(k.reads) == 0 }

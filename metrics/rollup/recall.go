@@ -218,7 +218,7 @@ func (e *Engine) loadRead(ctx context.Context, f *feature, s *sessionState, ev *
 		return nil
 	}
 	e.setRead(r, ev)
-	if r.key != nil && !r.key.covers(r.version) {
+	if r.key != nil && !r.key.covers(r) {
 		if err := e.recallKey(ctx, r.key); err != nil && !errors.Is(err, errSkip) {
 			return err
 		}

@@ -281,7 +281,7 @@ func (e *Engine) stalenessOf(r *read) staleness {
 		k.replica = int32(r.replica)
 	}
 	c := staleness{at: r.at.t, series: e.staleSeries(k)}
-	if r.version.IsZero() || !r.key.covers(r.version) {
+	if r.version.IsZero() || !r.key.covers(r) {
 		return c
 	}
 	c.known = true
