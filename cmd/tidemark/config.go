@@ -26,7 +26,8 @@ func (f configFlag) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.P
 	}
 	var tree map[string]any
 	if err := yaml.Unmarshal(raw, &tree); err != nil {
-		return fmt.Errorf("config %s: not a YAML mapping: %w", path, err)
+		line, _, _ := strings.Cut(err.Error(), "\n") // The rest draws the file.
+		return fmt.Errorf("config %s: not a YAML mapping: %s", path, line)
 	}
 	known := map[string]bool{}
 	collectFlags(known, k.Model.Node)

@@ -77,7 +77,7 @@ func (a *API) streamStatus(c echo.Context) error {
 	defer beat.Stop()
 	for {
 		if err := sendStatus(s, status); err != nil || status.State == provenance.StateVisible {
-			return nil //nolint:nilerr // The client left, or there is no more to say.
+			return nil // The client left, or there is no more to say.
 		}
 		select {
 		case <-ctx.Done():
@@ -89,19 +89,20 @@ func (a *API) streamStatus(c echo.Context) error {
 		case <-beat.C:
 		}
 		if err := pause(ctx, statusPause); err != nil {
-			return nil //nolint:nilerr // The client left.
+			return nil // The client left.
 		}
 		if status, err = a.o.Teller.Status(ctx, id); err != nil {
-			return a.endStatus(ctx, s, err)
+			a.endStatus(ctx, s, err)
+			return nil
 		}
 	}
 }
 
 // endStatus says that there is no more to tell: the headers were sent, so it is an
 // event instead of a status code.
-func (a *API) endStatus(ctx context.Context, s *live.Stream, err error) error {
+func (a *API) endStatus(ctx context.Context, s *live.Stream, err error) {
 	if ctx.Err() != nil {
-		return nil
+		return
 	}
 	code := "internal"
 	if errors.Is(err, metrics.ErrNotFound) {
@@ -110,7 +111,6 @@ func (a *API) endStatus(ctx context.Context, s *live.Stream, err error) error {
 		a.o.Log.ErrorContext(ctx, "status stream", "error", err)
 	}
 	_ = s.Send(live.Message{Event: "error", Data: `{"code":"` + code + `"}`}) // The client may be gone.
-	return nil
 }
 
 func sendStatus(s *live.Stream, status *provenance.Status) error {

@@ -44,12 +44,12 @@ func (h *Hub) Serve(c echo.Context, keep Keep, topics ...string) error {
 		}
 		for _, m := range missed {
 			if err := s.sendKept(m, keep); err != nil {
-				return nil //nolint:nilerr // The client left.
+				return nil // The client left.
 			}
 		}
 	}
 	if err := s.pump(c.Request().Context(), sub, keep); err != nil {
-		return nil //nolint:nilerr // The client left: there is nobody to tell.
+		return nil // The client left: there is nobody to tell.
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const ProblemType = "application/problem+json"
 
 // Problem is an RFC 9457 problem document. Code is stable: clients may depend on
 // it. Title says what kind of problem it is, Detail what happened this time.
-type Problem struct {
+type Problem struct { //nolint:errname // A problem document, which also is an error.
 	Type     string `json:"type"` // "about:blank": Status and Code say it all
 	Title    string `json:"title"`
 	Status   int    `json:"status"`
@@ -117,16 +117,13 @@ const statusClientGone = 499
 // From turns any error into a problem. Errors that are in no table are 500, and
 // their text is for the log only.
 func From(err error) *Problem {
-	var p *Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*Problem](err); ok {
 		return finish(p)
 	}
-	var tooBig *http.MaxBytesError
-	if errors.As(err, &tooBig) {
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return finish(New(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than %d bytes.", tooBig.Limit))
 	}
-	var he *echo.HTTPError
-	if errors.As(err, &he) {
+	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		return finish(&Problem{Status: he.Code, Code: codeOf(he.Code), cause: err})
 	}
 	for _, r := range table() {
@@ -137,8 +134,7 @@ func From(err error) *Problem {
 		if r.tell {
 			p.Detail = err.Error()
 		}
-		var q *report.QueryError
-		if errors.As(err, &q) {
+		if q, ok := errors.AsType[*report.QueryError](err); ok {
 			p.Field = q.Field
 		}
 		return finish(p)

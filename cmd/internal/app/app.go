@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -339,8 +340,7 @@ func (a *App) onStop(name string, run func(context.Context) error) {
 
 func (a *App) cleanUp(ctx context.Context) error {
 	var all []error
-	for i := len(a.cleanups) - 1; i >= 0; i-- {
-		c := a.cleanups[i]
+	for _, c := range slices.Backward(a.cleanups) {
 		a.log.DebugContext(ctx, "stopping", "what", c.name)
 		if err := c.run(ctx); err != nil {
 			all = append(all, fmt.Errorf("stop %s: %w", c.name, err))

@@ -140,20 +140,20 @@ type gauge struct {
 
 func newPipelineCollector(p *ingest.Pipeline, e *rollup.Engine) *pipelineCollector {
 	const counter, level = prometheus.CounterValue, prometheus.GaugeValue
-	make := func(name, help string, kind prometheus.ValueType, read func(ingest.Stats, rollup.Stats) float64) gauge {
+	show := func(name, help string, kind prometheus.ValueType, read func(ingest.Stats, rollup.Stats) float64) gauge {
 		return gauge{prometheus.NewDesc("tidemark_"+name, help, nil, nil), kind, read}
 	}
 	return &pipelineCollector{pipeline: p, engine: e, descs: []gauge{
-		make("queue_events", "Events waiting to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Queued) }),
-		make("queue_limit_events", "Events that may wait to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.QueueLimit) }),
-		make("fold_behind_groups", "Stored groups waiting to be folded.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.FoldBehind) }),
-		make("store_groups_total", "Transactions of events.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Groups) }),
-		make("store_failures_total", "Transactions of events that failed.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Failures) }),
-		make("folded_events_total", "Events counted.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Folded) }),
-		make("unfolded_events_total", "Late events that only a rebuild counts.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
-		make("series", "Series kept.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Series) }),
-		make("resident_writes", "Writes and reads kept in memory.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
-		make("uncheckpointed_events", "Events counted in memory alone.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Position - f.Checkpointed) }),
+		show("queue_events", "Events waiting to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Queued) }),
+		show("queue_limit_events", "Events that may wait to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.QueueLimit) }),
+		show("fold_behind_groups", "Stored groups waiting to be folded.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.FoldBehind) }),
+		show("store_groups_total", "Transactions of events.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Groups) }),
+		show("store_failures_total", "Transactions of events that failed.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Failures) }),
+		show("folded_events_total", "Events counted.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Folded) }),
+		show("unfolded_events_total", "Late events that only a rebuild counts.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
+		show("series", "Series kept.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Series) }),
+		show("resident_writes", "Writes and reads kept in memory.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
+		show("uncheckpointed_events", "Events counted in memory alone.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Position - f.Checkpointed) }),
 	}}
 }
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/flags/access"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tidemark": main})
+}
+
+// TestScripts runs each testdata/script/*.txtar: a session with the command line.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"server": startServer, "spoil": spoil, "keyfrom": keyFrom, "wrong": wrongUse,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			return nil
+		},
+	})
+}
+
+// startServer is "server DIR": it serves a folder until the script ends, and sets
+// URL, and KEY to a key that may do everything.
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: server DIR")
+	}
+	ctx := context.Background()
+	a, err := app.New(app.Options{Data: ts.MkAbs(args[0]), Listen: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Check(a.Start(ctx))
+	ts.Defer(func() { _ = a.Stop(ctx) })
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: "script", Scopes: []string{"publish:*", "read", "control"}}, time.Now())
+	ts.Check(err)
+	ts.Check(a.Access().CreateKey(ctx, k, "cli:script", ""))
+	ts.Setenv("URL", a.URL())
+	ts.Setenv("KEY", token)
+}
+
+// spoil is "spoil FILE": it damages a file from its second page on.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: spoil FILE")
+	}
+	path := ts.MkAbs(args[0])
+	raw := []byte(ts.ReadFile(args[0]))
+	for i := 4096; i < len(raw); i++ {
+		raw[i] ^= 0xa5
+	}
+	ts.Check(os.WriteFile(path, raw, 0o600))
+}
+
+// keyFrom is "keyfrom VARIABLE FILE": it sets a variable to the id of the key whose
+// text is the file.
+func keyFrom(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keyfrom VARIABLE FILE")
+	}
+	text := ts.ReadFile(args[1])
+	id, err := access.KeyID(text[:len(text)-1])
+	ts.Check(err)
+	ts.Setenv(args[0], id)
+}
+
+// wrongUse is "wrong MESSAGE ARG…": it runs tidemark and wants exit code 2, nothing
+// on standard output, and one line with the message on standard error.
+func wrongUse(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: wrong MESSAGE ARG...")
+	}
+	var exit *exec.ExitError
+	if err := ts.Exec("tidemark", args[1:]...); !errors.As(err, &exit) || exit.ExitCode() != exitUsage {
+		ts.Fatalf("%q: %v, want exit code %d", args[1:], err, exitUsage)
+	}
+	said := ts.ReadFile("stderr")
+	if out := ts.ReadFile("stdout"); out != "" || strings.Count(said, "\n") != 1 || !strings.Contains(said, args[0]) {
+		ts.Fatalf("%q: said %q %q, want one line with %q", args[1:], out, said, args[0])
+	}
+}
