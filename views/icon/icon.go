@@ -1,3 +1,4 @@
+// Package icon holds the drawings of the product: one stroke weight, one grid of 24.
 package icon
 
 func shape(tone string) string {

@@ -47,7 +47,9 @@ func feature() page.Feature {
 				Caption: "Objectives", Columns: []part.Column{{Head: "Objective"}, {Head: "Status"}, {Head: "Kept", Num: true}, {Head: "Budget left", Num: true}, {Head: "Why"}},
 				Rows: []part.Row{{Cells: []part.Cell{
 					part.To("99.9% of writes visible everywhere within 2 s over 28 d", "/guarantees/cart-causal"),
-					{Status: part.Status{Tone: part.Warn, Text: "At risk"}}, {Value: part.Value{Text: "99.86%", Under: "of 99.9%"}}, part.Text("22%"),
+					{Status: part.Status{Tone: part.Warn, Text: "At risk"}},
+					{Value: part.Value{Text: "99.86%", Under: "of 99.9%"}},
+					part.Text("22%"),
 					part.Text("The budget will be gone in 3 d at the rate of the last hour."),
 				}}},
 			},

@@ -19,7 +19,8 @@ func frame(title, current, topic string) layout.Frame {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 // wave is a plausible line: level, its swing, and where it starts to climb.
 func wave(n int, level, swing, climb float64, from int) []*float64 {
@@ -29,7 +30,7 @@ func wave(n int, level, swing, climb float64, from int) []*float64 {
 		if i >= from {
 			v += climb * float64(i-from)
 		}
-		out[i] = ptr(v)
+		out[i] = new(v)
 	}
 	return out
 }

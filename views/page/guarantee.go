@@ -1,6 +1,7 @@
 package page
 
 import (
+	"strings"
 	"time"
 
 	"tidemark/views/part"
@@ -86,12 +87,12 @@ type Alerts struct {
 }
 
 func weak(sentences []string) string {
-	out := ""
+	var out strings.Builder
 	for i, s := range sentences {
 		if i > 0 {
-			out += "; "
+			out.WriteString("; ")
 		}
-		out += s
+		out.WriteString(s)
 	}
-	return out + "."
+	return out.String() + "."
 }

@@ -22,6 +22,21 @@ func pages() map[string]templ.Component {
 		"overview-empty": whole(frame("Overview", "/", "overview"), page.ShowOverview(emptyOverview())),
 		"feature":        whole(frame("cart", "/features", "feature:cart"), page.ShowFeature(feature())),
 		"feature-empty":  whole(frame("cart", "/features", "feature:cart"), page.ShowFeature(emptyFeature())),
+		"topology":       whole(frame("Topology", "/topology", "overview"), page.ShowTopology(topology())),
+		"write":          whole(frame("Write w-1", "/writes", "write:w-1"), page.ShowWrite(write())),
+		"writes":         whole(frame("Writes", "/writes", ""), page.ShowWrites(page.Writes{Head: part.Head{Answer: "Which writes?"}, Filters: filters(), List: replicas()})),
+		"search":         whole(frame("Search", "", ""), page.ShowSearch(page.Search{Head: part.Head{Answer: "Nothing is known."}, Hint: part.Empty{Title: "None", Text: "None."}})),
+		"conflicts":      whole(frame("Conflicts", "/conflicts", "overview"), page.ShowConflicts(page.Conflicts{Head: part.Head{Answer: "Every conflict is decided."}, Filters: filters(), List: replicas()})),
+		"conflict":       whole(frame("Conflict", "/conflicts", ""), page.ShowConflict(conflict())),
+		"guarantees":     whole(frame("Guarantees", "/guarantees", "overview"), page.ShowGuarantees(page.Guarantees{Head: part.Head{Answer: "All are kept."}, List: replicas()})),
+		"guarantee":      whole(frame("profile-ryw", "/guarantees", "overview"), page.ShowGuarantee(guarantee())),
+		"alerts":         whole(frame("Alerts", "/alerts", "overview"), page.ShowAlerts(page.Alerts{Head: part.Head{Answer: "Nothing is firing."}, Filters: filters(), List: replicas(), Hooks: page.Section{ID: "hooks", Title: "Who is told"}})),
+		"pipeline":       whole(frame("Pipeline", "/pipeline", "pipeline"), page.ShowPipeline(page.Pipeline{Head: part.Head{Answer: "The telemetry is sound."}, Facts: overview().Pipeline.Facts, Sources: replicas(), Rejected: page.Section{ID: "rejected", Title: "Rejected"}, Clocks: page.Section{ID: "clocks", Title: "Clocks"}})),
+		"docs":           whole(frame("API", "", ""), page.ShowDocs(page.Docs{Head: part.Head{Answer: "Everything a page can do, a program can do."}, Spec: part.Link{Text: "OpenAPI", URL: "/api/openapi.yaml"}, Groups: []page.RouteGroup{{Name: "questions", Routes: []page.Route{{Method: "GET", Path: "/api/v1/features", Text: "Every feature"}}}}})),
+		"problem":        whole(frame("Not found", "", ""), page.ShowProblem(page.Problem{Status: 404, Title: "There is nothing here.", Request: "req-1", Back: part.Link{Text: "Back", URL: "/"}})),
+		"signin":         bare(page.ShowSignIn(page.SignIn{Action: "/signin"})),
+		"signin-link":    bare(page.ShowSignIn(page.SignIn{Action: "/signin", Token: "abc"})),
+		"signin-failed":  bare(page.ShowSignIn(page.SignIn{Action: "/signin", Failed: true})),
 	}
 }
 

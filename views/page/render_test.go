@@ -23,6 +23,13 @@ func whole(f layout.Frame, content templ.Component) templ.Component {
 	})
 }
 
+// bare is a page without the frame.
+func bare(content templ.Component) templ.Component {
+	return templ.ComponentFunc(func(ctx ctxT, w writerT) error {
+		return layout.Bare(frame("Sign in", "", "")).Render(templ.WithChildren(ctx, content), w)
+	})
+}
+
 func render(t testing.TB, c templ.Component) []byte {
 	t.Helper()
 	var buf bytes.Buffer

@@ -2,6 +2,7 @@ package part
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -110,8 +111,8 @@ func (p *curvePlot) band(g CurveGroup) string {
 	for _, pt := range g.Points {
 		d.to(p.x(float64(pt.T)), p.y(pt.High))
 	}
-	for i := len(g.Points) - 1; i >= 0; i-- {
-		d.to(p.x(float64(g.Points[i].T)), p.y(g.Points[i].Low))
+	for _, v := range slices.Backward(g.Points) {
+		d.to(p.x(float64(v.T)), p.y(v.Low))
 	}
 	return d.String() + "Z"
 }

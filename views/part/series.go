@@ -2,6 +2,7 @@ package part
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -122,8 +123,8 @@ func (p *plot) path(l Line) string {
 func (p *plot) names() []end {
 	var out []end
 	for i, l := range p.Lines {
-		for j := len(l.Values) - 1; j >= 0; j-- {
-			if v := l.Values[j]; v != nil {
+		for _, v := range slices.Backward(l.Values) {
+			if v := v; v != nil {
 				out = append(out, end{tone: tone(i), name: l.Name, y: p.y(*v)})
 				break
 			}
@@ -151,12 +152,12 @@ func spread(ends []end, gap, top, bottom float64) {
 			e.y = max(e.y, order[i-1].y+gap)
 		}
 	}
-	for i := len(order) - 1; i >= 0; i-- {
+	for i, o := range slices.Backward(order) {
 		limit := bottom
 		if i < len(order)-1 {
 			limit = order[i+1].y - gap
 		}
-		order[i].y = min(order[i].y, limit)
+		o.y = min(o.y, limit)
 	}
 }
 

@@ -2,6 +2,7 @@ package part
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -65,8 +66,8 @@ func (s Spark) path() string {
 
 // last is the end of the line: where it stands now.
 func (s Spark) last() (x, y string) {
-	for i := len(s.Points) - 1; i >= 0; i-- {
-		if v := s.Points[i]; v != nil {
+	for i, v := range slices.Backward(s.Points) {
+		if v := v; v != nil {
 			return fixed(s.x(i)), fixed(s.y(*v))
 		}
 	}

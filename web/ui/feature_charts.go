@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -272,8 +273,8 @@ func heatTable(h *report.Heatmap) part.Table {
 	for i := 0; i < len(h.Columns); i += per {
 		t.Columns = append(t.Columns, part.Column{Head: "from " + time.Unix(0, h.Columns[i].Start).UTC().Format(layout), Num: true, Hint: "UTC"})
 	}
-	for band := len(h.Rows) - 1; band >= 0; band-- {
-		row := part.Row{Cells: []part.Cell{part.Text(part.Band{Low: h.Rows[band].LowNS, High: h.Rows[band].HighNS}.Text())}}
+	for band, v := range slices.Backward(h.Rows) {
+		row := part.Row{Cells: []part.Cell{part.Text(part.Band{Low: v.LowNS, High: v.HighNS}.Text())}}
 		for i := 0; i < len(h.Columns); i += per {
 			row.Cells = append(row.Cells, heatCell(h, band, i, min(i+per, len(h.Columns))))
 		}

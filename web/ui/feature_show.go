@@ -224,7 +224,8 @@ func promises(results []guarantee.Result) page.Section {
 		for j := range results[i].Objectives {
 			o := &results[i].Objectives[j]
 			s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-				part.To(o.Words, guaranteeURL(results[i].Guarantee)), {Status: verdictStatus(o.Verdict)},
+				part.To(o.Words, guaranteeURL(results[i].Guarantee)),
+				{Status: verdictStatus(o.Verdict)},
 				objectiveKept(o), objectiveBudget(o), part.Text(o.Why),
 			}})
 		}

@@ -15,8 +15,13 @@ func compare(a *asked, l *report.Lag) page.Section {
 	by := a.query.By
 	s := page.Section{ID: "compare", Title: "By " + dimension(by) + ", in numbers", Get: a.downloads(apiFeature(l.Feature, "/lag"), "by", by)}
 	s.Table = part.Table{Caption: "Time to visibility by " + dimension(by), Columns: []part.Column{
-		{Head: strings.ToUpper(dimension(by)[:1]) + dimension(by)[1:]}, {Head: "p50", Num: true}, {Head: "p95", Num: true}, {Head: "p99", Num: true},
-		{Head: "Writes", Num: true}, {Head: "Pending", Num: true}, {Head: "Negative", Num: true, Hint: "Visible before they began, by the clocks"},
+		{Head: strings.ToUpper(dimension(by)[:1]) + dimension(by)[1:]},
+		{Head: "p50", Num: true},
+		{Head: "p95", Num: true},
+		{Head: "p99", Num: true},
+		{Head: "Writes", Num: true},
+		{Head: "Pending", Num: true},
+		{Head: "Negative", Num: true, Hint: "Visible before they began, by the clocks"},
 	}}
 	for _, g := range l.Series {
 		first := part.Text(unsaid(g.Key, by))
@@ -45,7 +50,9 @@ func replicas(a *asked, b *report.Backlog) page.Section {
 		first := part.To(r.Replica, a.with("replica", r.Replica))
 		first.Under = r.Region
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			first, {Status: replicaStatus(r)}, part.When(at(r.LastHeard)), cell(replicaBacklog(r)), cell(oldest(r)), cell(clearIn(r)),
+			first,
+			{Status: replicaStatus(r)},
+			part.When(at(r.LastHeard)), cell(replicaBacklog(r)), cell(oldest(r)), cell(clearIn(r)),
 			part.Text(format.Rate(r.Arrival)), part.Text(format.Rate(r.Satisfied)),
 		}})
 	}

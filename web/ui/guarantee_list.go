@@ -80,7 +80,9 @@ func guaranteeRows(s *guarantee.Snapshot, docs []guarantee.Stored) page.Section 
 			}
 		}
 		out.Table.Rows = append(out.Table.Rows, part.Row{Cells: []part.Cell{
-			first, {Status: st}, part.To(g.Feature, featureURL(g.Feature)), part.Text(string(g.Model)), kept, left, part.Text(g.Owner),
+			first,
+			{Status: st},
+			part.To(g.Feature, featureURL(g.Feature)), part.Text(string(g.Model)), kept, left, part.Text(g.Owner),
 			{Value: part.Value{Under: g.Version}, At: docs[i].At},
 		}})
 	}

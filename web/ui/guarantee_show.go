@@ -38,7 +38,7 @@ func (u *UI) guarantee(c echo.Context) error {
 	cur := &versions[0]
 	u.guaranteeVerdict(&m, cur)
 	m.About, m.Versions = terms(cur), versionRows(id.Name, versions, from, to)
-	m.Source = part.Command{ID: "source", Text: string(cur.Content)}
+	m.Source = part.Command{ID: "document-text", Text: string(cur.Content)}
 	m.Files = []part.Link{
 		{Text: "Download YAML", URL: guaranteeURL(id.Name) + "/document"},
 		{Text: "Download OpenSLO", URL: guaranteeURL(id.Name) + "/openslo"},
@@ -149,7 +149,8 @@ func burnTable(o *guarantee.ObjectiveResult) part.Table {
 			st = part.Status{Tone: part.Neutral, Text: "Unknown"}
 		}
 		t.Rows = append(t.Rows, part.Row{Cells: []part.Cell{
-			part.Text(string(b.Severity) + ", " + format.Duration(b.LongNS) + " and " + format.Duration(b.ShortNS)), {Status: st},
+			part.Text(string(b.Severity) + ", " + format.Duration(b.LongNS) + " and " + format.Duration(b.ShortNS)),
+			{Status: st},
 			part.Text(format.Times(b.Factor)), cell(rate(b.Long)), cell(rate(b.Short)),
 		}})
 	}

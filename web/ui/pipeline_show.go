@@ -215,7 +215,9 @@ func (u *UI) sourceRows(src *sources) page.Section {
 		}
 		name := orElse(h.Service, "not said")
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			{Value: part.Value{Text: name, Under: h.Region}}, part.Text(orElse(h.Replica, "none")), part.To(h.Feature, featureURL(h.Feature)), {Status: st},
+			{Value: part.Value{Text: name, Under: h.Region}},
+			part.Text(orElse(h.Replica, "none")), part.To(h.Feature, featureURL(h.Feature)),
+			{Status: st},
 			part.When(time.Unix(0, h.Last)), part.When(time.Unix(0, h.First)), cell(number(h.Events)),
 		}})
 	}

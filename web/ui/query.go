@@ -2,6 +2,7 @@ package ui
 
 import (
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -116,9 +117,7 @@ func readTime(name, s string) (time.Time, error) {
 // value; "" removes a parameter.
 func (a *asked) with(pairs ...string) string {
 	v := url.Values{}
-	for k, old := range a.v {
-		v[k] = old
-	}
+	maps.Copy(v, a.v)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		v.Del(pairs[i])
 		if pairs[i+1] != "" {
