@@ -105,7 +105,7 @@ func (a account) serve(t *testing.T, sig os.Signal, dir, name string, args ...st
 		}
 		if t.Failed() {
 			tail, _ := os.ReadFile(log.Name())
-			t.Logf("%s said:\n%s", filepath.Base(name), tail[max(0, len(tail)-2000):])
+			t.Logf("%s said:\n%s", filepath.Base(name), tail[max(0, len(tail)-500):])
 		}
 	})
 }

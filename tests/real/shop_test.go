@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type order struct{ written, standby, cache time.Time }
 type shop struct {
 	mu     sync.Mutex
 	orders map[int64]*order
+	bySpan map[string]*order // by the producer span, TRACE:SPAN
 	stop   func()
 }
 
@@ -49,7 +51,7 @@ func startShop(t *testing.T, pg *postgres, cache string, rate int, endpoint, hea
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start the shop: %v", err)
 	}
-	s := &shop{orders: map[int64]*order{}}
+	s := &shop{orders: map[int64]*order{}, bySpan: map[string]*order{}}
 	read := make(chan error, 1)
 	go func() { read <- s.read(stdout) }()
 	s.stop = sync.OnceFunc(func() {
@@ -69,19 +71,18 @@ func (s *shop) read(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		var n struct {
-			What string
-			ID   int64
-			At   int64
+			What, Span string
+			ID, At     int64
 		}
 		if err := json.Unmarshal(lines.Bytes(), &n); err != nil {
 			return err
 		}
-		s.note(n.What, n.ID, time.Unix(0, n.At))
+		s.note(n.What, n.ID, n.Span, time.Unix(0, n.At))
 	}
 	return lines.Err()
 }
 
-func (s *shop) note(what string, id int64, at time.Time) {
+func (s *shop) note(what string, id int64, span string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.orders[id]
@@ -92,6 +93,7 @@ func (s *shop) note(what string, id int64, at time.Time) {
 	switch what {
 	case "written":
 		o.written = at
+		s.bySpan[span] = o
 	case "standby":
 		o.standby = at
 	case "cache":
@@ -148,6 +150,17 @@ func (s *shop) lags() lags {
 	slices.Sort(l.standby)
 	slices.Sort(l.cache)
 	return l
+}
+
+// lagOf is how long the order of a write took to the standby.
+func (s *shop) lagOf(writeID string) (lag time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.bySpan[strings.TrimPrefix(writeID, "otel:")]
+	if o == nil || o.standby.IsZero() {
+		return 0, false
+	}
+	return o.standby.Sub(o.written), true
 }
 
 // quantile is the value below which a share q of sorted values lies.

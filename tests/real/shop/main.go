@@ -178,7 +178,7 @@ func takeOrder(ctx context.Context, tr trace.Tracer, conn *pgx.Conn, n int, d *d
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("commit order %d: %w", id, err)
 	}
-	return d.note("written", id)
+	return d.note("written", id, span.SpanContext())
 }
 
 // followStandby sees each row as soon as the standby shows it.
@@ -291,7 +291,7 @@ func (r row) process(ctx context.Context, tr trace.Tracer, d *diary, where strin
 			return fmt.Errorf("put order %d: %w", r.id, err)
 		}
 	}
-	return d.note(where, r.id)
+	return d.note(where, r.id, span.SpanContext())
 }
 
 // diary writes down what happened when, on this machine's clock.
@@ -300,10 +300,12 @@ type diary struct {
 	w  *bufio.Writer
 }
 
-func (d *diary) note(what string, id int64) error {
+func (d *diary) note(what string, id int64, in trace.SpanContext) error {
 	at := time.Now().UnixNano()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := json.NewEncoder(d.w).Encode(map[string]any{"what": what, "id": id, "at": at})
+	err := json.NewEncoder(d.w).Encode(map[string]any{
+		"what": what, "id": id, "at": at, "span": in.TraceID().String() + ":" + in.SpanID().String(),
+	})
 	return errors.Join(err, d.w.Flush())
 }
