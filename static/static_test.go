@@ -12,15 +12,15 @@ import (
 	"testing/fstest"
 )
 
-func get(t *testing.T, path string, header ...string) *http.Response {
+func get(t *testing.T, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
 	Handler().ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 func body(t *testing.T, r io.Reader) string {
@@ -39,10 +39,10 @@ func TestHashedAddressesMayBeKeptForEver(t *testing.T) {
 		t.Fatalf("URL = %q", url)
 	}
 	resp := get(t, url)
-	if resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
-		t.Errorf("%s: %d, Cache-Control %q", url, resp.StatusCode, resp.Header.Get("Cache-Control"))
+	if resp.Code != http.StatusOK || !strings.Contains(resp.Header().Get("Cache-Control"), "immutable") {
+		t.Errorf("%s: %d, Cache-Control %q", url, resp.Code, resp.Header().Get("Cache-Control"))
 	}
-	if ct := resp.Header.Get("Content-Type"); ct != "text/css; charset=utf-8" {
+	if ct := resp.Header().Get("Content-Type"); ct != "text/css; charset=utf-8" {
 		t.Errorf("Content-Type %q", ct)
 	}
 	css := body(t, resp.Body)
@@ -54,12 +54,12 @@ func TestHashedAddressesMayBeKeptForEver(t *testing.T) {
 func TestPlainAddressesAreCheckedEachTime(t *testing.T) {
 	t.Parallel()
 	resp := get(t, "/static/js/status.js")
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-cache" {
-		t.Fatalf("%d, Cache-Control %q", resp.StatusCode, resp.Header.Get("Cache-Control"))
+	if resp.Code != http.StatusOK || resp.Header().Get("Cache-Control") != "no-cache" {
+		t.Fatalf("%d, Cache-Control %q", resp.Code, resp.Header().Get("Cache-Control"))
 	}
-	again := get(t, "/static/js/status.js", "If-None-Match", resp.Header.Get("ETag"))
-	if again.StatusCode != http.StatusNotModified || body(t, again.Body) != "" {
-		t.Errorf("the same content again: %d", again.StatusCode)
+	again := get(t, "/static/js/status.js", "If-None-Match", resp.Header().Get("ETag"))
+	if again.Code != http.StatusNotModified || body(t, again.Body) != "" {
+		t.Errorf("the same content again: %d", again.Code)
 	}
 }
 
@@ -67,8 +67,8 @@ func TestCompression(t *testing.T) {
 	t.Parallel()
 	plain := body(t, get(t, "/static/js/series.js").Body)
 	resp := get(t, "/static/js/series.js", "Accept-Encoding", "br, gzip;q=0.5")
-	if resp.Header.Get("Content-Encoding") != "gzip" {
-		t.Fatalf("Content-Encoding %q", resp.Header.Get("Content-Encoding"))
+	if resp.Header().Get("Content-Encoding") != "gzip" {
+		t.Fatalf("Content-Encoding %q", resp.Header().Get("Content-Encoding"))
 	}
 	zr, err := gzip.NewReader(resp.Body)
 	if err != nil {
@@ -87,12 +87,12 @@ func TestCompression(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/static/", "/static/nothing.js", "/static/vendor.json", "/static/embed.go", "/static/css/app.000000000000.css", "/static/../embed.go"} {
-		if resp := get(t, path); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %d; want 404", path, resp.StatusCode)
+		if resp := get(t, path); resp.Code != http.StatusNotFound {
+			t.Errorf("%s: %d; want 404", path, resp.Code)
 		}
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/static/css/app.css", nil))
+	Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/static/css/app.css", nil))
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
 		t.Errorf("POST: %d, Allow %q", w.Code, w.Header().Get("Allow"))
 	}
@@ -108,8 +108,8 @@ func TestImportsAreHashed(t *testing.T) {
 		t.Fatalf("app.js imports %d files", len(found))
 	}
 	for _, m := range found {
-		if resp := get(t, m[1]); resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
-			t.Errorf("import of %s: %d", m[1], resp.StatusCode)
+		if resp := get(t, m[1]); resp.Code != http.StatusOK || !strings.Contains(resp.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("import of %s: %d", m[1], resp.Code)
 		}
 	}
 }

@@ -1,19 +1,11 @@
+import { duration } from "./format.js";
+
 // Turns the drawings of time series into ones that can be pointed at and zoomed.
 // The numbers come with the page; choosing a span writes it into the address.
 const drawn = new WeakMap();
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dashes = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4], [2, 2, 6, 2], [1, 3]];
-
-const units = [[1e9 * 86400, "d"], [1e9 * 3600, "h"], [1e9 * 60, "min"], [1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
-
-function duration(ns) {
-  if (ns === null || ns === undefined) return "—";
-  if (ns === 0) return "0";
-  const [size, name] = units.find(([s]) => Math.abs(ns) >= s * 0.9995) ?? [1, "ns"];
-  const v = ns / size;
-  return `${v >= 9.95 ? v.toFixed(0) : v.toFixed(1).replace(/\.0$/, "")} ${name}`;
-}
 
 const percent = (v) => (v === null || v === undefined ? "—" : `${(v * 100).toFixed(v > 0.99 ? 3 : 1)}%`);
 const plain = (v) => (v === null || v === undefined ? "—" : v.toLocaleString());

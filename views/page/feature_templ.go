@@ -237,7 +237,7 @@ func ShowFeature(m Feature) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = card("heatmap", m.HeatTitle, "Select a cell for example writes. Rows are lags, columns are the time at which writes began.", m.Heat.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = card("heatmap", m.HeatTitle, "Rows are lags, columns are the time at which writes began.", m.Heat.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

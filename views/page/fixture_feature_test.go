@@ -1,7 +1,6 @@
 package page_test
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -126,6 +125,7 @@ func feature() page.Feature {
 
 func heat() part.Heat {
 	h := part.Heat{
+		URL: "/writes?feature=cart", Step: time.Minute,
 		Label: "Writes by lag and time of beginning; the most are between 181 ms and 256 ms, rising to 3 s at the end", Promise: &part.Level{Value: 2 * second, Text: "promise 2 s"},
 		Table: part.Table{Caption: "Writes by lag and time", Columns: []part.Column{{Head: "Lag"}, {Head: "13:00", Num: true}}, Rows: []part.Row{{Cells: []part.Cell{part.Text("up to 16 ms"), part.To("3", "/writes")}}}},
 		Get:   downloads("/api/v1/features/cart/heatmap"),
@@ -136,7 +136,7 @@ func heat() part.Heat {
 		low *= math.Sqrt2
 	}
 	for i := range 60 {
-		c := part.HeatColumn{Start: now.Add(-time.Duration(60-i) * time.Minute), URL: "/writes?pending=true"}
+		c := part.HeatColumn{Start: now.Add(-time.Duration(60-i) * time.Minute)}
 		peak := 7.0
 		if i > 40 {
 			peak += float64(i-40) * 0.35
@@ -144,7 +144,7 @@ func heat() part.Heat {
 		for b := range 18 {
 			n := int64(300 * math.Exp(-math.Pow(float64(b)-peak, 2)/2.2) * (1 + 0.3*math.Sin(float64(i*b))))
 			if n > 0 {
-				c.Cells = append(c.Cells, part.HeatCell{Band: b, Count: n, URL: fmt.Sprintf("/writes?feature=cart&min_lag=%d", b)})
+				c.Cells = append(c.Cells, part.HeatCell{Band: b, Count: n})
 				h.Max = max(h.Max, n)
 			}
 		}

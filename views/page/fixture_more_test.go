@@ -14,12 +14,17 @@ func topology() page.Topology {
 		Graph: part.Graph{
 			Label: "Services and replicas",
 			Nodes: []part.Node{
-				{ID: "web", Name: "web", Kind: "service"}, {ID: "relay", Name: "relay", Kind: "service"}, {ID: "lonely", Name: "lonely", Kind: "service"},
-				{ID: "cart-eu", Name: "cart-eu", Kind: "replica"}, {ID: "cart-us", Name: "cart-us", Kind: "replica", Silent: true, Note: "silent for 4 min"},
+				{ID: "web", Name: "web", Kind: "service"},
+				{ID: "relay", Name: "relay", Kind: "service"},
+				{ID: "lonely", Name: "lonely", Kind: "service"},
+				{ID: "cart-eu", Name: "cart-eu", Kind: "replica"},
+				{ID: "cart-us", Name: "cart-us", Kind: "replica", Silent: true, Note: "silent for 4 min"},
 			},
 			Edges: []part.Edge{
-				{From: "web", To: "relay", Lag: "8 ms", Weight: 5}, {From: "relay", To: "cart-eu", Lag: "90 ms", Weight: 5},
-				{From: "relay", To: "cart-us", Lag: "1.5 s", Tone: part.Neutral}, {From: "cart-eu", To: "web", Lag: "40 ms"},
+				{From: "web", To: "relay", Lag: "8 ms", Weight: 5},
+				{From: "relay", To: "cart-eu", Lag: "90 ms", Weight: 5},
+				{From: "relay", To: "cart-us", Lag: "1.5 s", Tone: part.Neutral},
+				{From: "cart-eu", To: "web", Lag: "40 ms"},
 			},
 		},
 		Edges: page.Section{ID: "edges", Title: "Ways", None: part.Empty{Title: "None", Text: "None."}},

@@ -19,9 +19,6 @@ func frame(title, current, topic string) layout.Frame {
 	}
 }
 
-//go:fix inline
-func ptr[T any](v T) *T { return new(v) }
-
 // wave is a plausible line: level, its swing, and where it starts to climb.
 func wave(n int, level, swing, climb float64, from int) []*float64 {
 	out := make([]*float64, n)

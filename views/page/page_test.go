@@ -78,8 +78,11 @@ func TestFeatureHasATableBesideEachChart(t *testing.T) {
 			t.Errorf("%s cannot be downloaded as CSV and JSON", id)
 		}
 	}
-	if n := doc.Find("#heatmap svg a").Length(); n < 100 {
-		t.Errorf("%d cells of the heatmap lead to example writes", n)
+	if n := doc.Find("#heatmap svg path[class^=b]").FilterFunction(func(_ int, p *goquery.Selection) bool { return p.AttrOr("d", "") != "" }).Length(); n < 4 {
+		t.Errorf("the heatmap has %d colours", n)
+	}
+	if n := doc.Find(`#heatmap table a[href^="/writes"]`).Length(); n == 0 {
+		t.Error("the heatmap's table leads to no example")
 	}
 	if n := doc.Find("#lag svg path.line").Length(); n != 3 {
 		t.Errorf("%d lines", n)

@@ -2,7 +2,6 @@ package part
 
 import (
 	"math"
-	"strconv"
 
 	"github.com/a-h/templ"
 )
@@ -36,7 +35,7 @@ func fixed(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "0"
 	}
-	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
+	return string(appendFixed(nil, v))
 }
 
 func clamp(share float64) float64 {

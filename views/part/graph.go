@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"tidemark/views/format"
 )
 
 // Graph is what was observed of services and replicas, and the ways between them.
@@ -370,8 +368,4 @@ func (h Heat) labels() []tick {
 		out[i] = tick{t, t.UTC().Format(layout)}
 	}
 	return out
-}
-
-func pendingTitle(c HeatColumn) string {
-	return format.Plural(c.Pending, "write", "writes") + " not visible everywhere yet, begun at " + c.Start.UTC().Format("15:04:05 UTC")
 }

@@ -10,7 +10,9 @@ import (
 // Heat counts writes by the time they began and how long they took.
 type Heat struct {
 	Label   string
-	Bands   []Band // fastest first
+	URL     string        // where examples are; a cell adds from, to, min_lag and max_lag
+	Step    time.Duration // of a column
+	Bands   []Band        // fastest first
 	Columns []HeatColumn
 	Max     int64
 	Promise *Level // a time, ns
@@ -27,14 +29,12 @@ type HeatColumn struct {
 	Start   time.Time
 	Cells   []HeatCell
 	Pending int64
-	URL     string // the pending writes of this step
 }
 
 // HeatCell counts the writes of one band.
 type HeatCell struct {
 	Band  int
 	Count int64
-	URL   string // example writes
 }
 
 const (
@@ -87,14 +87,94 @@ func (h Heat) y(band int) float64 {
 	return heatT + h.pendingHeight() + float64(len(h.Bands)-1-band)*heatRowH
 }
 
+// heatTones is how many colours there are.
+const heatTones = 6
+
 // bucket is the colour of a count, on a logarithmic scale so that a few slow
 // writes are seen beside thousands of fast ones.
-func (h Heat) bucket(n int64) string {
+func (h Heat) bucket(n int64) int {
 	if h.Max <= 1 {
-		return "b5"
+		return heatTones - 1
 	}
 	v := math.Log1p(float64(n)) / math.Log1p(float64(h.Max))
-	return "b" + string(rune('0'+min(5, int(v*6))))
+	return min(heatTones-1, int(v*heatTones))
+}
+
+// tones draws all cells of a colour as one path: a page with a thousand cells stays
+// small, and quick to make and to exchange.
+func (h Heat) tones() [heatTones]string {
+	var out [heatTones][]byte
+	w := h.colW()
+	for i, c := range h.Columns {
+		for _, k := range c.Cells {
+			b := h.bucket(k.Count)
+			out[b] = appendBox(out[b], h.x(i)+0.5, h.y(k.Band)+0.5, w-1, heatRowH-1)
+		}
+	}
+	var text [heatTones]string
+	for i := range out {
+		text[i] = string(out[i])
+	}
+	return text
+}
+
+func (h Heat) pendingPath() string {
+	var out []byte
+	w := h.colW()
+	for i, c := range h.Columns {
+		if c.Pending > 0 {
+			out = appendBox(out, h.x(i)+0.5, heatT+0.5, w-1, heatPendingH-1)
+		}
+	}
+	return string(out)
+}
+
+func appendBox(b []byte, x, y, w, height float64) []byte {
+	b = append(b, 'M')
+	b = appendFixed(b, x)
+	b = append(b, ' ')
+	b = appendFixed(b, y)
+	b = append(b, 'h')
+	b = appendFixed(b, w)
+	b = append(b, 'v')
+	b = appendFixed(b, height)
+	b = append(b, 'h')
+	b = appendFixed(b, -w)
+	return append(b, 'Z')
+}
+
+// data is what scripts need to say what is under the pointer, and to lead there.
+func (h Heat) data() heatData {
+	d := heatData{
+		URL: h.URL, Step: int64(h.Step / time.Second), Bands: make([][2]int64, len(h.Bands)),
+		Columns: make([][]int64, len(h.Columns)), Pending: make([]int64, len(h.Columns)),
+		Box: [4]float64{heatL, heatW - heatR, heatT + h.pendingHeight(), heatRowH}, Top: heatT,
+	}
+	for i, b := range h.Bands {
+		d.Bands[i] = [2]int64{b.Low, b.High}
+	}
+	for i, c := range h.Columns {
+		if i == 0 {
+			d.From = c.Start.Unix()
+		}
+		cells := make([]int64, 0, 2*len(c.Cells))
+		for _, k := range c.Cells {
+			cells = append(cells, int64(k.Band), k.Count)
+		}
+		d.Columns[i], d.Pending[i] = cells, c.Pending
+	}
+	return d
+}
+
+type heatData struct {
+	URL     string     `json:"url"`
+	From    int64      `json:"from"` // Unix s
+	Step    int64      `json:"step"` // s
+	Bands   [][2]int64 `json:"bands"`
+	Columns [][]int64  `json:"columns"` // band, count, band, count …
+	Pending []int64    `json:"pending"`
+	Box     [4]float64 `json:"box"` // left, right, top, height of a row
+	Top     float64    `json:"top"` // of the pending row
 }
 
 // bandTicks are the bands to label: about six.
@@ -105,11 +185,6 @@ func (h Heat) bandTicks() []int {
 		out = append(out, i)
 	}
 	return out
-}
-
-func (h Heat) cellTitle(c HeatColumn, cell HeatCell) string {
-	b := h.Bands[cell.Band]
-	return format.Plural(cell.Count, "write", "writes") + ", " + b.Text() + ", begun at " + c.Start.UTC().Format("15:04:05 UTC")
 }
 
 // Text is the band in words.

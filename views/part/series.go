@@ -124,7 +124,7 @@ func (p *plot) names() []end {
 	var out []end
 	for i, l := range p.Lines {
 		for _, v := range slices.Backward(l.Values) {
-			if v := v; v != nil {
+			if v != nil {
 				out = append(out, end{tone: tone(i), name: l.Name, y: p.y(*v)})
 				break
 			}

@@ -67,7 +67,7 @@ func (s Spark) path() string {
 // last is the end of the line: where it stands now.
 func (s Spark) last() (x, y string) {
 	for i, v := range slices.Backward(s.Points) {
-		if v := v; v != nil {
+		if v != nil {
 			return fixed(s.x(i)), fixed(s.y(*v))
 		}
 	}
@@ -114,6 +114,16 @@ func (p *pen) String() string {
 	return string(p.buf)
 }
 
+// appendFixed writes a number to a tenth. Drawings are made of thousands of them, so
+// it does without strconv's search for the shortest form.
 func appendFixed(b []byte, v float64) []byte {
-	return strconv.AppendFloat(b, math.Round(v*10)/10, 'f', -1, 64)
+	n := int64(math.Round(v * 10))
+	if n < 0 {
+		b, n = append(b, '-'), -n
+	}
+	b = strconv.AppendInt(b, n/10, 10)
+	if n%10 != 0 {
+		b = append(b, '.', byte('0'+n%10))
+	}
+	return b
 }

@@ -215,7 +215,7 @@ func heatTitle(h *report.Heatmap) string {
 
 func heat(a *asked, h *report.Heatmap, limit int64) part.Heat {
 	out := part.Heat{
-		Max: h.Max, Promise: promiseLevel(limit), Get: a.downloads(apiFeature(h.Feature, "/heatmap")), None: noWrites(),
+		Max: h.Max, Step: time.Duration(h.StepNS), URL: address("/writes", "feature", h.Feature, "replica", h.Replica), Promise: promiseLevel(limit), Get: a.downloads(apiFeature(h.Feature, "/heatmap")), None: noWrites(),
 	}
 	for _, r := range h.Rows {
 		out.Bands = append(out.Bands, part.Band{Low: r.LowNS, High: r.HighNS})
@@ -223,13 +223,10 @@ func heat(a *asked, h *report.Heatmap, limit int64) part.Heat {
 	total, pending := int64(0), int64(0)
 	for _, c := range h.Columns {
 		col := part.HeatColumn{Start: time.Unix(0, c.Start), Pending: c.Pending}
-		if c.Pending > 0 {
-			col.URL = writesURL(h, c.Start, c.Start+h.StepNS, "pending", "true")
-		}
 		for i, n := range c.Counts {
 			if n > 0 {
 				total += n
-				col.Cells = append(col.Cells, part.HeatCell{Band: i, Count: n, URL: bandURL(h, i, c.Start, c.Start+h.StepNS)})
+				col.Cells = append(col.Cells, part.HeatCell{Band: i, Count: n})
 			}
 		}
 		pending += c.Pending

@@ -34,6 +34,9 @@ type answers struct {
 	phi        *report.Phi
 }
 
+// heatColumns is about how many steps of time the heatmap has.
+const heatColumns = 60
+
 // recentViolations is how many broken session guarantees the page lists.
 const recentViolations = 10
 
@@ -49,7 +52,9 @@ func (u *UI) askAll(ctx context.Context, q report.Query) (*answers, error) {
 	g.Go(func() (err error) { a.lag, err = r.Lag(ctx, q); return err })
 	g.Go(func() (err error) { a.curve, err = r.Convergence(ctx, q); return err })
 	g.Go(func() (err error) { a.hops, err = r.Hops(ctx, whole); return err })
-	g.Go(func() (err error) { a.heat, err = r.Heatmap(ctx, whole); return err })
+	cells := whole
+	cells.Step = q.To.Sub(q.From) / heatColumns
+	g.Go(func() (err error) { a.heat, err = r.Heatmap(ctx, cells); return err })
 	g.Go(func() (err error) { a.backlog, err = r.Backlog(ctx, whole); return err })
 	g.Go(func() (err error) { a.conflicts, err = r.ConflictSummary(ctx, whole); return err })
 	g.Go(func() (err error) { a.checks, err = r.Violations(ctx, whole); return err })
