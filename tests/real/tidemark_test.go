@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,16 @@ func checkWhilePaused(t *testing.T, api *api, shop *shop) {
 	if s := b["cache-eu"]; s.Count == nil || *s.Count > behindOrders {
 		t.Errorf("the cache is said to be behind, too: %+v", s)
 	}
-	api.checkPage(t, "while paused", "standby-1", "cache-eu")
+	api.checkPage(t, "while paused", "standby-1", "cache-eu", behindRow{
+		fewest: before.standbyMissed*98/100 - behindOrders, oldest: before.standbyAge - behind, within: 5 * time.Second,
+	})
+}
+
+// behindRow is what a page must say of a replica that falls behind, while it goes
+// on falling behind: no less than what was true before the page was asked for.
+type behindRow struct {
+	fewest         int // writes missing
+	oldest, within time.Duration
 }
 
 // checkRecovery waits until the shop has seen everything on the standby, and
@@ -280,19 +290,37 @@ func (a *api) page(path string) *goquery.Document {
 }
 
 // checkPage checks that the first line of the feature's page names the replica that
-// is behind and not the one that is not.
-func (a *api) checkPage(t *testing.T, when, culprit, innocent string) {
+// is behind and not the one that is not, and that a row tells how far it is behind.
+func (a *api) checkPage(t *testing.T, when, culprit, innocent string, want behindRow) {
 	t.Helper()
 	main := a.page("/features/checkout").Find("main")
 	first := strings.Join(strings.Fields(main.Find("h1").Parent().Text()), " ")
-	t.Logf("%s, the page says: %.300s", when, first)
 	answer := a.feature().Answer
-	t.Logf("%s, the API says: %s", when, answer)
-	if !strings.Contains(first, culprit) || strings.Contains(first, innocent) {
-		t.Errorf("%s, the page's first words do not name %s alone: %.500s", when, culprit, first)
+	t.Logf("%s, the page says: %.300s", when, first)
+	for where, said := range map[string]string{"page": first, "API": answer} {
+		if !strings.Contains(said, culprit) || strings.Contains(said, innocent) || strings.Contains(said, "healthy") {
+			t.Errorf("%s, the first words of the %s do not blame %s alone: %.500s", when, where, culprit, said)
+		}
 	}
-	if !strings.Contains(answer, culprit) || strings.Contains(answer, innocent) {
-		t.Errorf("%s, the answer does not name %s alone: %s", when, culprit, answer)
+	rows := main.Find("tr").FilterFunction(func(_ int, tr *goquery.Selection) bool {
+		return strings.Contains(tr.Text(), culprit) && strings.Contains(strings.ToLower(tr.Text()), "behind")
+	})
+	if rows.Length() != 1 {
+		t.Fatalf("%s, %d rows of the page say that %s is behind; want one", when, rows.Length(), culprit)
+	}
+	count, age := false, false
+	rows.Find("td").Each(func(_ int, td *goquery.Selection) {
+		text := strings.ReplaceAll(strings.TrimSpace(td.Text()), ",", "")
+		if n, err := strconv.Atoi(text); err == nil && n >= want.fewest && n <= want.fewest*2 {
+			count = true
+		}
+		if d, err := time.ParseDuration(strings.ReplaceAll(text, " ", "")); err == nil && d >= want.oldest-time.Second && d <= want.oldest+want.within {
+			age = true
+		}
+	})
+	if !count || !age {
+		t.Errorf("%s, the row does not say that %d writes or more are missing (%v) for %s or longer (%v): %q",
+			when, want.fewest, count, want.oldest, age, strings.Join(strings.Fields(rows.Text()), " "))
 	}
 }
 
