@@ -69,6 +69,8 @@ func stateStatus(state string) part.Status {
 		return part.Status{Tone: part.Good, Text: "Healthy"}
 	case report.StateSlow:
 		return part.Status{Tone: part.Warn, Text: "Slow"}
+	case report.StateBehind:
+		return part.Status{Tone: part.Bad, Text: "Late"}
 	case report.StateStopped:
 		return part.Status{Tone: part.Bad, Text: "Stopped"}
 	case report.StateNoData:
