@@ -45,7 +45,7 @@ type limitFlags struct {
 	BodyMemory  int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
 	Queue       int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
 	RecentIDs   int           `help:"Event ids that are remembered to drop duplicates at once, 24 bytes each." name:"recent-ids" default:"500000" env:"TIDEMARK_RECENT_IDS"`
-	Resident    int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"200000" env:"TIDEMARK_RESIDENT"`
+	Resident    int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
 	MaxFeatures int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
 	MaxReplicas int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
 }

@@ -9,6 +9,7 @@ import (
 const (
 	StateHealthy = "healthy"
 	StateSlow    = "slow"
+	StateBehind  = "behind"  // a replica is later than it usually is
 	StateStopped = "stopped" // writes do not converge any more
 	StateUnknown = "unknown" // a source is silent
 	StateNoData  = "no_data" // no write in the range
@@ -57,6 +58,10 @@ type BacklogSummary struct {
 	SilentSince      *int64 `json:"silent_since"`
 	Unconfirmed      int64  `json:"unconfirmed"` // pairs that no event has shown satisfied
 	UnconfirmedSince *int64 `json:"unconfirmed_since"`
+	// Worst is the replica whose oldest unsatisfied write is oldest, and when that
+	// write began; "" when none waits. Silent replicas are left out.
+	Worst      string `json:"worst"`
+	WorstSince *int64 `json:"worst_since"`
 }
 
 // FeatureReport is one feature's page head: its row and its replicas.

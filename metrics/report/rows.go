@@ -204,6 +204,15 @@ func (r *Reporter) summarise(ctx context.Context, now int64, states []ReplicaSta
 			b.SilentSince = s.LastHeard
 		}
 	}
+	for i := range states {
+		s := &states[i]
+		if !s.Expected || s.Silent {
+			continue
+		}
+		if at, ok := open.oldest(a.Feature, s.Replica); ok && at != nil && (b.WorstSince == nil || *at < *b.WorstSince) {
+			b.Worst, b.WorstSince = s.Replica, at
+		}
+	}
 	// A feature with no route and no expectation has nothing to be behind with.
 	if len(b.Silent) == 0 && slices.ContainsFunc(states, func(s ReplicaState) bool { return s.Expected }) {
 		b.Count, b.OldestAgeNS = new(n), since(b.UnconfirmedSince, now)
@@ -258,7 +267,7 @@ func (r *Reporter) facts(p *plan, a *featureAcc) Facts {
 
 // troubleOrder puts the worst first.
 func troubleOrder() []string {
-	return []string{StateStopped, StateSlow, StateUnknown, StateNoData, StateHealthy}
+	return []string{StateStopped, StateBehind, StateSlow, StateUnknown, StateNoData, StateHealthy}
 }
 
 func sortByTrouble(rows []FeatureRow) {

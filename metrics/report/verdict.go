@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Facts is what Judge makes a feature's first line from.
@@ -48,6 +49,8 @@ func Judge(f Facts) (state, answer string) {
 		return StateNoData, row.Feature + " had no write in this range."
 	case !row.Routed:
 		return StateHealthy, fmt.Sprintf("%s took %s; no route says where they must arrive, so nothing is known about “everywhere”.", row.Feature, plural(row.Writes, "write", "writes"))
+	case isBehind(f):
+		return StateBehind, behind(f)
 	case isSlow(f):
 		return StateSlow, slow(f)
 	}
@@ -88,6 +91,38 @@ func unknown(f Facts) string {
 		return what + " never sent an event."
 	}
 	return what + fmt.Sprintf(" sent no event and no heartbeat for %s.", Duration(f.Now-*b.SilentSince))
+}
+
+// Being behind: the oldest write that waits is older than leastBehind, than
+// behindFactor times the p99, and than the strictest objective.
+const (
+	leastBehind  = 3 * time.Second
+	behindFactor = 3
+)
+
+func isBehind(f Facts) bool {
+	b := f.Row.Backlog
+	if b.Worst == "" || b.WorstSince == nil {
+		return false
+	}
+	limit := max(int64(leastBehind), f.Threshold)
+	if p := f.Row.All.P99; p != nil {
+		limit = max(limit, behindFactor*(*p))
+	}
+	return f.Now-*b.WorstSince > limit
+}
+
+func behind(f Facts) string {
+	b := f.Row.Backlog
+	return fmt.Sprintf("%s is late at %s: %s %s, the oldest for %s.", f.Row.Feature, b.Worst,
+		plural(b.Unconfirmed, "write", "writes"), waits(b.Unconfirmed), Duration(f.Now-*b.WorstSince))
+}
+
+func waits(n int64) string {
+	if n == 1 {
+		return "waits to become visible"
+	}
+	return "wait to become visible"
 }
 
 // isSlow compares the 95th percentile with the objective; without an objective, the
@@ -149,6 +184,7 @@ func OverviewAnswer(rows []FeatureRow) string {
 	}
 	words := []struct{ state, one, many string }{
 		{StateStopped, "feature has stopped converging", "features have stopped converging"},
+		{StateBehind, "is late at a replica", "are late at a replica"},
 		{StateSlow, "is slow", "are slow"},
 		{StateUnknown, "is unknown", "are unknown"},
 		{StateNoData, "had no write", "had no write"},

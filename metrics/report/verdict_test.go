@@ -33,6 +33,19 @@ func TestJudge(t *testing.T) {
 			report.Facts{Row: &report.FeatureRow{Feature: "cart"}},
 		},
 		{
+			"a replica behind", report.StateBehind, "cart is late at us: 397 writes wait to become visible, the oldest for 8 s.",
+			report.Facts{Now: ns(0), Row: row(func(r *report.FeatureRow) {
+				r.Backlog.Worst, r.Backlog.WorstSince, r.Backlog.Unconfirmed = "us", at(-8*time.Second), 397
+			})},
+		},
+		{
+			"not yet behind", report.StateHealthy,
+			"cart is healthy: visible everywhere in 1 s at p95; 99.9% of 1,200 writes within 10 s.",
+			report.Facts{Now: ns(0), Row: row(func(r *report.FeatureRow) {
+				r.Backlog.Worst, r.Backlog.WorstSince, r.Backlog.Unconfirmed = "us", at(-2*time.Second), 397
+			})},
+		},
+		{
 			"no write lately", report.StateNoData, "cart had no write in this range.",
 			report.Facts{Row: &report.FeatureRow{Feature: "cart", LastHeard: at(-time.Second)}},
 		},

@@ -17,8 +17,8 @@ import (
 type Options struct {
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
-	// Resident is how many writes and reads are kept in memory (default 200,000,
-	// about 0.6 kB each). Older ones are read back from the log when needed.
+	// Resident is how many writes and reads are kept in memory (default 100,000,
+	// about 1 kB each with their sessions). Older ones are read back from the log when needed.
 	Resident int
 	// ReloadShare is the share of time that may go into reading states back; beyond
 	// it, late events are kept in the log but counted only by a rebuild. Default
@@ -40,7 +40,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Resident <= 0 {
-		o.Resident = 200_000
+		o.Resident = 100_000
 	}
 	if o.ReloadShare <= 0 {
 		o.ReloadShare = 0.3
@@ -114,8 +114,9 @@ type Engine struct {
 	err      error // of a read-back that had no caller to tell
 	ctx      context.Context
 
-	commitMu sync.Mutex // one checkpoint at a time
-	flushed  atomic.Uint64
+	commitMu   sync.Mutex   // one checkpoint at a time
+	committing sync.RWMutex // held for reading by those who read the store and what is pending
+	flushed    atomic.Uint64
 }
 
 // Stats are counts of the fold since it was opened.
@@ -443,6 +444,8 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 		e.flushing = cp
 	}
 	e.mu.Unlock()
+	e.committing.Lock()
+	defer e.committing.Unlock()
 	if err := e.store.Commit(ctx, cp); err != nil {
 		return fmt.Errorf("checkpoint at %d: %w", cp.Position, err)
 	}
@@ -464,10 +467,10 @@ func (e *Engine) cut() *metrics.Checkpoint {
 
 func (e *Engine) advanceSeen(cp *metrics.Checkpoint) { e.seen.advance(e.pos, cp) }
 
-// pending calls fn with what is folded but not yet stored, for a reader that saw
-// the store at position at.
-func (e *Engine) pending(at metrics.Position, fn func(s *metrics.Series, start int64, c *sketch.Cell)) {
-	if e.flushing != nil && at < e.flushing.Position {
+// pending calls fn with what is folded but not in the store. The caller holds mu and
+// keeps checkpoints from being committed.
+func (e *Engine) pending(fn func(s *metrics.Series, start int64, c *sketch.Cell)) {
+	if e.flushing != nil {
 		for k, c := range e.flushing.Deltas {
 			fn(k.Series, k.Start, c)
 		}

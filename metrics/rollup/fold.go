@@ -388,8 +388,12 @@ func (e *Engine) attachRead(r *read, k *keyState) {
 	r.key = k
 	i, _ := slices.BinarySearchFunc(k.reads, r, orderReads)
 	k.reads = slices.Insert(k.reads, i, r)
-	e.recallOpen(k)
-	if w := k.find(r.version); w != nil {
+	w := k.find(r.version)
+	if w == nil {
+		e.recallOpen(k) // it may be among those that were put down
+		w = k.find(r.version)
+	}
+	if w != nil && r.source == nil {
 		r.source = w
 		w.readers = append(w.readers, r)
 	}

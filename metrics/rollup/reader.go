@@ -13,103 +13,126 @@ import (
 
 var _ metrics.Reader = (*Engine)(nil)
 
-// levelCell is the key of a cell at the level that was asked for.
-type levelCell struct {
-	s     metrics.Series
-	start int64
+// Cells implements metrics.Reader: what is stored, merged with what was folded since.
+// A checkpoint waits for readers, so that nothing is counted twice or missed.
+func (e *Engine) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
+	e.committing.RLock()
+	defer e.committing.RUnlock()
+	m := merger{extra: e.collect(&q), fn: fn}
+	if err := e.store.Cells(ctx, q, m.stored); err != nil {
+		return fmt.Errorf("read cells: %w", err)
+	}
+	return m.finish()
 }
 
-// Cells implements metrics.Reader: what is stored, with what was folded since.
-func (e *Engine) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
-	stored, extra, err := e.snapshot(ctx, &q)
-	if err != nil {
+// extraSeries is what is pending of one series, by start.
+type extraSeries struct {
+	series metrics.Series
+	cells  []cellAt
+}
+
+// collect returns what is pending for a query, at its level, in the order of Cells.
+func (e *Engine) collect(q *metrics.CellQuery) []extraSeries {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	by := map[metrics.Series]*series{}
+	e.pending(func(s *metrics.Series, start int64, c *sketch.Cell) {
+		start = q.Level.Start(start * int64(1e9))
+		if start < q.From || start >= q.To || !q.Matches(s) {
+			return
+		}
+		x, ok := by[*s]
+		if !ok {
+			x = &series{Series: *s}
+			by[*s] = x
+		}
+		x.at(start).Merge(c)
+	})
+	out := make([]extraSeries, 0, len(by))
+	for k, x := range by {
+		slices.SortFunc(x.cells, func(a, b cellAt) int { return cmp.Compare(a.start, b.start) })
+		out = append(out, extraSeries{k, x.cells})
+	}
+	slices.SortFunc(out, func(a, b extraSeries) int { return metrics.CompareSeries(&a.series, &b.series) })
+	return out
+}
+
+// merger merges pending cells into the stored ones as these stream by.
+type merger struct {
+	extra   []extraSeries // what is still to come, in order
+	current *metrics.Series
+	cells   []cellAt // pending cells of the current series still to come
+	fn      metrics.CellFunc
+}
+
+func (m *merger) stored(s *metrics.Series, start int64, c *sketch.Cell) error {
+	if m.current == nil || (s != m.current && *s != *m.current) {
+		if err := m.next(s); err != nil {
+			return err
+		}
+	}
+	for len(m.cells) > 0 && m.cells[0].start < start {
+		if err := m.emit(m.current, m.cells[0].start, m.cells[0].cell); err != nil {
+			return err
+		}
+		m.cells = m.cells[1:]
+	}
+	if len(m.cells) > 0 && m.cells[0].start == start {
+		m.cells[0].cell.Merge(c)
+		c, m.cells = m.cells[0].cell, m.cells[1:]
+	}
+	return m.emit(s, start, c)
+}
+
+// next moves on to a stored series: pending cells of those before it come first.
+func (m *merger) next(s *metrics.Series) error {
+	if err := m.rest(); err != nil {
 		return err
 	}
-	keys := make([]levelCell, 0, len(stored)+len(extra))
-	for k := range extra {
-		if c, ok := stored[k]; ok {
-			c.Merge(extra[k])
-		} else {
-			stored[k] = extra[k]
+	for len(m.extra) > 0 && metrics.CompareSeries(&m.extra[0].series, s) < 0 {
+		m.current, m.cells = &m.extra[0].series, m.extra[0].cells
+		m.extra = m.extra[1:]
+		if err := m.rest(); err != nil {
+			return err
 		}
 	}
-	for k := range stored {
-		keys = append(keys, k)
+	own := *s
+	m.current = &own
+	if len(m.extra) > 0 && m.extra[0].series == own {
+		m.cells, m.extra = m.extra[0].cells, m.extra[1:]
 	}
-	slices.SortFunc(keys, func(a, b levelCell) int {
-		return cmp.Or(compareSeries(&a.s, &b.s), cmp.Compare(a.start, b.start))
-	})
-	for i := range keys {
-		c := stored[keys[i]]
-		if c.IsZero() {
-			continue
+	return nil
+}
+
+// rest emits what is left of the current series.
+func (m *merger) rest() error {
+	for _, c := range m.cells {
+		if err := m.emit(m.current, c.start, c.cell); err != nil {
+			return err
 		}
-		if err := fn(&keys[i].s, keys[i].start, c); err != nil {
+	}
+	m.cells = nil
+	return nil
+}
+
+func (m *merger) finish() error {
+	if err := m.rest(); err != nil {
+		return err
+	}
+	for i := range m.extra {
+		m.current, m.cells = &m.extra[i].series, m.extra[i].cells
+		if err := m.rest(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// snapshot reads the store and what is pending such that nothing is counted twice:
-// a checkpoint that lands in between makes it start again.
-func (e *Engine) snapshot(ctx context.Context, q *metrics.CellQuery) (stored, extra map[levelCell]*sketch.Cell, err error) {
-	for {
-		before, err := e.store.Checkpointed(ctx)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read cells: %w", err)
-		}
-		stored = map[levelCell]*sketch.Cell{}
-		err = e.store.Cells(ctx, *q, func(s *metrics.Series, start int64, c *sketch.Cell) error {
-			stored[levelCell{*s, start}] = c.Clone()
-			return nil
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("read cells: %w", err)
-		}
-		e.mu.RLock()
-		after, err := e.store.Checkpointed(ctx)
-		if err == nil && after == before && (e.flushing != nil || e.flushed.Load() == uint64(after)) {
-			extra = e.collect(q, after)
-			e.mu.RUnlock()
-			return stored, extra, nil
-		}
-		e.mu.RUnlock()
-		if err != nil {
-			return nil, nil, fmt.Errorf("read cells: %w", err)
-		}
+func (m *merger) emit(s *metrics.Series, start int64, c *sketch.Cell) error {
+	if c.IsZero() {
+		return nil
 	}
-}
-
-// collect returns what is pending for a query, at its level. The caller holds mu.
-func (e *Engine) collect(q *metrics.CellQuery, at metrics.Position) map[levelCell]*sketch.Cell {
-	extra := map[levelCell]*sketch.Cell{}
-	e.pending(at, func(s *metrics.Series, start int64, c *sketch.Cell) {
-		at := q.Level.Start(start * 1e9)
-		if at < q.From || at >= q.To || !q.Matches(s) {
-			return
-		}
-		k := levelCell{*s, at}
-		if have, ok := extra[k]; ok {
-			have.Merge(c)
-		} else {
-			extra[k] = c.Clone()
-		}
-	})
-	return extra
-}
-
-func compareSeries(a, b *metrics.Series) int {
-	return cmp.Or(
-		strings.Compare(a.Feature, b.Feature), strings.Compare(string(a.Metric), string(b.Metric)),
-		strings.Compare(a.Replica, b.Replica), strings.Compare(a.Region, b.Region),
-		strings.Compare(a.Model, b.Model), strings.Compare(a.Variant, b.Variant),
-		strings.Compare(a.Mechanism, b.Mechanism),
-		strings.Compare(a.FromStage, b.FromStage), strings.Compare(a.FromPlace, b.FromPlace),
-		strings.Compare(a.ToStage, b.ToStage), strings.Compare(a.ToPlace, b.ToPlace),
-		strings.Compare(a.Scope, b.Scope), cmp.Compare(a.Param, b.Param),
-		strings.Compare(a.Rule, b.Rule), strings.Compare(a.Verdict, b.Verdict),
-	)
+	return m.fn(s, start, c)
 }
 
 // ListSeries implements metrics.Reader.
@@ -129,7 +152,7 @@ func (e *Engine) ListSeries(ctx context.Context, feature string) ([]metrics.Seri
 			stored = append(stored, k)
 		}
 	}
-	slices.SortFunc(stored, func(a, b metrics.Series) int { return compareSeries(&a, &b) })
+	slices.SortFunc(stored, func(a, b metrics.Series) int { return metrics.CompareSeries(&a, &b) })
 	return stored, nil
 }
 
