@@ -207,22 +207,29 @@ func (e *Engine) replay(ctx context.Context, first metrics.Position, events []me
 }
 
 // Fold adds events of the log, in its order: first is the position of the first.
-// The events' strings are not kept.
+// The events' strings are not kept. Readers get their turn between batches.
 func (e *Engine) Fold(ctx context.Context, first metrics.Position, batches ...[]metrics.Event) error {
+	for _, events := range batches {
+		if err := e.foldBatch(ctx, first, events); err != nil {
+			return err
+		}
+		first += metrics.Position(len(events))
+	}
+	return nil
+}
+
+func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, events []metrics.Event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.base, e.ctx = first, ctx
 	e.reload.begin(e.opts.Now())
-	for _, events := range batches {
-		for i := range events {
-			if err := e.fold(ctx, &events[i]); err != nil {
-				return fmt.Errorf("fold event %q: %w", events[i].EventID, err)
-			}
+	for i := range events {
+		if err := e.fold(ctx, &events[i]); err != nil {
+			return fmt.Errorf("fold event %q: %w", events[i].EventID, err)
 		}
-		first += metrics.Position(len(events))
-		e.stats.Folded += uint64(len(events))
 	}
-	e.pos = first
+	e.stats.Folded += uint64(len(events))
+	e.pos = first + metrics.Position(len(events))
 	if err := e.settleDirty(ctx); err != nil {
 		return err
 	}
