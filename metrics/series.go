@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"tidemark/metrics/sketch"
@@ -120,14 +121,7 @@ type CellQuery struct {
 
 // Matches reports whether a series is selected.
 func (q *CellQuery) Matches(s *Series) bool {
-	ok := false
-	for _, m := range q.Metrics {
-		if m == s.Metric {
-			ok = true
-			break
-		}
-	}
-	if !ok || (!q.AllFeatures && s.Feature != q.Match.Feature) {
+	if !slices.Contains(q.Metrics, s.Metric) || (!q.AllFeatures && s.Feature != q.Match.Feature) {
 		return false
 	}
 	eq := func(want, got string) bool { return want == "" || want == got }

@@ -51,7 +51,7 @@ func TestDemoLeavesNothingBehind(t *testing.T) {
 
 func TestDemoTakesAnotherPort(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 // Cardinality bounds how many distinct names events may bring, so that one careless
 // client cannot take the memory of all.
 type Cardinality struct {
-	Features            int // all features; default 2,000
-	Services            int // all services; default 5,000
-	ReplicasPerFeature  int // default 200
-	ValuesPerDimension  int // models, variants, regions of a feature; default 64 each
-	RulesPerFeature     int // default 64
+	Features           int // all features; default 2,000
+	Services           int // all services; default 5,000
+	ReplicasPerFeature int // default 200
+	ValuesPerDimension int // models, variants, regions of a feature; default 64 each
+	RulesPerFeature    int // default 64
 }
 
 func (c Cardinality) withDefaults() Cardinality {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -416,9 +417,7 @@ type Stats struct {
 func (p *Pipeline) Stats() Stats {
 	p.mu.Lock()
 	rejected := make(map[string]int64, len(p.rejected))
-	for k, v := range p.rejected {
-		rejected[k] = v
-	}
+	maps.Copy(rejected, p.rejected)
 	p.mu.Unlock()
 	return Stats{
 		Accepted: p.accepted.Load(), Duplicates: p.duplicates.Load(), Rejected: rejected,

@@ -1,6 +1,10 @@
 package ingest
 
-import "github.com/zeebo/xxh3"
+import (
+	"slices"
+
+	"github.com/zeebo/xxh3"
+)
 
 // recent is the exact set of the ids of the newest events, in two generations of
 // open addressing: when the younger is full, the older is dropped. An id takes 12
@@ -62,8 +66,8 @@ func (r *recent) turn() {
 
 // undo forgets ids that were added last, in the reverse order of their adding.
 func (r *recent) undo(fs []fingerprint) {
-	for i := len(fs) - 1; i >= 0; i-- {
-		r.young.remove(fs[i])
+	for _, f := range slices.Backward(fs) {
+		r.young.remove(f)
 	}
 }
 

@@ -32,7 +32,8 @@ func testConfigs() []metrics.FeatureConfig {
 				{Name: "eu", Kind: metrics.StateBased}, {Name: "us", Kind: metrics.OperationBased}, {Name: "search", Kind: metrics.StateBased, ReportsVisible: true},
 			},
 			Thresholds: []metrics.Threshold{
-				{Scope: metrics.ScopeAll, Value: 2 * second}, {Scope: metrics.ScopeFirst, Value: second},
+				{Scope: metrics.ScopeAll, Value: 2 * second},
+				{Scope: metrics.ScopeFirst, Value: second},
 				{Scope: metrics.ScopeReplica, Replica: "eu", Value: 3 * second},
 			},
 		},

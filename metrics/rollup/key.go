@@ -247,7 +247,7 @@ func (e *Engine) resettle(k *keyState) {
 			w.resettleOwn()
 		}
 	}
-	for i := len(k.ordered) - 1; i >= 0; i-- {
+	for i := range slices.Backward(k.ordered) {
 		e.inherit(k, i)
 	}
 }

@@ -1,6 +1,8 @@
 package rollup
 
 import (
+	"slices"
+
 	"tidemark/metrics"
 	"tidemark/metrics/sketch"
 )
@@ -28,9 +30,9 @@ func (s *series) at(start int64) *sketch.Cell {
 			return s.cells[i].cell
 		}
 	} else {
-		for i := len(s.cells) - 1; i >= 0; i-- {
-			if s.cells[i].start == start {
-				return s.cells[i].cell
+		for _, c := range slices.Backward(s.cells) {
+			if c.start == start {
+				return c.cell
 			}
 		}
 	}

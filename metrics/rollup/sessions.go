@@ -98,6 +98,7 @@ func (s *sessionState) drop(o sessionOp) {
 // number of their name, since a session may span features.
 type checked struct{ w *write }
 
+// Replicas implements session.Write.
 func (c checked) Replicas(yield func(replica uint32, applied int64)) {
 	f := c.w.f
 	for i := range c.w.reps {
@@ -181,7 +182,7 @@ type verdictKey struct {
 // finding keeps one verdict and notes a violation.
 func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding) {
 	k := verdictKey{guarantee: fd.Guarantee, verdict: fd.Verdict}
-	at := int64(noTime)
+	var at int64
 	if o.w != nil {
 		k.f, k.model, k.variant, k.replica = o.w.f, o.w.model, o.w.variant, fd.Replica
 		at, _ = o.w.begun()
