@@ -75,7 +75,7 @@ test: ## Set up, check and test everything; ends with a summary of what ran and 
 
 .PHONY: test-unit
 test-unit: $(ASSETS) ## Run the tests that need nothing but Go.
-	$(GO) test -timeout 10m $$($(GO) list ./... | grep -v /tests/)
+	$(GO) test -timeout 10m $$($(GO) list ./... | grep -vE '/tests/(browser|real|faults)(/|$$)')
 
 .PHONY: test-race
 test-race: $(ASSETS) ## Run the tests of the concurrent packages under the race detector.
@@ -98,8 +98,9 @@ fuzz-short: $(ASSETS) ## Fuzz each target for FUZZTIME (default 3s).
 	@GO="$(GO)" .ci/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## Run the benchmarks; BENCH=regexp and BENCHTIME=1s choose.
+bench: build ## Run the benchmarks; BENCH=regexp and BENCHTIME=1s choose. Then load the whole program.
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./...
+	$(GO) run ./tests/bench -bin $(BIN)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities, where their database can be reached.

@@ -98,6 +98,7 @@ const (
 type Tab struct {
 	ctx   context.Context
 	close func()
+	width int64
 
 	mu       sync.Mutex
 	problems []string
@@ -106,7 +107,7 @@ type Tab struct {
 // Tab opens an empty tab. Tabs of one Browser share its cookies.
 func (b *Browser) Tab(look Look) (*Tab, error) {
 	ctx, stop := chromedp.NewContext(b.ctx)
-	t := &Tab{ctx: ctx, close: stop}
+	t := &Tab{ctx: ctx, close: stop, width: look.Width}
 	if err := errors.Join(chromedp.Listen(ctx, t.hear), t.look(look)); err != nil {
 		stop()
 		return nil, fmt.Errorf("open a tab: %w", err)
@@ -122,9 +123,7 @@ func (t *Tab) look(look Look) error {
 	if look.Still {
 		motion = "reduce"
 	}
-	_, sized := chromedp.Call(t.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: look.Width, Height: look.Height, DeviceScaleFactor: 1, Mobile: look.Width <= Narrow,
-	})
+	sized := t.resize(look.Height)
 	_, coloured := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme},
@@ -133,6 +132,14 @@ func (t *Tab) look(look Look) error {
 	})
 	_, scripted := chromedp.Call(t.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: look.NoScript})
 	return errors.Join(sized, coloured, scripted)
+}
+
+// resize sets the height of the window, in CSS pixels.
+func (t *Tab) resize(height int64) error {
+	_, err := chromedp.Call(t.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: t.width, Height: height, DeviceScaleFactor: 1, Mobile: t.width <= Narrow,
+	})
+	return err
 }
 
 // Close closes the tab.
@@ -254,11 +261,26 @@ func (t *Tab) SignIn(link string) error {
 	return t.Until(`location.pathname !== "/signin" && document.readyState === "complete"`, 20*time.Second)
 }
 
-// Picture returns the whole page as a PNG.
+// maxPicture is how high a picture may be, in pixels.
+const maxPicture = 12_000
+
+// Picture returns the whole page as a PNG. The window is made as high as the page
+// for it, so that what fills the window fills the picture.
 func (t *Tab) Picture() ([]byte, error) {
+	height, err := Eval[int64](t, `document.documentElement.scrollHeight`)
+	if err != nil {
+		return nil, err
+	}
+	before, err := Eval[int64](t, `innerHeight`)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.resize(min(max(height, before), maxPicture)); err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
 	png, err := Do(t, chromedp.FullScreenshot(100))
 	if err != nil {
 		return nil, fmt.Errorf("picture: %w", err)
 	}
-	return png, nil
+	return png, t.resize(before)
 }
