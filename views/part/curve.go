@@ -92,7 +92,7 @@ func (p *curvePlot) line(g CurveGroup) string {
 	var d pen
 	last := 0.0
 	d.to(curveL, p.y(0))
-	for _, pt := range g.Points {
+	for _, pt := range p.seen(g.Points) {
 		x := p.x(float64(pt.T))
 		d.to(x, p.y(last))
 		d.to(x, p.y(pt.Share))
@@ -102,16 +102,34 @@ func (p *curvePlot) line(g CurveGroup) string {
 	return d.String()
 }
 
+// seen leaves out points that nobody could tell from the one before: less than a
+// pixel away both ways. The last one stays.
+func (p *curvePlot) seen(points []CurvePoint) []CurvePoint {
+	out := make([]CurvePoint, 0, len(points))
+	for i, pt := range points {
+		if n := len(out); n > 0 && i < len(points)-1 {
+			before := out[n-1]
+			near := math.Abs(p.x(float64(pt.T))-p.x(float64(before.T))) < 1.5 && math.Abs(p.y(pt.Share)-p.y(before.Share)) < 1.5
+			if near {
+				continue
+			}
+		}
+		out = append(out, pt)
+	}
+	return out
+}
+
 // band is the interval: up along its upper bound, back along the lower.
 func (p *curvePlot) band(g CurveGroup) string {
 	if len(g.Points) == 0 {
 		return ""
 	}
+	points := p.seen(g.Points)
 	var d pen
-	for _, pt := range g.Points {
+	for _, pt := range points {
 		d.to(p.x(float64(pt.T)), p.y(pt.High))
 	}
-	for _, v := range slices.Backward(g.Points) {
+	for _, v := range slices.Backward(points) {
 		d.to(p.x(float64(v.T)), p.y(v.Low))
 	}
 	return d.String() + "Z"

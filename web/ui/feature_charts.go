@@ -257,7 +257,7 @@ func bandURL(h *report.Heatmap, band int, from, to int64) string {
 }
 
 // heatColumnsInTable is into how many stretches of time the table gathers columns.
-const heatColumnsInTable = 8
+const heatColumnsInTable = 6
 
 // heatTable gathers columns, so that the table can be read and has the same links.
 func heatTable(h *report.Heatmap) part.Table {

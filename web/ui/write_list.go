@@ -130,6 +130,8 @@ func writesHead(w *report.Writes, q report.WriteQuery) part.Head {
 			h.Answer = "One of these " + format.Plural(int64(len(w.Writes)), "write", "writes") + of + " is still pending."
 		}
 		h.Tone = part.Warn
+	case len(w.Writes) == 1:
+		h.Answer, h.Tone = "This one write"+of+" became visible.", part.Good
 	default:
 		h.Answer = "All " + format.Plural(int64(len(w.Writes)), "write", "writes") + of + " shown here became visible."
 		h.Tone = part.Good
@@ -140,8 +142,16 @@ func writesHead(w *report.Writes, q report.WriteQuery) part.Head {
 	return h
 }
 
+// writeSpan is the range of a query as the API takes it; none when it has none.
+func writeSpan(q report.WriteQuery) []string {
+	if q.From.IsZero() {
+		return nil
+	}
+	return []string{"from", q.From.UTC().Format(time.RFC3339), "to", q.To.UTC().Format(time.RFC3339)}
+}
+
 func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
-	pairs := append(a.times(), "feature", q.Feature, "key", q.Key, "replica", q.Replica, "min_lag", a.v.Get("min_lag"), "max_lag", a.v.Get("max_lag"), "pending", a.v.Get("pending"))
+	pairs := append(writeSpan(q), "feature", q.Feature, "key", q.Key, "replica", q.Replica, "min_lag", a.v.Get("min_lag"), "max_lag", a.v.Get("max_lag"), "pending", a.v.Get("pending"))
 	s := page.Section{
 		ID: "writes", Title: "Writes",
 		Get:  part.Downloads{CSV: address("/api/v1/writes", append(pairs, "format", "csv")...), JSON: address("/api/v1/writes", pairs...)},
