@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -253,12 +254,7 @@ func TestRecentIsAnExactSetOfTheNewestIDs(t *testing.T) {
 
 // within reports whether an id is among the last n of order.
 func within(order []string, id string, n int) bool {
-	for _, o := range order[max(0, len(order)-n):] {
-		if o == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(order[max(0, len(order)-n):], id)
 }
 
 func BenchmarkRecent(b *testing.B) {
