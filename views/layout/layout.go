@@ -90,5 +90,5 @@ func lacking() string {
 	if len(static.Missing()) == 0 {
 		return ""
 	}
-	return "This build lacks third-party browser code: pages do not update by themselves and charts cannot be zoomed. `make generate` before building adds it."
+	return "This build lacks third-party browser code: pages do not update by themselves and charts cannot be zoomed. “make generate” before building adds it."
 }

@@ -141,6 +141,9 @@ func featureHead(f *report.FeatureReport, results []guarantee.Result) part.Head 
 	}
 	r := &results[0]
 	h.Status = verdictStatus(r.Verdict)
+	if toneRank(h.Status.Tone) < toneRank(h.Tone) && h.Tone != part.Good {
+		h.Tone = h.Status.Tone
+	}
 	if h.Tone == part.Good && r.Verdict != guarantee.VerdictKept {
 		// The telemetry looks well and the promise does not: the promise counts.
 		h.Tone = h.Status.Tone

@@ -258,6 +258,9 @@ func staleness(a *asked, st *report.Staleness) page.Section {
 	return s
 }
 
+// maxDiffering is how many keys that differ the page lists; the download has all.
+const maxDiffering = 8
+
 func agreement(feature string, p *report.Phi) page.Section {
 	url := apiFeature(feature, "/phi")
 	s := page.Section{
@@ -273,7 +276,10 @@ func agreement(feature string, p *report.Phi) page.Section {
 	for _, r := range p.Replicas {
 		s.Table.Columns = append(s.Table.Columns, part.Column{Head: r})
 	}
-	for _, d := range p.Differ {
+	if n := len(p.Differ); n > maxDiffering {
+		s.About += " The first " + format.Count(maxDiffering) + " of those that differ are listed."
+	}
+	for _, d := range p.Differ[:min(len(p.Differ), maxDiffering)] {
 		key := part.To(d.Key, address("/writes", "feature", feature, "key", d.Key))
 		key.Mono = true
 		row := part.Row{Cells: []part.Cell{key}}

@@ -55,7 +55,7 @@ func guaranteeRows(s *guarantee.Snapshot, docs []guarantee.Stored) page.Section 
 	out := page.Section{
 		ID: "guarantees", Title: "Guarantees", Get: part.Downloads{CSV: "/api/v1/guarantees?format=csv", JSON: "/api/v1/guarantees"},
 		None: part.Empty{
-			Title: "Write down the first promise", Text: "Save this as guarantee.yaml, change what is yours, and apply it with `tidemark apply -f guarantee.yaml`.",
+			Title: "Write down the first promise", Text: "Save this as guarantee.yaml, change what is yours, and apply it with “tidemark apply -f guarantee.yaml”.",
 			Command: part.Command{ID: "first-guarantee", Text: firstGuarantee},
 		},
 	}

@@ -58,7 +58,7 @@ func (u *UI) overview(c echo.Context) error {
 func (u *UI) firstEvent() *part.Empty {
 	return &part.Empty{
 		Title: "Send the first event",
-		Text:  "A feature appears here as soon as a service reports on one of its writes. `tidemark keys create` makes a key.",
+		Text:  "A feature appears here as soon as a service reports on one of its writes. The command “tidemark keys create” makes a key.",
 		Command: part.Command{ID: "first-event", Text: "curl -sS " + u.o.Base() + "/v1/events \\\n" +
 			"  -H \"Authorization: Bearer $TIDEMARK_KEY\" \\\n" +
 			"  -H 'Content-Type: application/json' \\\n" +

@@ -71,7 +71,7 @@ func (u *UI) pipeline(c echo.Context) error {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "Events are not taken in any more:", More: p.Error})
 	}
 	if p.Unfolded > 0 {
-		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(int64(p.Unfolded), "event", "events") + " came too late to be counted:", More: "`tidemark rebuild` counts them."})
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(int64(p.Unfolded), "event", "events") + " came too late to be counted:", More: "the command “tidemark rebuild” counts them."})
 	}
 	if p.Stats.Queued*10 > int64(p.Stats.QueueLimit)*8 {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "The queue is nearly full:", More: "soon events are refused with 429 until it drains."})
