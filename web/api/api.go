@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -64,8 +65,11 @@ type API struct {
 	o       Options
 	bodies  *decode.Bodies
 	batches batchPool
-	memory  *semaphore.Weighted
-	counts  *ingestMetrics
+	// unpacking has a place for each body that may be unpacked at once: no more than
+	// there are cores, since it is work for one.
+	unpacking chan struct{}
+	memory    *semaphore.Weighted
+	counts    *ingestMetrics
 }
 
 // New returns an API.
@@ -78,7 +82,7 @@ func New(o Options) *API {
 	}
 	return &API{
 		o: o, bodies: &decode.Bodies{}, memory: semaphore.NewWeighted(o.BodyMemory),
-		counts: newIngestMetrics(o.Registry),
+		unpacking: make(chan struct{}, runtime.GOMAXPROCS(0)), counts: newIngestMetrics(o.Registry),
 	}
 }
 

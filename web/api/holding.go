@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -75,7 +77,7 @@ func (h *holding) book(want int64) error {
 
 func (h *holding) readBody(c echo.Context) error {
 	r := c.Request()
-	body, err := h.api.bodies.Read(r.Body, r.Header.Get(echo.HeaderContentEncoding), h.api.o.MaxBody)
+	body, err := h.api.read(r.Body, r.Header.Get(echo.HeaderContentEncoding))
 	if err != nil {
 		// The rest of the body is not worth waiting for.
 		c.Response().Header().Set(echo.HeaderConnection, "close")
@@ -89,6 +91,23 @@ func (h *holding) readBody(c echo.Context) error {
 		return err //nolint:wrapcheck // There is nothing to add.
 	}
 	return h.book(footprint(int64(len(body.Bytes()))))
+}
+
+// read reads a body and unpacks it. A packed one is read whole before it takes one of
+// the few places for unpacking, so that neither many bombs at once nor slow senders
+// take more than those places.
+func (a *API) read(r io.Reader, encoding string) (*decode.Body, error) {
+	if encoding == "" {
+		return a.bodies.Read(r, encoding, a.o.MaxBody) //nolint:wrapcheck // There is nothing to add.
+	}
+	packed, err := a.bodies.Read(r, "", a.o.MaxBody)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // There is nothing to add.
+	}
+	defer packed.Release()
+	a.unpacking <- struct{}{}
+	defer func() { <-a.unpacking }()
+	return a.bodies.Read(bytes.NewReader(packed.Bytes()), encoding, a.o.MaxBody) //nolint:wrapcheck // There is nothing to add.
 }
 
 // batchPool keeps decoded batches for the next request.
