@@ -98,11 +98,13 @@ func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, first m
 	if err != nil || !ok || seg.first >= f.last { // merged meanwhile, and looked at already
 		return err
 	}
+	// A segment merged meanwhile may hold what was taken already, from f.last on.
+	before := min(f.q.Before, f.last)
 	f.last = seg.first
 	if err := p.open(f.dec, &seg); err != nil {
 		return err
 	}
-	end := int(min(uint64(f.q.Before-seg.first), uint64(seg.count)))
+	end := int(min(uint64(before-seg.first), uint64(seg.count)))
 	f.rows = f.dec.Rows(f.rows[:0], f.q.Kind, f.q.Entity, end)
 	for _, row := range slices.Backward(f.rows) {
 		if len(f.found) == f.q.Limit {
