@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,8 +264,10 @@ func TestOverloadIsRefusedEarly(t *testing.T) {
 
 func TestRequestsOfOneKeyAreLimited(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	d := openWith(t, app.Options{Now: func() time.Time { return now }, Limits: web.Limits{KeyRate: 1, KeyBurst: 3}})
+	var later atomic.Int64
+	start := time.Now()
+	clock := func() time.Time { return start.Add(time.Duration(later.Load())) }
+	d := openWith(t, app.Options{Now: clock, Limits: web.Limits{KeyRate: 1, KeyBurst: 3}})
 	key, other := d.namedKey("a", "read"), d.namedKey("b", "read")
 	for i := range 3 {
 		if w := d.get(key, "/v1/time"); w.Code != http.StatusOK {
@@ -278,7 +281,7 @@ func TestRequestsOfOneKeyAreLimited(t *testing.T) {
 	if w := d.get(other, "/v1/time"); w.Code != http.StatusOK {
 		t.Errorf("another key: %d", w.Code)
 	}
-	now = now.Add(time.Second)
+	later.Store(int64(time.Second))
 	if w := d.get(key, "/v1/time"); w.Code != http.StatusOK {
 		t.Errorf("a second later: %d", w.Code)
 	}
