@@ -100,3 +100,18 @@ func (o *Objective) Key() string {
 	}
 	return strings.Join(parts, ":")
 }
+
+// Duration is a duration that JSON and YAML write as people do: "250ms", "1h30m", "28d".
+type Duration time.Duration
+
+// MarshalText writes what UnmarshalText reads.
+func (d Duration) MarshalText() ([]byte, error) {
+	return []byte(FormatDuration(time.Duration(d))), nil
+}
+
+// UnmarshalText reads what ParseDuration reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
