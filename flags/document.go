@@ -11,6 +11,10 @@ const (
 	KindRoute     DocumentKind = "Route"
 )
 
+// StatusDeleted is the status of the revision by which a document went. Its content is
+// empty; an earlier revision can be restored.
+const StatusDeleted Status = "deleted"
+
 // APIVersion is the apiVersion of every document.
 const APIVersion = "tidemark/v1alpha1"
 

@@ -4,32 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
-	"unicode/utf8"
 
 	"tidemark/flags"
 	"tidemark/metrics"
 )
-
-// maxReason bounds the words that go into the history, in characters.
-const maxReason = 500
-
-// Author is who changes something, and why.
-type Author struct {
-	Actor  string // as in the audit log: key:ID, user:NAME or cli:NAME
-	Reason string
-}
-
-func (a Author) check(reasonNeeded bool) error {
-	if reasonNeeded && strings.TrimSpace(a.Reason) == "" {
-		return fmt.Errorf("%w: reason: is empty; say why, in at most %d characters", flags.ErrInvalid, maxReason)
-	}
-	if utf8.RuneCountInString(a.Reason) > maxReason || !utf8.ValidString(a.Reason) {
-		return fmt.Errorf("%w: reason: must be UTF-8 text of at most %d characters", flags.ErrInvalid, maxReason)
-	}
-	return nil
-}
 
 // Options are what a Catalogue needs.
 type Options struct {
@@ -70,7 +50,7 @@ func (c *Catalogue) known(ctx context.Context, docs []flags.Document) (known, er
 	if err != nil {
 		return k, fmt.Errorf("plan: %w", err)
 	}
-	for _, v := range current {
+	for _, v := range promises(current) {
 		k.current[v.ID] = v
 	}
 	for i := range docs {
@@ -90,7 +70,7 @@ func (c *Catalogue) known(ctx context.Context, docs []flags.Document) (known, er
 // flags.ErrRefused. When someone else changed a document in between it plans once
 // more and then gives flags.ErrChanged.
 func (c *Catalogue) Apply(ctx context.Context, docs []flags.Document, by Author) (*Plan, error) {
-	if err := by.check(false); err != nil {
+	if err := by.Check(false); err != nil {
 		return nil, err
 	}
 	p, err := c.apply(ctx, docs, by)
@@ -145,7 +125,7 @@ func (c *Catalogue) store(ctx context.Context, change flags.Change) error {
 // revision with its own author, time and reason: the history only grows. It may
 // weaken the promise, because it is asked for by name and a reason is required.
 func (c *Catalogue) Restore(ctx context.Context, id flags.DocumentID, revision int64, by Author) (flags.DocumentVersion, error) {
-	if err := by.check(true); err != nil {
+	if err := by.Check(true); err != nil {
 		return flags.DocumentVersion{}, err
 	}
 	versions, err := c.opt.Store.Versions(ctx, id)
@@ -211,7 +191,16 @@ type Stored struct {
 	Document *flags.Document
 }
 
+// promises are the revisions of the kinds that this package keeps; flags and the
+// like are kept beside them.
+func promises(vs []flags.DocumentVersion) []flags.DocumentVersion {
+	return slices.DeleteFunc(vs, func(v flags.DocumentVersion) bool {
+		return v.ID.Kind != flags.KindGuarantee && v.ID.Kind != flags.KindRoute
+	})
+}
+
 func decodeAll(vs []flags.DocumentVersion) ([]Stored, error) {
+	vs = promises(vs)
 	out := make([]Stored, len(vs))
 	for i := range vs {
 		d, err := decode(&vs[i])

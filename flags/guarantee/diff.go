@@ -12,14 +12,6 @@ import (
 	"tidemark/metrics"
 )
 
-// FieldChange is one difference between two versions of a document.
-type FieldChange struct {
-	Field  string `json:"field"`            // spec.objectives[conflict_rate].value
-	Before string `json:"before,omitempty"` // "" when it was not said
-	After  string `json:"after,omitempty"`  // "" when it is no longer said
-	Words  string `json:"words"`            // a sentence without its full stop
-}
-
 // Diff lists what changes from old to next, in the order of the document. It is
 // empty exactly when both say the same. A nil old is a document that did not
 // exist. Objectives and replicas are matched by what they are about, not by

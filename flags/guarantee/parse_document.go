@@ -15,6 +15,7 @@ const (
 	maxLabels     = 32
 	maxStory      = 1000 // characters
 	maxText       = 200  // characters of owner, decision and the like
+	maxNote       = 500  // characters of a review's note
 	maxReplicas   = 200
 	maxObjectives = 32
 )

@@ -1,59 +1,18 @@
 package guarantee
 
-import (
-	"fmt"
-	"strings"
-
-	"tidemark/flags"
-)
+import "tidemark/flags"
 
 // Problem is one thing that is wrong with a document.
-type Problem struct {
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`   // from 1; 0 when it did not come from text
-	Column  int    `json:"column,omitempty"` // from 1, in characters
-	Field   string `json:"field,omitempty"`  // spec.objectives[1].value
-	Message string `json:"message"`          // what was wrong, what is allowed
-}
-
-// String returns "file:line:column: field: message" without the parts that are
-// not known.
-func (p Problem) String() string {
-	var b strings.Builder
-	if p.File != "" {
-		b.WriteString(p.File + ":")
-	}
-	if p.Line > 0 {
-		fmt.Fprintf(&b, "%d:%d:", p.Line, p.Column)
-	}
-	if b.Len() > 0 {
-		b.WriteByte(' ')
-	}
-	if p.Field != "" {
-		b.WriteString(p.Field + ": ")
-	}
-	return b.String() + p.Message
-}
+type Problem = flags.Problem
 
 // ProblemsError is everything that is wrong with some documents. It wraps
 // flags.ErrInvalid.
-type ProblemsError struct{ Problems []Problem }
+type ProblemsError = flags.ProblemsError
 
-// Error returns one line for each problem.
-func (e *ProblemsError) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
-}
+// FieldChange is one difference between two versions of a document.
+type FieldChange = flags.FieldChange
 
-// Unwrap returns flags.ErrInvalid.
-func (e *ProblemsError) Unwrap() error { return flags.ErrInvalid }
+// Author is who changes something, and why.
+type Author = flags.Author
 
-func asError(ps []Problem) error {
-	if len(ps) == 0 {
-		return nil
-	}
-	return &ProblemsError{ps}
-}
+func asError(ps []Problem) error { return flags.AsProblems(ps) }

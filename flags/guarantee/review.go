@@ -29,8 +29,8 @@ func (c *Catalogue) AddReview(ctx context.Context, id flags.DocumentID, revision
 	if strings.TrimSpace(decision) == "" || utf8.RuneCountInString(decision) > maxText {
 		return flags.ReviewRecord{}, fmt.Errorf("%w: decision: must be 1 to %d characters: what was decided, or where it is written", flags.ErrInvalid, maxText)
 	}
-	if utf8.RuneCountInString(note) > maxReason {
-		return flags.ReviewRecord{}, fmt.Errorf("%w: note: must be at most %d characters", flags.ErrInvalid, maxReason)
+	if utf8.RuneCountInString(note) > maxNote {
+		return flags.ReviewRecord{}, fmt.Errorf("%w: note: must be at most %d characters", flags.ErrInvalid, maxNote)
 	}
 	if revision == 0 {
 		cur, err := c.opt.Store.Document(ctx, id)
