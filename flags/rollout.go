@@ -31,6 +31,11 @@ type Plan struct {
 	Freeze     []FreezeWindow `json:"freeze,omitempty"`
 	StartAt    time.Time      `json:"start_at,omitzero"`
 	PinFor     Duration       `json:"pin_for,omitempty"` // default 24 h
+	// NoPins lets every session follow the rollout at once, also back.
+	NoPins bool `json:"no_pins,omitempty"`
+	// LateAfter is the promised time to visibility that late and convergence count
+	// against; the guarantee's when it is 0.
+	LateAfter Duration `json:"late_after,omitempty"`
 }
 
 // PlanStep is one stage.
@@ -71,14 +76,24 @@ type PlanPhase struct {
 	// Exactly one of the three validates it.
 	Check   *PhaseCheck `json:"check,omitempty"`
 	Webhook string      `json:"webhook,omitempty"` // id of a webhook that must answer {"pass": true}
-	SignOff string      `json:"sign_off,omitempty"`
+	SignOff string      `json:"sign_off,omitempty"` // who must say yes
+	// Rollback must stay true as long as the phase lasts; when it does not, the rollout
+	// reverts. Nil = nothing.
+	Rollback *PhaseCheck `json:"rollback,omitempty"`
 }
 
 // PhaseCheck is a question to the telemetry that must have an answer within bounds.
+//
+// For time_to_visibility, staleness and backlog_age Value is in seconds; the first two
+// are about their 99th percentile, the last about the oldest write. For the others it
+// is a share.
 type PhaseCheck struct {
-	SLI   string  `json:"sli"` // as in a guarantee's objectives
-	Op    string  `json:"op"`  // lte or gte
+	SLI   string  `json:"sli"`          // as in a guarantee's objectives
+	Of    string  `json:"of,omitempty"` // violation_rate: ryw, mr, mw or wfr
+	Op    string  `json:"op"`           // lte or gte
 	Value float64 `json:"value"`
+	// Within is the deadline of convergence_ratio; default 1 min.
+	Within Duration `json:"within,omitempty"`
 }
 
 // GuardMetric is what a guardrail compares.
@@ -164,11 +179,22 @@ type Rollout struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	StepAt    time.Time `json:"step_at,omitzero"` // when the step, or phase, began
 	EndedAt   time.Time `json:"ended_at,omitzero"`
-	// Baked is how long the step has run with traffic.
-	Baked        time.Duration `json:"baked_ns"`
-	TickedAt     time.Time     `json:"ticked_at,omitzero"`
-	PinsBrokenAt time.Time     `json:"pins_broken_at,omitzero"`
-	Approvals    []Approval    `json:"approvals"`
+	// Baked is how long the step has run with traffic, Ran how long with or without,
+	// and Quiet how long there was nothing to go by. None of them counts while the
+	// rollout is paused or no server runs.
+	Baked time.Duration `json:"baked_ns"`
+	Ran   time.Duration `json:"ran_ns"`
+	Quiet time.Duration `json:"quiet_ns"`
+	// LastEvent is the newest event of either arm that was heard of, Unix ns.
+	LastEvent    int64      `json:"last_event_ns"`
+	TickedAt     time.Time  `json:"ticked_at,omitzero"`
+	PinsBrokenAt time.Time  `json:"pins_broken_at,omitzero"`
+	DrainsUntil  time.Time  `json:"drains_until,omitzero"` // when the last pin given before the revert expires
+	Approvals    []Approval `json:"approvals"`
+	SignOffs     []SignOff  `json:"sign_offs"`
+	// Pending is what completing still has to do. Until it is empty, everyone in the
+	// cohort keeps the candidate by assignment.
+	Pending []Chore `json:"pending,omitempty"`
 	// Decision is the controller's latest: what it would do, and why, in a sentence.
 	Decision Decision `json:"decision"`
 	// Intervals are when each step was in force, for the evidence.
@@ -188,6 +214,26 @@ type Approval struct {
 	At    time.Time `json:"at"`
 	Note  string    `json:"note,omitempty"`
 }
+
+// SignOff is the yes that a phase asked of a person by name.
+type SignOff struct {
+	Phase Phase     `json:"phase"`
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+	Note  string    `json:"note,omitempty"`
+}
+
+// Chore is something that completing does outside of the rollout itself. Each can be
+// done twice without harm.
+type Chore string
+
+// The chores, in the order in which they are done.
+const (
+	// ChoreDefault makes the candidate what the flag answers by itself.
+	ChoreDefault Chore = "flag-default"
+	// ChoreGuarantee activates the version of the guarantee that the plan names.
+	ChoreGuarantee Chore = "guarantee"
+)
 
 // Verb is what a decision does.
 type Verb string
