@@ -44,3 +44,11 @@ func clamp(share float64) float64 {
 	}
 	return min(1, max(0, share))
 }
+
+// current marks the step in force.
+func (s Stage) current() templ.Attributes {
+	if s.State == "now" {
+		return templ.Attributes{"aria-current": "step"}
+	}
+	return nil
+}
