@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -53,11 +55,29 @@ func newRequestMetrics(r prometheus.Registerer) *requestMetrics {
 	return m
 }
 
-// done counts by route, not by path, so that clients cannot make series.
-func (m *requestMetrics) done(c echo.Context, status int, took time.Duration) {
-	route, method := c.Path(), c.Request().Method
-	if route == "" || route == "/*" {
+// route prepares to count one route: by route, not by path, so that clients cannot
+// make series.
+func (m *requestMetrics) route(r auth.Route) *routeMetrics {
+	route, method := r.Path, r.Method
+	if route == "" {
 		route, method = "none", "any"
 	}
-	m.took.WithLabelValues(route, method, statusClass(status)).Observe(took.Seconds())
+	return &routeMetrics{took: m.took.MustCurryWith(prometheus.Labels{"route": route, "method": method})}
+}
+
+// routeMetrics counts the requests of one route, by class of status.
+type routeMetrics struct {
+	took    prometheus.ObserverVec
+	classes [6]atomic.Pointer[prometheus.Observer] // made when first seen
+}
+
+func (m *routeMetrics) done(status int, took time.Duration) {
+	class := min(max(status/100, 0), 5)
+	o := m.classes[class].Load()
+	if o == nil {
+		made := m.took.WithLabelValues(strconv.Itoa(class) + "xx")
+		o = &made
+		m.classes[class].Store(o)
+	}
+	(*o).Observe(took.Seconds())
 }

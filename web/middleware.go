@@ -5,31 +5,77 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"regexp"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
 
-// requestIDForm is what we take over from a proxy in front: short, and harmless in
-// logs.
-var requestIDForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{8,64}$`)
+// wrap puts a route behind everything that a request passes through. The chain is
+// made once, so that a request allocates nothing for it.
+func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
+	h := r.Handle
+	for _, m := range []echo.MiddlewareFunc{
+		s.bound(r), auth.Require(r.May), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+	} {
+		h = m(h)
+	}
+	return h
+}
 
-// requestID names the request in the answer, the log and problem documents.
+// unrouted sends what no route takes (another method of a known path) the same way.
+func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Get(echo.ContextKeyHeaderAllow) == nil {
+			return next(c)
+		}
+		return s.wrap(auth.Route{May: access.Public, Handle: next})(c)
+	}
+}
+
+// requestID names the request in the answer, the log and problem documents. What a
+// proxy in front says is taken over when it is short, and harmless in logs.
 func (s *Server) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !requestIDForm.MatchString(id) {
-			id = fmt.Sprintf("%016x", rand.Uint64()) //nolint:gosec // A name, not a secret.
+		if !isRequestID(id) {
+			id = newRequestID()
 		}
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.Response().Header()[headerRequestID] = []string{id}
 		return next(c)
 	}
+}
+
+// headerRequestID is X-Request-ID in the form in which headers are kept.
+var headerRequestID = http.CanonicalHeaderKey(echo.HeaderXRequestID)
+
+// newRequestID returns 16 hex digits: a name, not a secret.
+func newRequestID() string {
+	const hex = "0123456789abcdef"
+	var b [16]byte
+	n := rand.Uint64() //nolint:gosec // A name, not a secret.
+	for i := range b {
+		b[i] = hex[n&15]
+		n >>= 4
+	}
+	return string(b[:])
+}
+
+func isRequestID(id string) bool {
+	if len(id) < 8 || len(id) > 64 {
+		return false
+	}
+	for _, r := range []byte(id) {
+		word := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !word && r != '_' && r != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func requestIDOf(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
@@ -38,21 +84,23 @@ func requestIDOf(c echo.Context) string { return c.Response().Header().Get(echo.
 const slow = time.Second
 
 // observe counts and logs the request when it is answered, also when it fails.
-func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		begin := s.o.Now()
-		err := next(c)
-		if err != nil {
-			c.Error(err) // Answers now, so that the status below is what was sent.
+func (s *Server) observe(r auth.Route) echo.MiddlewareFunc {
+	seen := s.seen.route(r)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			begin := s.o.Now()
+			err := next(c)
+			if err != nil {
+				s.failRoute(r, err, c) // Answers now, so that the status below is what was sent.
+			}
+			took := s.o.Now().Sub(begin)
+			status := c.Response().Status
+			seen.done(status, took)
+			if s.o.LogRequests || status >= 500 || (took > slow && !r.Stream && c.QueryParam("wait") == "") {
+				s.logRequest(c, status, took)
+			}
+			return nil
 		}
-		took := s.o.Now().Sub(begin)
-		status := c.Response().Status
-		s.seen.done(c, status, took)
-		stream := c.Response().Header().Get(echo.HeaderContentType) == "text/event-stream; charset=utf-8"
-		if s.o.LogRequests || status >= 500 || (took > slow && !stream && c.QueryParam("wait") == "") {
-			s.logRequest(c, status, took)
-		}
-		return nil
 	}
 }
 
@@ -91,19 +139,35 @@ func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// secure sets the headers that keep browsers from helping an attacker.
-func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if s.o.HTTPS {
-			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+// secure sets the headers that keep browsers from helping an attacker, and those
+// that let other sites in where a route says so. The values are shared: net/http
+// only reads them.
+func (s *Server) secure(r auth.Route) echo.MiddlewareFunc {
+	type header struct {
+		name  string
+		value []string
+	}
+	fixed := []header{
+		{"Content-Security-Policy", []string{policy}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"Referrer-Policy", []string{"no-referrer"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	}
+	if s.o.HTTPS {
+		fixed = append(fixed, header{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}})
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			h := c.Response().Header()
+			for _, f := range fixed {
+				h[f.name] = f.value
+			}
+			if r.Cross != nil {
+				r.Cross(c)
+			}
+			return next(c)
 		}
-		return next(c)
 	}
 }
 
@@ -111,24 +175,37 @@ func tooMany(wait time.Duration, whose string) error {
 	return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many requests of this %s.", whose).Later(wait)
 }
 
-func (s *Server) limitAddress(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if wait := s.addresses.Take(c.RealIP()); wait > 0 {
-			return tooMany(wait, "address")
+func (s *Server) limitAddress(r auth.Route) echo.MiddlewareFunc {
+	take := taker(s.addresses, r)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if wait := take(c.RealIP()); wait > 0 {
+				return tooMany(wait, "address")
+			}
+			return next(c)
 		}
-		return next(c)
 	}
 }
 
-func (s *Server) limitIdentity(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if id := auth.Who(c); id != nil {
-			if wait := s.keys.Take(id.Actor()); wait > 0 {
-				return tooMany(wait, "API key or session")
+func (s *Server) limitIdentity(r auth.Route) echo.MiddlewareFunc {
+	take := taker(s.keys, r)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if id := auth.Who(c); id != nil {
+				if wait := take(id.Actor()); wait > 0 {
+					return tooMany(wait, "API key or session")
+				}
 			}
+			return next(c)
 		}
-		return next(c)
 	}
+}
+
+func taker(l *auth.Limiter, r auth.Route) func(string) time.Duration {
+	if r.Light {
+		return l.TakeLight
+	}
+	return l.Take
 }
 
 // bound holds one request to its share: of places in flight, of time to send its
@@ -178,5 +255,3 @@ func ignoreUnsupported(err error) error {
 	}
 	return err
 }
-
-func statusClass(status int) string { return strconv.Itoa(status/100) + "xx" }

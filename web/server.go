@@ -109,8 +109,7 @@ func New(o Options) (*Server, error) {
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = ipExtractor(o.Proxies)
-	s.echo.Pre(s.requestID, s.observe, s.recover, s.secure)
-	s.echo.Use(s.limitAddress, o.Auth.Identify, s.limitIdentity)
+	s.echo.Use(s.unrouted)
 	if err := s.addRoutes(); err != nil {
 		return nil, err
 	}
@@ -153,13 +152,13 @@ func (s *Server) addRoutes() error {
 				return fmt.Errorf("route %s: declared twice", name)
 			}
 			taken[name] = true
-			s.echo.Add(r.Method, r.Path, r.Handle, auth.Require(r.May), s.bound(r))
+			s.echo.Add(r.Method, r.Path, s.wrap(r))
 			s.routes = append(s.routes, r)
 		}
 	}
-	s.echo.RouteNotFound("/*", func(echo.Context) error {
+	s.echo.RouteNotFound("/*", s.wrap(auth.Route{May: access.Public, Handle: func(echo.Context) error {
 		return respond.New(http.StatusNotFound, "not_found", "There is nothing at this address.")
-	})
+	}}))
 	return nil
 }
 
@@ -186,8 +185,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// fail turns an error into an answer: a page for a person, else a problem document.
-func (s *Server) fail(err error, c echo.Context) {
+// fail answers errors that no route's own chain has answered.
+func (s *Server) fail(err error, c echo.Context) { s.failRoute(auth.Route{}, err, c) }
+
+// failRoute turns an error into an answer: in the route's own form when it has one,
+// a page for a person, else a problem document.
+func (s *Server) failRoute(r auth.Route, err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
@@ -195,6 +198,11 @@ func (s *Server) fail(err error, c echo.Context) {
 	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable {
 		s.o.Log.ErrorContext(c.Request().Context(), "request failed",
 			"request_id", requestIDOf(c), "method", c.Request().Method, "path", c.Path(), "error", err)
+	}
+	if r.Fail != nil {
+		p.SetHeaders(c)
+		_ = r.Fail(c, p) // The client may be gone; there is nobody else to tell.
+		return
 	}
 	if p.Status == http.StatusUnauthorized && respond.WantsPage(c) && c.Request().Method == http.MethodGet {
 		_ = c.Redirect(http.StatusSeeOther, auth.SignInPath) // The client may be gone.

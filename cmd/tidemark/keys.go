@@ -68,7 +68,7 @@ type keysCreateCmd struct {
 	placeFlags `embed:""`
 
 	Name    string   `arg:"" help:"Name of the service; at most two live keys may share it, so that one can replace the other."`
-	Scope   []string `help:"What it may do: publish:FEATURE, consume:FEATURE (* for every feature), evaluate, read, control; may be repeated." required:"" placeholder:"SCOPE"`
+	Scope   []string `help:"What it may do: publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read, control; may be repeated." required:"" placeholder:"SCOPE"`
 	Env     string   `help:"Environment in the key's text: 1 to 16 of a-z and 0-9." default:"live"`
 	Expires string   `help:"How long it is good for, such as 12h or 90d; for ever by default." placeholder:"TIME"`
 	Reason  string   `help:"Why, for the audit log."`

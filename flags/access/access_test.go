@@ -89,6 +89,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"publish":       {service("publish:a"), []access.Permission{access.Public, access.Known, access.Ingest}},
 		"consume all":   {service("consume:*"), []access.Permission{access.Public, access.Known, access.Ingest}},
 		"evaluate":      {service("evaluate"), []access.Permission{access.Public, access.Known, access.Evaluate}},
+		"sync":          {service("sync"), []access.Permission{access.Public, access.Known, access.Sync}},
 		"read":          {service("read"), []access.Permission{access.Public, access.Known, access.Read}},
 		"control":       {service("control"), []access.Permission{access.Public, access.Known, access.Control, access.Admin}},
 		"viewer":        {person(access.Viewer), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read}},

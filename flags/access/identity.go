@@ -21,6 +21,8 @@ const (
 	Ingest Permission = "ingest"
 	// Evaluate asks for flag values.
 	Evaluate Permission = "evaluate"
+	// Sync asks for the whole definition of the flags.
+	Sync Permission = "sync"
 	// Read asks questions.
 	Read Permission = "read"
 	// Control changes documents, webhooks and alerts.
@@ -31,7 +33,7 @@ const (
 
 // Permissions lists every permission.
 func Permissions() []Permission {
-	return []Permission{Public, Known, Ingest, Evaluate, Read, Control, Admin}
+	return []Permission{Public, Known, Ingest, Evaluate, Sync, Read, Control, Admin}
 }
 
 // Role is what a person is.
@@ -60,6 +62,7 @@ type Identity struct {
 	KeyID string // when a service
 	Name  string // of the service or person
 
+	actor                  string
 	expires                time.Time
 	scopes                 map[Scope]struct{}
 	publishAll, consumeAll bool
@@ -69,7 +72,7 @@ type Identity struct {
 // ServiceIdentity is the identity that a key gives.
 func ServiceIdentity(k *Key) *Identity {
 	id := &Identity{
-		KeyID: k.ID, Name: k.Name, expires: k.ExpiresAt,
+		KeyID: k.ID, Name: k.Name, actor: "key:" + k.Name + ":" + k.ID, expires: k.ExpiresAt,
 		scopes:  make(map[Scope]struct{}, len(k.Scopes)),
 		publish: map[string]struct{}{}, consume: map[string]struct{}{},
 	}
@@ -96,7 +99,10 @@ func PersonIdentity(u User) *Identity { return &Identity{User: u, Name: u.Name} 
 
 // Actor is how the identity is written in the audit log.
 func (i *Identity) Actor() string {
-	if i.KeyID != "" {
+	switch {
+	case i.actor != "":
+		return i.actor
+	case i.KeyID != "":
 		return "key:" + i.Name + ":" + i.KeyID
 	}
 	return "user:" + i.Name
@@ -124,6 +130,8 @@ func (i *Identity) May(p Permission) bool {
 		return i.publishAll || i.consumeAll || len(i.publish) > 0 || len(i.consume) > 0
 	case Evaluate:
 		return i.has(ScopeEvaluate)
+	case Sync:
+		return i.has(ScopeSync)
 	case Read:
 		return i.has(ScopeRead)
 	case Control, Admin:

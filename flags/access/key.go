@@ -38,6 +38,8 @@ const (
 	idLen     = 12
 	secretLen = 32
 	crcLen    = 8
+
+	maxToken = 128 // bytes; nothing longer is looked at
 )
 
 var (
@@ -114,7 +116,7 @@ func checkSum(body string) string {
 
 // KeyID returns the id within a key's text, or ErrKey when it is not one.
 func KeyID(token string) (string, error) {
-	if len(token) > 128 || !strings.HasPrefix(token, keyPrefix) {
+	if len(token) > maxToken || !strings.HasPrefix(token, keyPrefix) {
 		return "", fmt.Errorf("%w: it does not begin with %s", ErrKey, keyPrefix)
 	}
 	parts := strings.Split(token[len(keyPrefix):], "_")

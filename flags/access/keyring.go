@@ -2,10 +2,12 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +29,9 @@ type Keyring struct {
 	o KeyringOptions
 
 	mu     sync.RWMutex
-	cached map[string]*cachedKey
+	cached map[string]*cachedKey            // by id
+	byHash map[[sha256.Size]byte]*cachedKey // the same keys by the hash of their text
+	forgot uint64                           // grows with each Forget
 	used   map[string]time.Time
 }
 
@@ -35,6 +39,7 @@ type cachedKey struct {
 	key      Key
 	identity *Identity
 	read     time.Time
+	touched  atomic.Int64 // Unix ns of the use that was noted last
 }
 
 // NewKeyring returns a Keyring.
@@ -48,18 +53,24 @@ func NewKeyring(o KeyringOptions) *Keyring {
 	if o.MaxCached <= 0 {
 		o.MaxCached = 10_000
 	}
-	return &Keyring{o: o, cached: map[string]*cachedKey{}, used: map[string]time.Time{}}
+	return &Keyring{
+		o: o, cached: map[string]*cachedKey{}, byHash: map[[sha256.Size]byte]*cachedKey{}, used: map[string]time.Time{},
+	}
 }
 
 // Identify returns the identity of a key's text. Errors wrap ErrUnauthenticated,
 // except when the store fails. Why a key is not good is said only to those who
 // hold its secret.
 func (r *Keyring) Identify(ctx context.Context, token string) (*Identity, error) {
+	now := r.o.Now()
+	if c := r.known(token, now); c != nil {
+		r.touch(c, now)
+		return c.identity, nil
+	}
 	id, err := KeyID(token)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
-	now := r.o.Now()
 	c, err := r.lookup(ctx, id, now)
 	if errors.Is(err, ErrNoKey) || (err == nil && !c.key.Is(token)) {
 		return nil, fmt.Errorf("%w: unknown API key", ErrUnauthenticated)
@@ -73,13 +84,29 @@ func (r *Keyring) Identify(ctx context.Context, token string) (*Identity, error)
 	case !c.key.Live(now):
 		return nil, fmt.Errorf("%w: the API key %s has expired", ErrUnauthenticated, id)
 	}
-	r.touch(id, now)
+	r.touch(c, now)
 	return c.identity, nil
+}
+
+// known returns the live key whose hash is that of the text, when it is in memory:
+// whoever has a text with that hash has the key, so there is nothing else to check.
+func (r *Keyring) known(token string, now time.Time) *cachedKey {
+	if len(token) > maxToken {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(token))
+	r.mu.RLock()
+	c := r.byHash[sum]
+	r.mu.RUnlock()
+	if c == nil || now.Sub(c.read) >= r.o.Fresh || !c.key.Live(now) {
+		return nil
+	}
+	return c
 }
 
 func (r *Keyring) lookup(ctx context.Context, id string, now time.Time) (*cachedKey, error) {
 	r.mu.RLock()
-	c := r.cached[id]
+	c, forgot := r.cached[id], r.forgot
 	r.mu.RUnlock()
 	if c != nil && now.Sub(c.read) < r.o.Fresh {
 		return c, nil
@@ -91,32 +118,38 @@ func (r *Keyring) lookup(ctx context.Context, id string, now time.Time) (*cached
 	c = &cachedKey{key: k, identity: ServiceIdentity(&k), read: now}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.forgot != forgot {
+		return c, nil // A key changed while this one was read: it may be the one.
+	}
 	if len(r.cached) >= r.o.MaxCached {
 		clear(r.cached)
+		clear(r.byHash)
 	}
-	r.cached[id] = c
+	r.cached[id], r.byHash[k.Hash] = c, c
 	return c, nil
 }
 
 // touch notes a use, at most once a second for each key, so that requests of one
 // key seldom meet at the lock.
-func (r *Keyring) touch(id string, now time.Time) {
-	r.mu.RLock()
-	last, ok := r.used[id]
-	r.mu.RUnlock()
-	if ok && now.Sub(last) < time.Second {
+func (r *Keyring) touch(c *cachedKey, now time.Time) {
+	last := c.touched.Load()
+	if now.UnixNano()-last < int64(time.Second) || !c.touched.CompareAndSwap(last, now.UnixNano()) {
 		return
 	}
 	r.mu.Lock()
-	r.used[id] = now
+	r.used[c.key.ID] = now
 	r.mu.Unlock()
 }
 
 // Forget drops a key from memory: call it when the key changes.
 func (r *Keyring) Forget(id string) {
 	r.mu.Lock()
-	delete(r.cached, id)
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.forgot++
+	if c := r.cached[id]; c != nil {
+		delete(r.cached, id)
+		delete(r.byHash, c.key.Hash)
+	}
 }
 
 // Flush writes the last uses to the store. On error they are kept for the next time.

@@ -14,12 +14,13 @@ var ErrScope = errors.New("malformed scope")
 const maxFeature = 256
 
 // Scope is one thing that an API key may do: "publish:FEATURE", "consume:FEATURE"
-// (FEATURE may be * for every one), "evaluate", "read" or "control".
+// (FEATURE may be * for every one), "evaluate", "sync", "read" or "control".
 type Scope string
 
 // The scopes without a feature, and the verbs of those with one.
 const (
 	ScopeEvaluate Scope = "evaluate" // ask for flag values
+	ScopeSync     Scope = "sync"     // take the whole definition of the flags
 	ScopeRead     Scope = "read"     // every question
 	ScopeControl  Scope = "control"  // documents, webhooks and keys
 
@@ -30,12 +31,12 @@ const (
 // ParseScope checks a scope.
 func ParseScope(s string) (Scope, error) {
 	switch Scope(s) {
-	case ScopeEvaluate, ScopeRead, ScopeControl:
+	case ScopeEvaluate, ScopeSync, ScopeRead, ScopeControl:
 		return Scope(s), nil
 	}
 	verb, feature, ok := strings.Cut(s, ":")
 	if !ok || (verb != publishVerb && verb != consumeVerb) {
-		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, read or control", ErrScope, s)
+		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read or control", ErrScope, s)
 	}
 	if feature == "" || len(feature) > maxFeature || strings.ContainsAny(feature, " ,\t\r\n") {
 		return "", fmt.Errorf("%w %q: the feature is 1 to %d bytes without space or comma, or *", ErrScope, s, maxFeature)

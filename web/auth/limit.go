@@ -23,16 +23,27 @@ type Limiter struct {
 // NewLimiter allows perSecond of each key on average and burst at once, and keeps
 // at most maxKeys buckets. perSecond ≤ 0 means no limit.
 func NewLimiter(perSecond float64, burst, maxKeys int, now func() time.Time) *Limiter {
-	l := &Limiter{rate: rate.Limit(perSecond), burst: burst, max: maxKeys, now: now, buckets: map[string]*rate.Limiter{}}
+	l := &Limiter{rate: rate.Limit(perSecond * wholeTokens), burst: burst * wholeTokens, max: maxKeys, now: now, buckets: map[string]*rate.Limiter{}}
 	if perSecond <= 0 {
 		l.rate = rate.Inf
 	}
 	return l
 }
 
-// Take uses one token of a key; when there is none it returns how long it takes
-// until there is one, and uses nothing.
-func (l *Limiter) Take(key string) (wait time.Duration) {
+// A request takes whole tokens, a light one a tenth as many.
+const (
+	lightTokens = 1
+	wholeTokens = 10
+)
+
+// Take uses one request of a key; when there is none left it returns how long it
+// takes until there is one, and uses nothing.
+func (l *Limiter) Take(key string) (wait time.Duration) { return l.take(key, wholeTokens) }
+
+// TakeLight is Take for a request of which ten count as one.
+func (l *Limiter) TakeLight(key string) (wait time.Duration) { return l.take(key, lightTokens) }
+
+func (l *Limiter) take(key string, tokens int) (wait time.Duration) {
 	if l == nil || l.rate == rate.Inf {
 		return 0
 	}
@@ -40,10 +51,10 @@ func (l *Limiter) Take(key string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.bucket(key, now)
-	if b.AllowN(now, 1) {
+	if b.AllowN(now, tokens) {
 		return 0
 	}
-	return l.until(b, now)
+	return l.until(b, now, tokens)
 }
 
 // Wait returns how long it takes until a key has a token, without using it.
@@ -55,14 +66,14 @@ func (l *Limiter) Wait(key string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, ok := l.buckets[key]
-	if !ok || b.TokensAt(now) >= 1 {
+	if !ok || b.TokensAt(now) >= wholeTokens {
 		return 0
 	}
-	return l.until(b, now)
+	return l.until(b, now, wholeTokens)
 }
 
-func (l *Limiter) until(b *rate.Limiter, now time.Time) time.Duration {
-	missing := 1 - b.TokensAt(now)
+func (l *Limiter) until(b *rate.Limiter, now time.Time, tokens int) time.Duration {
+	missing := float64(tokens) - b.TokensAt(now)
 	return max(time.Millisecond, time.Duration(missing/float64(l.rate)*float64(time.Second)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/access"
+	"tidemark/web/respond"
 )
 
 // Route is one line of the URL map. Every route names what it asks of the caller;
@@ -20,6 +21,15 @@ type Route struct {
 	Stream bool
 	// Body routes read large bodies; others are held to 1 MiB.
 	Body bool
+	// Light routes cost little to answer and are asked often: ten of their requests
+	// count as one for the limits by address and by identity.
+	Light bool
+	// Fail answers in the form of another protocol when the route, or what stands
+	// before it, refuses; nil answers with a page or a problem document.
+	Fail func(c echo.Context, p *respond.Problem) error
+	// Cross sets the headers that let pages of other sites read the answer, also
+	// when it is a refusal; nil lets none.
+	Cross func(c echo.Context)
 }
 
 const identityKey = "identity"
