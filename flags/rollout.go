@@ -75,7 +75,7 @@ type PlanPhase struct {
 	Bake    Duration `json:"bake"`
 	// Exactly one of the three validates it.
 	Check   *PhaseCheck `json:"check,omitempty"`
-	Webhook string      `json:"webhook,omitempty"` // id of a webhook that must answer {"pass": true}
+	Webhook string      `json:"webhook,omitempty"`  // id of a webhook that must answer {"pass": true}
 	SignOff string      `json:"sign_off,omitempty"` // who must say yes
 	// Rollback must stay true as long as the phase lasts; when it does not, the rollout
 	// reverts. Nil = nothing.
