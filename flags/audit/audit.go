@@ -55,9 +55,12 @@ type Head struct {
 	Root tlog.Hash `json:"root"` // base64 in JSON; of the empty log: SHA-256 of nothing
 }
 
-// Query selects entries, newest first. Empty fields match everything.
+// Query selects entries, newest first. Empty fields match everything; a text that
+// ends with "*" matches what begins with the rest.
 type Query struct {
 	Actor, Action, Subject string
+	// From and To bound the time of the change: From ≤ time < To.
+	From, To time.Time
 	// Before leaves out entries at or after that index; 0 means from the newest.
 	Before int64
 	Limit  int // 1..500; 0 = 50
@@ -78,9 +81,21 @@ type Log interface {
 	// ProveHead returns the proof that the log of size old is a prefix of the one of
 	// size; both at least 1.
 	ProveHead(ctx context.Context, size, old int64) (tlog.TreeProof, error)
-	// Verify reads every entry and recomputes every hash; ErrTampered says which
-	// entry is the first that does not fit.
+	// Verify reads every entry, recomputes every hash and compares the result with
+	// every checkpoint that was signed; a BadEntryError names the first entry that does
+	// not fit.
 	Verify(ctx context.Context) (Head, error)
+	// VerifyAgainst is Verify that also compares with what was kept elsewhere.
+	VerifyAgainst(ctx context.Context, trust Trust) (Verified, error)
+
+	// Checkpoint signs the current head, and keeps the signed note so that Verify can
+	// compare with it later. The latest one is returned when nothing was added since.
+	Checkpoint(ctx context.Context, at time.Time) (Checkpoint, error)
+	// Public returns the key that checkpoints are verified with; ErrNoEntry before the
+	// first was signed.
+	Public(ctx context.Context) (string, error)
+	// Export writes the whole log with a checkpoint.
+	Export(ctx context.Context, w io.Writer, at time.Time) error
 }
 
 // NewEntry checks a record and gives it its place.

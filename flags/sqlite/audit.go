@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -112,10 +113,22 @@ func (s *Store) Entries(ctx context.Context, q audit.Query) (page []audit.Entry,
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT leaf FROM audit_entries
-		WHERE (?1 = '' OR actor = ?1) AND (?2 = '' OR action = ?2) AND (?3 = '' OR subject = ?3)
-		AND (?4 = 0 OR n < ?4) ORDER BY n DESC LIMIT ?5`,
-		q.Actor, q.Action, q.Subject, q.Before, min(q.Limit, 500))
+	query := "SELECT leaf FROM audit_entries WHERE 1"
+	var args []any
+	for _, c := range []struct{ column, text string }{{"actor", q.Actor}, {"action", q.Action}, {"subject", q.Subject}} {
+		where, values := textFilter(c.column, c.text)
+		query, args = query+where, append(args, values...)
+	}
+	if q.Before > 0 {
+		query, args = query+" AND n < ?", append(args, q.Before)
+	}
+	if !q.From.IsZero() {
+		query, args = query+" AND at >= ?", append(args, nanos(q.From))
+	}
+	if !q.To.IsZero() {
+		query, args = query+" AND at < ?", append(args, nanos(q.To))
+	}
+	rows, err := s.read.QueryContext(ctx, query+" ORDER BY n DESC LIMIT ?", append(args, min(q.Limit, 500))...)
 	if err != nil {
 		return nil, fmt.Errorf("audit entries: %w", err)
 	}
@@ -133,6 +146,19 @@ func (s *Store) Entries(ctx context.Context, q audit.Query) (page []audit.Entry,
 		page = append(page, e)
 	}
 	return page, rows.Err()
+}
+
+// textFilter is the condition for one column: a text, or what begins with it when it
+// ends with "*".
+func textFilter(column, text string) (where string, args []any) {
+	if text == "" {
+		return "", nil
+	}
+	prefix, ok := strings.CutSuffix(text, "*")
+	if !ok {
+		return " AND " + column + " = ?", []any{text}
+	}
+	return " AND substr(" + column + ", 1, length(?)) = ?", []any{prefix, prefix}
 }
 
 // ProveEntry implements audit.Log.
@@ -165,122 +191,4 @@ func (s *Store) ProveHead(ctx context.Context, size, old int64) (tlog.TreeProof,
 		return nil, fmt.Errorf("prove head %d from %d: %w", size, old, err)
 	}
 	return p, nil
-}
-
-// Verify implements audit.Log. It reads one snapshot, so that entries added
-// meanwhile do not disturb it.
-func (s *Store) Verify(ctx context.Context) (h audit.Head, err error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return audit.Head{}, fmt.Errorf("audit verify: %w", err)
-	}
-	defer func() { err = errors.Join(err, tx.Rollback()) }()
-	if h, err = head(ctx, tx); err != nil {
-		return audit.Head{}, err
-	}
-	root, n, err := recompute(ctx, tx)
-	if err != nil {
-		return audit.Head{}, err
-	}
-	if n != h.Size || root != h.Root {
-		return audit.Head{}, fmt.Errorf("%w: %d entries hash to %s, the log says %d and %s", audit.ErrTampered, n, root, h.Size, h.Root)
-	}
-	return h, nil
-}
-
-// recompute builds the tree anew from the leaves alone, compares each stored hash
-// on the way, and returns the root.
-func recompute(ctx context.Context, tx *sql.Tx) (root tlog.Hash, n int64, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT n, at, actor, action, subject, leaf FROM audit_entries ORDER BY n")
-	if err != nil {
-		return root, 0, fmt.Errorf("audit verify: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var hashes []tlog.Hash
-	own := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		out := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			out[i] = hashes[index]
-		}
-		return out, nil
-	})
-	for ; rows.Next(); n++ {
-		leaf, err := verifyRow(rows, n)
-		if err != nil {
-			return root, 0, err
-		}
-		made, err := tlog.StoredHashes(n, leaf, own)
-		if err != nil {
-			return root, 0, fmt.Errorf("audit verify: entry %d: %w", n, err)
-		}
-		hashes = append(hashes, made...)
-	}
-	if err := rows.Err(); err != nil {
-		return root, 0, fmt.Errorf("audit verify: %w", err)
-	}
-	if err := compareHashes(ctx, tx, hashes); err != nil {
-		return root, 0, err
-	}
-	root, err = tlog.TreeHash(n, own)
-	return root, n, err
-}
-
-// verifyRow checks that a row is number n and that its columns repeat its leaf.
-func verifyRow(rows *sql.Rows, n int64) ([]byte, error) {
-	var (
-		index, at              int64
-		actor, action, subject string
-		leaf                   []byte
-	)
-	if err := rows.Scan(&index, &at, &actor, &action, &subject, &leaf); err != nil {
-		return nil, fmt.Errorf("audit verify: %w", err)
-	}
-	e, err := audit.ParseLeaf(leaf)
-	if err != nil {
-		return nil, fmt.Errorf("entry %d: %w", n, err)
-	}
-	if index != n || e.Index != n {
-		return nil, fmt.Errorf("%w: entry %d is missing or moved", audit.ErrTampered, n)
-	}
-	if nanos(e.At) != at || e.Actor != actor || e.Action != action || e.Subject != subject {
-		return nil, fmt.Errorf("%w: the columns of entry %d differ from its leaf", audit.ErrTampered, n)
-	}
-	return leaf, nil
-}
-
-func compareHashes(ctx context.Context, tx *sql.Tx, want []tlog.Hash) (err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT i, hash FROM audit_hashes ORDER BY i")
-	if err != nil {
-		return fmt.Errorf("audit verify: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var next int64
-	for ; rows.Next(); next++ {
-		var i int64
-		var raw []byte
-		if err := rows.Scan(&i, &raw); err != nil {
-			return fmt.Errorf("audit verify: %w", err)
-		}
-		if i != next || i >= int64(len(want)) || string(raw) != string(want[i][:]) {
-			return firstChanged(i)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("audit verify: %w", err)
-	}
-	if next != int64(len(want)) {
-		return firstChanged(next)
-	}
-	return nil
-}
-
-// firstChanged names the entries below a stored hash that does not fit.
-func firstChanged(i int64) error {
-	level, n := tlog.SplitStoredHashIndex(i)
-	from := n << level
-	to := from + 1<<level - 1
-	if from == to {
-		return fmt.Errorf("%w: entry %d was changed", audit.ErrTampered, from)
-	}
-	return fmt.Errorf("%w: the hash of entries %d to %d was changed", audit.ErrTampered, from, to)
 }

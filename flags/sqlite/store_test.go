@@ -141,7 +141,7 @@ func TestSessionsExpire(t *testing.T) {
 	}
 }
 
-func record(t *testing.T, s *Store, n int) {
+func recordSome(t *testing.T, s *Store, n int) {
 	t.Helper()
 	for i := range n {
 		err := s.change(t.Context(), func(*sql.Tx) (audit.Record, error) {
@@ -159,7 +159,7 @@ func TestEveryEntryAndEveryHeadIsProvable(t *testing.T) {
 	s := open4test(t)
 	heads := make([]audit.Head, 1, 12)
 	for range 11 {
-		record(t, s, 1)
+		recordSome(t, s, 1)
 		h, err := s.Head(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -213,7 +213,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open4test(t)
-			record(t, s, 6)
+			recordSome(t, s, 6)
 			if _, err := s.Verify(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -230,7 +230,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 func TestAFailedChangeLeavesNoRecord(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)
-	record(t, s, 1)
+	recordSome(t, s, 1)
 	boom := errors.New("boom")
 	if err := s.change(t.Context(), func(tx *sql.Tx) (audit.Record, error) {
 		_, err := tx.ExecContext(t.Context(), "DELETE FROM audit_entries")
@@ -252,7 +252,7 @@ func TestAFailedChangeLeavesNoRecord(t *testing.T) {
 func TestEntriesAreFilteredNewestFirst(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)
-	record(t, s, 4)
+	recordSome(t, s, 4)
 	k, _ := newKey(t, "shop", 0, "read")
 	if err := s.CreateKey(t.Context(), k, "cli:test", "why"); err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestEntriesAreFilteredNewestFirst(t *testing.T) {
 func TestABackupIsWhole(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)
-	record(t, s, 3)
+	recordSome(t, s, 3)
 	path := filepath.Join(t.TempDir(), "copy.db")
 	if err := s.Backup(t.Context(), path); err != nil {
 		t.Fatal(err)
