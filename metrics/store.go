@@ -73,6 +73,8 @@ type Rollups interface {
 	Exemplars(ctx context.Context, q ExemplarQuery) ([]Exemplar, error)
 	Spilled(ctx context.Context, q SpilledQuery) ([]OpenWrite, error)
 	Heard(ctx context.Context) ([]Heard, error)
+	// TrialUnits calls fn with the kept units of a trial, in no particular order.
+	TrialUnits(ctx context.Context, trial string, fn func(TrialUnit) error) error
 
 	// ResetRollups removes every cell whose start is at or after since (Unix
 	// seconds), all rows, and sets the position to pos: the first half of a rebuild.
@@ -103,9 +105,11 @@ type Checkpoint struct {
 	Exemplars  []Exemplar
 	Spilled    []OpenWrite
 	Heard      []Heard
+	TrialUnits []TrialUnit
 	// Keys of rows to remove.
 	ViolationsGone []string // Violation.ID
 	SpilledGone    []string // OpenWrite.WriteID
+	TrialsGone     []string // Trial.ID: all of its units
 	Blobs          map[string][]byte
 	BlobsGone      []string
 }
@@ -131,6 +135,8 @@ type Conflict struct {
 	Labels      []string `json:"labels,omitempty"`
 	Model       string   `json:"model,omitempty"`
 	Variant     string   `json:"variant,omitempty"`
+	Flag        string   `json:"flag,omitempty"`
+	Unit        string   `json:"unit,omitempty"`
 
 	// The (time, event id) of the events that decided the fields above: the fold's
 	// tie-break, kept so that any order of events gives the same row.

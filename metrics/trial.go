@@ -1,6 +1,13 @@
 package metrics
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrTrial is wrapped by errors about malformed trials.
+var ErrTrial = errors.New("malformed trial")
 
 // Trial is what a staged change asks of the telemetry: two arms of units compared
 // step by step. A unit's place in [0, 10000) is
@@ -22,6 +29,27 @@ type Trial struct {
 	// every expected replica by then is late. 0 = nothing was promised.
 	Deadline int64
 	Steps    []TrialStep // ordered by From; a step ends where the next begins
+}
+
+// Check says what is wrong with a trial; nil when nothing is.
+func (t *Trial) Check() error {
+	switch {
+	case t.ID == "", t.Flag == "", t.Salt == "":
+		return fmt.Errorf("%w %q: id, flag and salt are required", ErrTrial, t.ID)
+	case t.Candidate == "", t.Control == "", t.Candidate == t.Control:
+		return fmt.Errorf("%w %q: candidate and control are two variants, not %q and %q", ErrTrial, t.ID, t.Candidate, t.Control)
+	case t.Deadline < 0:
+		return fmt.Errorf("%w %q: deadline %d ns is below 0", ErrTrial, t.ID, t.Deadline)
+	}
+	for i, s := range t.Steps {
+		if s.Percent < 0 || s.Percent > 10_000 {
+			return fmt.Errorf("%w %q: steps[%d].percent %d is not within 0 and 10000", ErrTrial, t.ID, i, s.Percent)
+		}
+		if i > 0 && s.From < t.Steps[i-1].From {
+			return fmt.Errorf("%w %q: steps[%d] begins before the one in front of it", ErrTrial, t.ID, i)
+		}
+	}
+	return nil
 }
 
 // TrialStep is one stage of a trial.
@@ -110,12 +138,21 @@ type TrialEvidence struct {
 	Silent []string `json:"silent"`
 }
 
+// TrialUnit is what one unit experienced in one step: a row that a fold keeps.
+type TrialUnit struct {
+	Trial string
+	Step  int
+	Unit  string
+	Data  []byte // the fold's own encoding; never empty
+}
+
 // Trials follows trials. It is safe for concurrent use.
 type Trials interface {
-	// SetTrials replaces the trials that are followed. One that is new, or whose steps
-	// changed, is computed from the raw events since its first step.
+	// SetTrials replaces the trials that are followed, at most one a flag. A trial is
+	// followed from the moment it is set: set it before anybody can be assigned. What is
+	// known of a trial stays while it is set, also over a restart; it is forgotten when it
+	// is left out. ErrTrial says what is wrong with one; nothing has changed then.
 	SetTrials(ctx context.Context, trials []Trial) error
-	// Evidence returns what is known of a trial; ok is false when it is not followed,
-	// or not yet computed.
+	// Evidence returns what is known of a trial; ok is false when it is not followed.
 	Evidence(ctx context.Context, id string) (e TrialEvidence, ok bool, err error)
 }

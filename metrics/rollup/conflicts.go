@@ -85,6 +85,10 @@ func joinConflict(c *metrics.Conflict, ev *metrics.Event) {
 	least(&c.Entity, ev.Entity)
 	least(&c.Model, ev.Model)
 	least(&c.Variant, ev.Variant)
+	if ev.Unit != "" {
+		least(&c.Flag, ev.Flag)
+		least(&c.Unit, ev.Unit)
+	}
 	union(&c.Labels, ev.Labels...)
 	union(&c.Writes, ev.With...)
 	if ev.WriteID != "" {
@@ -138,6 +142,7 @@ func (e *Engine) contributeConflict(c *conflictState, sign int64) {
 	if r.DetectedEvent == "" {
 		at = r.ResolvedAt
 	}
+	e.contributeConflictTrial(c, at, sign)
 	start := metrics.Level10s.Start(at)
 	if r.ResolvedEvent == "" {
 		e.book.count(e.book.intern(k), start, sign, 0)

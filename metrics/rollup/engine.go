@@ -32,6 +32,9 @@ type Options struct {
 	CheckpointEvery  time.Duration
 	CheckpointEvents int
 
+	// TrialUnits bounds the units of all trials that are followed (default MaxTrialUnits).
+	TrialUnits int
+
 	seen seenSize // smaller in tests
 }
 
@@ -47,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxSeries <= 0 {
 		o.MaxSeries = 200_000
+	}
+	if o.TrialUnits <= 0 {
+		o.TrialUnits = MaxTrialUnits
 	}
 	if o.seen.mark == 0 {
 		o.seen = defaultSeenSize
@@ -102,6 +108,10 @@ type Engine struct {
 	spilledGone    map[string]struct{}
 	exemplars      map[exemplarKey]exemplar
 	heard          map[heardKey]*heard
+
+	trials     map[string]*trial // by flag
+	trialUnits int
+	trialsGone []string // ids, for the next checkpoint
 
 	clocks clockBook
 
@@ -171,7 +181,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
 		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
 		spilledRows: map[string]metrics.OpenWrite{}, spilledGone: map[string]struct{}{},
-		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{},
+		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{}, trials: map[string]*trial{},
 		clocks: newClockBook(), reload: reloadBudget{share: opts.ReloadShare},
 	}
 }
@@ -390,6 +400,7 @@ func (e *Engine) settleNow() {
 			e.noteRow(w)
 		}
 		w.counted = true
+		e.noteYoung(w)
 	}
 	for _, s := range e.dirtySessions {
 		s.dirty = false
@@ -469,6 +480,7 @@ func (e *Engine) cut() *metrics.Checkpoint {
 	e.advanceSeen(cp)
 	e.cutRows(cp)
 	e.cutState(cp)
+	e.cutTrials(cp)
 	return cp
 }
 

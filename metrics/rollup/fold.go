@@ -121,6 +121,7 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 	w.model = n.least(w.model, n.id(ev.Model))
 	w.variant = n.least(w.variant, n.id(ev.Variant))
 	w.mechanism = n.least(w.mechanism, n.id(ev.Mechanism))
+	e.joinTrial(w, ev)
 	rerouted := false
 	for _, r := range ev.Expect {
 		i := w.f.replica(r)
@@ -362,6 +363,7 @@ func (e *Engine) setRead(r *read, ev *metrics.Event) {
 	r.f.hasReads = true
 	r.version, r.at, r.event = cloneVersion(ev.Version), e.stampOf(ev), cloneString(ev.EventID)
 	r.region, r.model, r.variant = n.id(ev.Region), n.id(ev.Model), n.id(ev.Variant)
+	e.joinReadTrial(r, ev)
 	if r.hasRep = ev.Replica != ""; r.hasRep {
 		r.replica = r.f.replica(ev.Replica)
 	}

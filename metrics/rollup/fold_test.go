@@ -217,6 +217,7 @@ type run struct {
 	resident int
 	restart  bool // reopen the engine after each batch
 	ops      bool // all replicas operation-based
+	trials   []metrics.Trial
 }
 
 func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine) {
@@ -225,6 +226,12 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	st := storetest.NewMemory()
 	opts := Options{Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
 	e := r.open(t, st, opts)
+	if err := e.SetTrials(ctx, r.trials); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
 	for chunk := range slices.Chunk(events, r.batch) {
 		first, err := st.Append(ctx, chunk)
 		if err != nil {

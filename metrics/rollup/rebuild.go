@@ -55,8 +55,11 @@ type rebuilding struct {
 	begin, end metrics.Position
 }
 
-// Blob hides what the replaced fold had stored.
+// Blob hides what the replaced fold had stored, but for which trials it followed.
 func (r *rebuilding) Blob(ctx context.Context, name string) ([]byte, error) {
+	if name == trialsBlob && !r.written[name] {
+		return onlyTrials(r.Store.Blob(ctx, name))
+	}
 	if !r.written[name] {
 		return nil, fmt.Errorf("blob %q: %w", name, metrics.ErrNotFound)
 	}

@@ -187,6 +187,9 @@ func (e *Engine) loadState(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := e.loadTrials(ctx); err != nil {
+		return err
+	}
 	rows, err := e.store.Heard(ctx)
 	if err != nil {
 		return fmt.Errorf("load sources heard: %w", err)

@@ -28,6 +28,7 @@ type read struct {
 	session *sessionState
 	seq     int64
 	source  *write
+	trial   *trialRef
 
 	dirty, counted bool
 	// What was counted: kept, because what it was computed from may be put down.
@@ -118,6 +119,8 @@ type counted struct {
 	series    *series
 	start     int64
 	violation string
+	trial     *trial
+	cell      *unitCell // of the unit that experienced it; nil when it is in no trial
 }
 
 // uncountSession takes away the verdicts that were counted of a session. They are
@@ -126,6 +129,7 @@ func (e *Engine) uncountSession(s *sessionState) {
 	for i := range s.verdicts {
 		c := &s.verdicts[i]
 		e.book.count(c.series, c.start, -1, 0)
+		c.count(-1)
 		if c.violation != "" {
 			delete(e.violations, c.violation)
 			e.violationsGone[c.violation] = struct{}{}
@@ -168,6 +172,7 @@ func (e *Engine) countSession(s *sessionState) {
 	e.judgeSession(s)
 	for i := range s.verdicts {
 		e.book.count(s.verdicts[i].series, s.verdicts[i].start, +1, 0)
+		s.verdicts[i].count(+1)
 	}
 }
 
@@ -198,6 +203,9 @@ func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding) {
 	c := counted{series: e.verdictSeries(k), start: metrics.Level10s.Start(at)}
 	if fd.Verdict.IsViolation() {
 		c.violation = e.noteViolation(s, o, fd, k, at)
+	}
+	if len(e.trials) > 0 && fd.Verdict != session.Unverifiable && fd.Verdict != session.Pending {
+		c.trial, c.cell = o.trialCell(at)
 	}
 	s.verdicts = append(s.verdicts, c)
 }
@@ -257,6 +265,7 @@ func violationID(sessionID string, o sessionOp, fd session.Finding, replica stri
 
 // contributeRead adds or takes away one read's staleness.
 func (e *Engine) contributeRead(r *read, sign int64) {
+	r.contributeTrial(sign)
 	if r.key == nil {
 		return
 	}

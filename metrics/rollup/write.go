@@ -60,6 +60,8 @@ type write struct {
 	expect []uint16 // explicit; sorted
 	reps   []rep
 
+	trial   *trialRef // its part in a trial; nil when none
+	young   bool      // it is among its trial's young writes
 	dirty   bool
 	counted bool    // what it adds is in the series
 	row     bool    // it may have a row among the open writes that were put down
@@ -176,6 +178,9 @@ func (e *Engine) contribute(w *write, sign int64) {
 	t0, ok := w.begun()
 	if !ok {
 		return
+	}
+	if w.trial != nil {
+		e.contributeTrial(w, t0, sign)
 	}
 	f := w.f
 	d := e.dimsOf(f, dimKey{w.model, w.variant, w.mechanism, w.region, w.origin, w.publisher})

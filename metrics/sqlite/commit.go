@@ -105,7 +105,7 @@ func (s *Store) ResetRollups(ctx context.Context, since int64, pos metrics.Posit
 				return err
 			}
 		}
-		for _, table := range []string{"conflict", "violation", "exemplar", "open_write", "heard"} {
+		for _, table := range []string{"conflict", "violation", "exemplar", "open_write", "heard", "trial_unit"} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 				return err
 			}

@@ -57,6 +57,8 @@ func commitRows(ctx context.Context, tx *sql.Tx, c *metrics.Checkpoint) error {
 	gone := func(ids []string) func(int) []any { return func(i int) []any { return []any{ids[i]} } }
 	p.each("violation gone", "DELETE FROM violation WHERE id = ?", len(c.ViolationsGone), gone(c.ViolationsGone))
 	p.each("open write gone", "DELETE FROM open_write WHERE write_id = ?", len(c.SpilledGone), gone(c.SpilledGone))
+	p.each("trial gone", "DELETE FROM trial_unit WHERE trial = ?", len(c.TrialsGone), gone(c.TrialsGone))
+	p.trialUnits(c.TrialUnits)
 	names := make([]string, 0, len(c.Blobs))
 	for name := range c.Blobs {
 		names = append(names, name)

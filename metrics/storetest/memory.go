@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Memory struct {
 	exemplars  map[exemplarKey]metrics.Exemplar
 	spilled    map[string]metrics.OpenWrite
 	heard      map[heardKey]metrics.Heard
+	units      map[unitKey]metrics.TrialUnit
 }
 
 var _ metrics.Store = (*Memory)(nil)
@@ -36,6 +38,11 @@ type exemplarKey struct {
 	feature, replica string
 	start            int64
 	octave           int32
+}
+
+type unitKey struct {
+	trial, unit string
+	step        int
 }
 
 type heardKey struct{ feature, service, replica, region string }
@@ -56,6 +63,7 @@ func (m *Memory) clearRows() {
 	m.exemplars = map[exemplarKey]metrics.Exemplar{}
 	m.spilled = map[string]metrics.OpenWrite{}
 	m.heard = map[heardKey]metrics.Heard{}
+	m.units = map[unitKey]metrics.TrialUnit{}
 }
 
 // read runs fn while nothing is written.
@@ -249,6 +257,13 @@ func (m *Memory) commitRows(c *metrics.Checkpoint) {
 	}
 	for _, h := range c.Heard {
 		m.heard[heardKey{h.Feature, h.Service, h.Replica, h.Region}] = h
+	}
+	for _, id := range c.TrialsGone {
+		maps.DeleteFunc(m.units, func(k unitKey, _ metrics.TrialUnit) bool { return k.trial == id })
+	}
+	for _, u := range c.TrialUnits {
+		u.Data = slices.Clone(u.Data)
+		m.units[unitKey{u.Trial, u.Unit, u.Step}] = u
 	}
 	for _, id := range c.ViolationsGone {
 		delete(m.violations, id)

@@ -228,6 +228,20 @@ func (m *Memory) Spilled(ctx context.Context, q metrics.SpilledQuery) (found []m
 	return found, err
 }
 
+// TrialUnits implements metrics.Rollups.
+func (m *Memory) TrialUnits(ctx context.Context, trial string, fn func(metrics.TrialUnit) error) error {
+	return m.read(ctx, func() error {
+		for k, u := range m.units {
+			if k.trial == trial {
+				if err := fn(u); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // Heard implements metrics.Rollups.
 func (m *Memory) Heard(ctx context.Context) (found []metrics.Heard, err error) {
 	err = m.read(ctx, func() error {

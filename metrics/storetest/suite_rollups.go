@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,10 +61,16 @@ func checkpoint(r *rand.Rand, series []*metrics.Series, pos metrics.Position) *m
 			KeyEntity: metrics.Entity(math.MaxUint64 - uint64(n%4)), Initiated: at, Missing: []string{"cache", "search"}[:n%3%2+1],
 		})
 		c.Heard = append(c.Heard, metrics.Heard{Feature: "f", Service: fmt.Sprint(n % 6), Replica: "r", First: 1, Last: at, Events: int64(n)})
+		c.TrialUnits = append(c.TrialUnits, metrics.TrialUnit{
+			Trial: fmt.Sprintf("trial-%d", n%3), Step: n % 4, Unit: fmt.Sprintf("unit ü %d", n%9), Data: []byte{byte(n), 0, byte(r.Uint32())},
+		})
 		c.Blobs[fmt.Sprintf("blob-%d", n)] = []byte{byte(r.Uint32()), byte(n)}
 	}
 	c.ViolationsGone = []string{fmt.Sprintf("violation-%d", r.IntN(40)), "violation-none"}
 	c.SpilledGone = []string{fmt.Sprintf("write-%d", r.IntN(40))}
+	if r.IntN(4) == 0 {
+		c.TrialsGone = []string{"trial-1"}
+	}
 	c.BlobsGone = []string{"blob-99"}
 	return c
 }
@@ -121,7 +128,19 @@ func (p pair) agree(t *testing.T) {
 	}
 	check(t, p, "position", func(s metrics.Store) (any, error) { return s.Checkpointed(t.Context()) })
 	check(t, p, "heard", func(s metrics.Store) (any, error) { return s.Heard(t.Context()) })
+	for _, trial := range []string{"trial-0", "trial-1", "trial-2", "none"} {
+		check(t, p, "units of "+trial, func(s metrics.Store) (any, error) { return unitsOf(t, s, trial) })
+	}
 	p.agreeRows(t)
+}
+
+func unitsOf(t *testing.T, s metrics.Store, trial string) (found []string, err error) {
+	err = s.TrialUnits(t.Context(), trial, func(u metrics.TrialUnit) error {
+		found = append(found, fmt.Sprintf("%s %d %s %x", u.Trial, u.Step, u.Unit, u.Data))
+		return nil
+	})
+	slices.Sort(found)
+	return found, err
 }
 
 func check(t *testing.T, p pair, what string, read func(metrics.Store) (any, error)) {
