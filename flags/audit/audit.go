@@ -94,8 +94,11 @@ type Log interface {
 	// Public returns the key that checkpoints are verified with; ErrNoEntry before the
 	// first was signed.
 	Public(ctx context.Context) (string, error)
-	// Export writes the whole log with a checkpoint.
-	Export(ctx context.Context, w io.Writer, at time.Time) error
+	// Latest returns the checkpoint that was signed last; ErrNoEntry when none was.
+	Latest(ctx context.Context) (Checkpoint, error)
+	// Export writes the log up to the checkpoint that was signed last, with it.
+	// Nothing is written when none was signed: then it is ErrNoEntry.
+	Export(ctx context.Context, w io.Writer) error
 }
 
 // NewEntry checks a record and gives it its place.

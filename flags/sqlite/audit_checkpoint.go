@@ -34,6 +34,9 @@ func checkpoint(ctx context.Context, tx *sql.Tx, at time.Time) (c audit.Checkpoi
 	err = tx.QueryRowContext(ctx, "SELECT note FROM audit_checkpoints WHERE size = ?", h.Size).Scan(&note)
 	if err == nil {
 		c, err = audit.OpenCheckpoint(note, signer.Public)
+		if err == nil && c.Root != h.Root {
+			err = fmt.Errorf("%w: the head of size %d was signed before with another root", audit.ErrTampered, h.Size)
+		}
 		return c, signer.Public, err
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -109,10 +112,26 @@ func storedNotes(ctx context.Context, q querier) (notes [][]byte, err error) {
 	return notes, rows.Err()
 }
 
-// Export implements audit.Log. It writes what the log was when it began, so that
-// entries added meanwhile neither disturb nor wait for it.
-func (s *Store) Export(ctx context.Context, w io.Writer, at time.Time) (err error) {
-	c, err := s.Checkpoint(ctx, at)
+// Latest implements audit.Log.
+func (s *Store) Latest(ctx context.Context) (audit.Checkpoint, error) {
+	public, err := s.Public(ctx)
+	if err != nil {
+		return audit.Checkpoint{}, err
+	}
+	var note []byte
+	err = s.read.QueryRowContext(ctx, "SELECT note FROM audit_checkpoints ORDER BY size DESC LIMIT 1").Scan(&note)
+	if errors.Is(err, sql.ErrNoRows) {
+		return audit.Checkpoint{}, fmt.Errorf("audit checkpoint: none was signed yet: %w", audit.ErrNoEntry)
+	}
+	if err != nil {
+		return audit.Checkpoint{}, fmt.Errorf("audit checkpoint: %w", err)
+	}
+	return audit.OpenCheckpoint(note, public)
+}
+
+// Export implements audit.Log. Entries added meanwhile neither disturb it nor wait.
+func (s *Store) Export(ctx context.Context, w io.Writer) (err error) {
+	c, err := s.Latest(ctx)
 	if err != nil {
 		return err
 	}

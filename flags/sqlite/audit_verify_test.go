@@ -193,7 +193,10 @@ func TestACheckpointIsSignedOnce(t *testing.T) {
 func export(t *testing.T, s *Store) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := s.Export(t.Context(), &out, t0.Add(time.Hour)); err != nil {
+	if _, err := s.Checkpoint(t.Context(), t0.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Export(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -236,6 +239,12 @@ func TestAnExportVerifiesWithoutTheStore(t *testing.T) {
 		t.Errorf("lines after the checkpoint: %v", err)
 	}
 	remake(t, s)
+	if _, err := s.Checkpoint(t.Context(), t0); !errors.Is(err, audit.ErrTampered) {
+		t.Errorf("another head of the same size was signed: %v", err)
+	}
+	if _, err := s.write.ExecContext(t.Context(), "DELETE FROM audit_checkpoints WHERE size > 3"); err != nil {
+		t.Fatal(err)
+	}
 	_, err = audit.VerifyExport(bytes.NewReader(export(t, s)), audit.Trust{Public: public, Kept: [][]byte{early.Note, v2(t, whole)}})
 	checkBad(t, err, &damage{first: 3, last: 7, what: "was changed"})
 }

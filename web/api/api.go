@@ -121,12 +121,9 @@ func (a *API) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/api/v1/keys", May: access.Admin, Handle: a.listKeys},
 		{Method: http.MethodPost, Path: "/api/v1/keys", May: access.Admin, Handle: a.createKey},
 		{Method: http.MethodDelete, Path: "/api/v1/keys/:id", May: access.Admin, Handle: a.revokeKey},
-		{Method: http.MethodGet, Path: "/api/v1/audit", May: access.Control, Handle: a.listAudit},
-		{Method: http.MethodGet, Path: "/api/v1/audit/head", May: access.Control, Handle: a.getAuditHead},
-		{Method: http.MethodGet, Path: "/api/v1/audit/:n", May: access.Control, Handle: a.getAuditEntry},
 
 		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: a.getSpec},
 		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: a.getDocs},
 	}
-	return routes
+	return append(routes, a.auditRoutes()...)
 }

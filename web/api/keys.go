@@ -3,17 +3,13 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"tidemark/flags/access"
-	"tidemark/flags/audit"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -121,87 +117,4 @@ func readJSON(c echo.Context, into any) error {
 		return respond.Bad("", "The body holds more than one JSON value.")
 	}
 	return nil
-}
-
-func (a *API) listAudit(c echo.Context) error {
-	p := a.readParams(c, "actor", "action", "subject", "cursor", "limit")
-	q := audit.Query{
-		Actor: p.text("actor"), Action: p.text("action"), Subject: p.text("subject"), Limit: p.int("limit", 1, 500),
-	}
-	if s := p.text("cursor"); s != "" {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || n < 1 {
-			p.fail("cursor", "%q is no cursor of this list.", s)
-		}
-		q.Before = n
-	}
-	if p.err != nil {
-		return p.err
-	}
-	entries, err := a.o.Audit.Entries(c.Request().Context(), q)
-	if err != nil {
-		return err
-	}
-	out := page[audit.Entry]{Items: orEmpty(entries)}
-	if n := len(entries); n > 0 && entries[n-1].Index > 0 {
-		out.Next = strconv.FormatInt(entries[n-1].Index, 10)
-	}
-	return respond.JSON(c, http.StatusOK, out)
-}
-
-// auditHead is the head of the log, with a proof that it continues an older one.
-type auditHead struct {
-	audit.Head
-
-	Since int64          `json:"since,omitempty"`
-	Proof tlog.TreeProof `json:"proof,omitempty"`
-}
-
-func (a *API) getAuditHead(c echo.Context) error {
-	p := a.readParams(c, "since")
-	since := p.int("since", 1, 1<<31-1)
-	if p.err != nil {
-		return p.err
-	}
-	ctx := c.Request().Context()
-	h, err := a.o.Audit.Head(ctx)
-	if err != nil {
-		return err
-	}
-	out := auditHead{Head: h, Since: int64(since)}
-	if since > 0 {
-		if out.Proof, err = a.o.Audit.ProveHead(ctx, h.Size, out.Since); err != nil {
-			return err
-		}
-	}
-	return respond.JSON(c, http.StatusOK, out)
-}
-
-// auditEntry is an entry with the proof that it is in the log.
-type auditEntry struct {
-	Entry audit.Entry      `json:"entry"`
-	Leaf  string           `json:"leaf"` // the bytes that were hashed
-	Head  audit.Head       `json:"head"`
-	Proof tlog.RecordProof `json:"proof"`
-}
-
-func (a *API) getAuditEntry(c echo.Context) error {
-	n, err := strconv.ParseInt(c.Param("n"), 10, 64)
-	if err != nil {
-		return fmt.Errorf("entry %q: %w", c.Param("n"), audit.ErrNoEntry)
-	}
-	ctx := c.Request().Context()
-	e, leaf, err := a.o.Audit.Entry(ctx, n)
-	if err != nil {
-		return err
-	}
-	h, err := a.o.Audit.Head(ctx)
-	if err != nil {
-		return err
-	}
-	proof, err := a.o.Audit.ProveEntry(ctx, h.Size, n)
-	if err != nil {
-		return err
-	}
-	return respond.JSON(c, http.StatusOK, auditEntry{Entry: e, Leaf: string(leaf), Head: h, Proof: proof})
 }

@@ -143,7 +143,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.judgePromises, a.buildServer, a.listen)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.judgePromises, a.buildServer, a.listen)
 	if err == nil {
 		a.ready.Store(true)
 	}
