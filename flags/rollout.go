@@ -176,6 +176,7 @@ type Rollout struct {
 
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
+	Authors   []string  `json:"authors"` // everyone who wrote any of the plan
 	StartedAt time.Time `json:"started_at,omitzero"`
 	StepAt    time.Time `json:"step_at,omitzero"` // when the step, or phase, began
 	EndedAt   time.Time `json:"ended_at,omitzero"`
@@ -187,6 +188,7 @@ type Rollout struct {
 	Quiet time.Duration `json:"quiet_ns"`
 	// LastEvent is the newest event of either arm that was heard of, Unix ns.
 	LastEvent    int64      `json:"last_event_ns"`
+	FlagWrites   int64      `json:"flag_writes"` // writes with the flag that were heard of
 	TickedAt     time.Time  `json:"ticked_at,omitzero"`
 	PinsBrokenAt time.Time  `json:"pins_broken_at,omitzero"`
 	DrainsUntil  time.Time  `json:"drains_until,omitzero"` // when the last pin given before the revert expires
