@@ -91,11 +91,12 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"evaluate":      {service("evaluate"), []access.Permission{access.Public, access.Known, access.Evaluate}},
 		"sync":          {service("sync"), []access.Permission{access.Public, access.Known, access.Sync}},
 		"read":          {service("read"), []access.Permission{access.Public, access.Known, access.Read}},
-		"control":       {service("control"), []access.Permission{access.Public, access.Known, access.Control, access.Admin}},
-		"viewer":        {person(access.Viewer), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read}},
-		"operator":      {person(access.Operator), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read, access.Control}},
-		"administrator": {person(access.Administrator), []access.Permission{access.Public, access.Known, access.Evaluate, access.Read, access.Control, access.Admin}},
-		"unknown role":  {person("king"), []access.Permission{access.Public, access.Known}},
+		"control":       {service("control"), []access.Permission{access.Public, access.Known, access.Control}},
+		"admin":         {service("admin"), []access.Permission{access.Public, access.Known, access.Admin}},
+		"viewer":        {person(access.Viewer), []access.Permission{access.Public, access.Known, access.Person, access.Evaluate, access.Read}},
+		"operator":      {person(access.Operator), []access.Permission{access.Public, access.Known, access.Person, access.Evaluate, access.Read, access.Control}},
+		"administrator": {person(access.Administrator), []access.Permission{access.Public, access.Known, access.Person, access.Evaluate, access.Read, access.Control, access.Admin}},
+		"unknown role":  {person("king"), []access.Permission{access.Public, access.Known, access.Person}},
 	} {
 		may := map[access.Permission]bool{}
 		for _, p := range c.want {
@@ -105,6 +106,29 @@ func TestWhoMayDoWhat(t *testing.T) {
 			if got := c.id.May(p); got != may[p] {
 				t.Errorf("%s may %s: %v, want %v", name, p, got, may[p])
 			}
+		}
+	}
+}
+
+func TestAMemberControlsWhatTheTeamOwns(t *testing.T) {
+	t.Parallel()
+	member := access.PersonIdentity(access.User{Name: "p", Role: access.Viewer, Features: []string{"cart", "feed"}})
+	for _, c := range []struct {
+		id       *access.Identity
+		features []string
+		want     bool
+	}{
+		{member, []string{"cart"}, true},
+		{member, []string{"cart", "feed"}, true},
+		{member, []string{"cart", "checkout"}, false},
+		{member, nil, false}, // about no feature: about everything
+		{nil, []string{"cart"}, false},
+		{access.PersonIdentity(access.User{Name: "o", Role: access.Operator}), nil, true},
+		{access.ServiceIdentity(&access.Key{ID: "x", Scopes: []access.Scope{"publish:cart"}}), []string{"cart"}, false},
+		{access.ServiceIdentity(&access.Key{ID: "x", Scopes: []access.Scope{"control"}}), []string{"cart"}, true},
+	} {
+		if got := c.id.MayControl(c.features...); got != c.want {
+			t.Errorf("%+v may control %v: %v", c.id, c.features, got)
 		}
 	}
 }

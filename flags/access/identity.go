@@ -3,6 +3,7 @@
 package access
 
 import (
+	"slices"
 	"time"
 
 	"tidemark/metrics"
@@ -17,6 +18,8 @@ const (
 	Public Permission = "public"
 	// Anyone with an identity.
 	Known Permission = "known"
+	// Person asks for somebody who is signed in, whatever they may do: for what is theirs.
+	Person Permission = "person"
 	// Ingest asks for any publish or consume scope; each event is checked by itself.
 	Ingest Permission = "ingest"
 	// Evaluate asks for flag values.
@@ -33,7 +36,7 @@ const (
 
 // Permissions lists every permission.
 func Permissions() []Permission {
-	return []Permission{Public, Known, Ingest, Evaluate, Sync, Read, Control, Admin}
+	return []Permission{Public, Known, Person, Ingest, Evaluate, Sync, Read, Control, Admin}
 }
 
 // Role is what a person is.
@@ -53,14 +56,25 @@ func Roles() []Role { return []Role{Viewer, Operator, Administrator} }
 type User struct {
 	Name string
 	Role Role
+	// Features are those that the person's teams own: they may control them whatever
+	// their role. Sorted.
+	Features []string
+}
+
+// Owns reports whether one of the person's teams owns a feature.
+func (u *User) Owns(feature string) bool {
+	_, ok := slices.BinarySearch(u.Features, feature)
+	return ok
 }
 
 // Identity is who makes a request: a service by its key, or a person by a
 // session. The zero Identity is nobody.
 type Identity struct {
-	User  User   // when a person
-	KeyID string // when a service
-	Name  string // of the service or person
+	User    User    // when a person
+	Session string  // the id of the person's session
+	KeyID   string  // when a service
+	Name    string  // of the service or person
+	Rate    float64 // requests a second that the key may make; 0 = as many as any key
 
 	actor                  string
 	expires                time.Time
@@ -134,14 +148,18 @@ func (i *Identity) May(p Permission) bool {
 		return i.has(ScopeSync)
 	case Read:
 		return i.has(ScopeRead)
-	case Control, Admin:
+	case Control:
 		return i.has(ScopeControl)
+	case Admin:
+		return i.has(ScopeAdmin)
 	}
 	return false
 }
 
 func (i *Identity) personMay(p Permission) bool {
 	switch p {
+	case Person:
+		return true
 	case Read, Evaluate:
 		return i.User.Role == Viewer || i.User.Role == Operator || i.User.Role == Administrator
 	case Control:
@@ -150,6 +168,23 @@ func (i *Identity) personMay(p Permission) bool {
 		return i.User.Role == Administrator
 	}
 	return false
+}
+
+// MayControl reports whether the identity may change what is about those features:
+// whoever may control everything, and the members of the teams that own them all.
+func (i *Identity) MayControl(features ...string) bool {
+	if i.May(Control) {
+		return true
+	}
+	if i == nil || !i.IsPerson() || len(features) == 0 {
+		return false
+	}
+	for _, f := range features {
+		if !i.User.Owns(f) {
+			return false
+		}
+	}
+	return true
 }
 
 func (i *Identity) has(s Scope) bool {

@@ -58,6 +58,7 @@ type Key struct {
 	ExpiresAt time.Time // zero = never
 	RevokedAt time.Time // zero = not revoked
 	LastUsed  time.Time // zero = never; up to a minute late
+	Rate      float64   // requests a second; 0 = as many as the server allows any key
 }
 
 // Live reports whether the key is good at a time.
@@ -71,7 +72,11 @@ type NewKeyOptions struct {
 	Env     string        // default "live": 1 to 16 of a-z and 0-9
 	Scopes  []string      // at least one
 	Expires time.Duration // from now; 0 = never
+	Rate    float64       // requests a second; 0 = as many as the server allows any key
 }
+
+// MaxKeyRate is the highest limit that a key may have of its own.
+const MaxKeyRate = 1_000_000
 
 // NewKey makes a key. The token is shown once and kept nowhere.
 func NewKey(o NewKeyOptions, now time.Time) (k Key, token string, err error) {
@@ -83,6 +88,8 @@ func NewKey(o NewKeyOptions, now time.Time) (k Key, token string, err error) {
 		return Key{}, "", fmt.Errorf("%w: name %q: want 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit", ErrKeyName, o.Name)
 	case !envForm.MatchString(o.Env):
 		return Key{}, "", fmt.Errorf("%w: env %q: want 1 to 16 of a-z and 0-9", ErrKeyName, o.Env)
+	case !(o.Rate >= 0 && o.Rate <= MaxKeyRate):
+		return Key{}, "", fmt.Errorf("%w: rate %g: want 0 to %d requests a second", ErrKeyName, o.Rate, MaxKeyRate)
 	case o.Expires < 0:
 		return Key{}, "", fmt.Errorf("%w: expires %s: must not be negative", ErrKeyName, o.Expires)
 	}
@@ -95,12 +102,46 @@ func NewKey(o NewKeyOptions, now time.Time) (k Key, token string, err error) {
 	token = body + checkSum(body)
 	k = Key{
 		ID: id, Name: o.Name, Env: o.Env, Hash: sha256.Sum256([]byte(token)),
-		Scopes: scopes, CreatedAt: now.UTC().Round(0),
+		Scopes: scopes, CreatedAt: now.UTC().Round(0), Rate: o.Rate,
 	}
 	if o.Expires > 0 {
 		k.ExpiresAt = k.CreatedAt.Add(o.Expires)
 	}
 	return k, token, nil
+}
+
+// Rotation of a key: its successor may do the same, and it ends by itself.
+const (
+	DefaultOverlap = 24 * time.Hour
+	MaxOverlap     = 90 * 24 * time.Hour
+)
+
+// Rotate makes the successor of a live key: the same name, environment, scopes and
+// limit, good for as long as the old one was meant to be. It returns the old key with
+// its new end, overlap from now, so that services have that long to change over.
+func (k *Key) Rotate(overlap time.Duration, now time.Time) (old, next Key, token string, err error) {
+	switch {
+	case !k.Live(now):
+		return old, next, "", fmt.Errorf("%w: %s is not live any more; make a new key", ErrKeyName, k.ID)
+	case overlap < 0 || overlap > MaxOverlap:
+		return old, next, "", fmt.Errorf("%w: overlap %s: want 0 to %s", ErrKeyName, overlap, MaxOverlap)
+	}
+	scopes := make([]string, len(k.Scopes))
+	for i, s := range k.Scopes {
+		scopes[i] = string(s)
+	}
+	o := NewKeyOptions{Name: k.Name, Env: k.Env, Scopes: scopes, Rate: k.Rate}
+	if !k.ExpiresAt.IsZero() {
+		o.Expires = k.ExpiresAt.Sub(k.CreatedAt)
+	}
+	if next, token, err = NewKey(o, now); err != nil {
+		return old, next, "", err
+	}
+	old = *k
+	if end := next.CreatedAt.Add(overlap); old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt) {
+		old.ExpiresAt = end
+	}
+	return old, next, token, nil
 }
 
 // randomText returns n characters (a multiple of 4) of 5 random bits each.

@@ -14,7 +14,8 @@ var ErrScope = errors.New("malformed scope")
 const maxFeature = 256
 
 // Scope is one thing that an API key may do: "publish:FEATURE", "consume:FEATURE"
-// (FEATURE may be * for every one), "evaluate", "sync", "read" or "control".
+// (FEATURE may be * for every one), "evaluate", "sync", "read", "control"
+// or "admin".
 type Scope string
 
 // The scopes without a feature, and the verbs of those with one.
@@ -22,23 +23,29 @@ const (
 	ScopeEvaluate Scope = "evaluate" // ask for flag values
 	ScopeSync     Scope = "sync"     // take the whole definition of the flags
 	ScopeRead     Scope = "read"     // every question
-	ScopeControl  Scope = "control"  // documents, webhooks and keys
+	ScopeControl  Scope = "control"  // documents, webhooks, rollouts
+	ScopeAdmin    Scope = "admin"    // keys, people and teams
 
 	publishVerb = "publish" // initiated, committed, published, conflicts, reads
 	consumeVerb = "consume" // received, applied, visible, failed, heartbeats
 )
 
+// Scopes lists a scope of each kind; those with a feature stand for every one.
+func Scopes() []Scope {
+	return []Scope{publishVerb + ":*", consumeVerb + ":*", ScopeEvaluate, ScopeSync, ScopeRead, ScopeControl, ScopeAdmin}
+}
+
 // ParseScope checks a scope.
 func ParseScope(s string) (Scope, error) {
 	switch Scope(s) {
-	case ScopeEvaluate, ScopeSync, ScopeRead, ScopeControl:
+	case ScopeEvaluate, ScopeSync, ScopeRead, ScopeControl, ScopeAdmin:
 		return Scope(s), nil
 	}
 	verb, feature, ok := strings.Cut(s, ":")
 	if !ok || (verb != publishVerb && verb != consumeVerb) {
-		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read or control", ErrScope, s)
+		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read, control or admin", ErrScope, s)
 	}
-	if feature == "" || len(feature) > maxFeature || strings.ContainsAny(feature, " ,\t\r\n") {
+	if !isFeature(feature) {
 		return "", fmt.Errorf("%w %q: the feature is 1 to %d bytes without space or comma, or *", ErrScope, s, maxFeature)
 	}
 	return Scope(s), nil
@@ -66,4 +73,8 @@ func ParseScopes(in []string) ([]Scope, error) {
 func (s Scope) feature() (verb, feature string, ok bool) {
 	verb, feature, ok = strings.Cut(string(s), ":")
 	return verb, feature, ok
+}
+
+func isFeature(s string) bool {
+	return s != "" && len(s) <= maxFeature && !strings.ContainsAny(s, " ,\t\r\n")
 }

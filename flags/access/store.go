@@ -34,6 +34,9 @@ type Store interface {
 	// RevokeKey ends a key; ErrNoKey when there is none. Revoking twice keeps the
 	// first time.
 	RevokeKey(ctx context.Context, id string, at time.Time, actor, reason string) error
+	// RotateKey stores the successor of a key and the old one's new end, as Key.Rotate
+	// made them. ErrTooManyKeys when the name has MaxLiveKeys live ones already.
+	RotateKey(ctx context.Context, old, next Key, actor, reason string) error
 	// TouchKeys moves the last use of keys forward. It is not audited, and unknown
 	// ids are ignored.
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
@@ -41,14 +44,16 @@ type Store interface {
 	// CreateSignIn stores a link by its hash. Old ones are removed.
 	CreateSignIn(ctx context.Context, l SignIn, actor string) error
 	// UseSignIn consumes a link: the second use and any use after its expiry give
-	// ErrSignIn.
+	// ErrSignIn. Who has no account gets one without a password; a role in the link is
+	// the account's from then on, and without one a new account is an administrator's.
+	// ErrDisabled when the account may not sign in.
 	UseSignIn(ctx context.Context, hash [sha256.Size]byte, at time.Time) (User, error)
 }
 
 // SignIn is a link that makes a session once.
 type SignIn struct {
 	Hash    [sha256.Size]byte // of the token in the link
-	User    User
+	User    User              // Role "" leaves the account's as it is
 	Created time.Time
 	Expires time.Time
 }

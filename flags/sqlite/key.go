@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,7 @@ import (
 
 var _ access.Store = (*Store)(nil)
 
-const keyColumns = "id, name, env, hash, scopes, created_at, expires_at, revoked_at, last_used"
+const keyColumns = "id, name, env, hash, scopes, created_at, expires_at, revoked_at, last_used, rate"
 
 // scanner is a *sql.Row or a *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
@@ -28,7 +27,7 @@ func scanKey(row scanner) (access.Key, error) {
 		scopes                              string
 		created, expires, revoked, lastUsed int64
 	)
-	if err := row.Scan(&k.ID, &k.Name, &k.Env, &hash, &scopes, &created, &expires, &revoked, &lastUsed); err != nil {
+	if err := row.Scan(&k.ID, &k.Name, &k.Env, &hash, &scopes, &created, &expires, &revoked, &lastUsed, &k.Rate); err != nil {
 		return access.Key{}, err
 	}
 	copy(k.Hash[:], hash)
@@ -49,6 +48,9 @@ func auditedKey(k access.Key) (json.RawMessage, error) {
 	if !k.RevokedAt.IsZero() {
 		state["revoked_at"] = k.RevokedAt
 	}
+	if k.Rate > 0 {
+		state["rate"] = k.Rate
+	}
 	return audit.State(state)
 }
 
@@ -62,27 +64,57 @@ func joinScopes(scopes []access.Scope) string {
 
 // CreateKey implements access.Store.
 func (s *Store) CreateKey(ctx context.Context, k access.Key, actor, reason string) error {
-	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
-		var live int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_keys
-			WHERE name = ? AND revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)`,
-			k.Name, nanos(k.CreatedAt)).Scan(&live)
+	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) { return createKey(ctx, tx, k, actor, reason) })
+}
+
+func createKey(ctx context.Context, tx *sql.Tx, k access.Key, actor, reason string) (audit.Record, error) {
+	var live int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_keys
+		WHERE name = ? AND revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)`,
+		k.Name, nanos(k.CreatedAt)).Scan(&live)
+	if err != nil {
+		return audit.Record{}, fmt.Errorf("create key %s: %w", k.Name, err)
+	}
+	if live >= access.MaxLiveKeys {
+		return audit.Record{}, fmt.Errorf("%w: %q has %d", access.ErrTooManyKeys, k.Name, live)
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO api_keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		k.ID, k.Name, k.Env, k.Hash[:], joinScopes(k.Scopes),
+		nanos(k.CreatedAt), nanos(k.ExpiresAt), nanos(k.RevokedAt), nanos(k.LastUsed), k.Rate)
+	if err != nil {
+		return audit.Record{}, fmt.Errorf("create key %s: %w", k.Name, err)
+	}
+	after, err := auditedKey(k)
+	return audit.Record{
+		At: k.CreatedAt, Actor: actor, Action: "key.create", Subject: "key/" + k.ID, Reason: reason, After: after,
+	}, err
+}
+
+// RotateKey implements access.Store.
+func (s *Store) RotateKey(ctx context.Context, old, next access.Key, actor, reason string) error {
+	return s.changes(ctx, func(tx *sql.Tx) ([]audit.Record, error) {
+		was, err := key(ctx, tx, old.ID)
 		if err != nil {
-			return audit.Record{}, fmt.Errorf("create key %s: %w", k.Name, err)
+			return nil, err
 		}
-		if live >= access.MaxLiveKeys {
-			return audit.Record{}, fmt.Errorf("%w: %q has %d", access.ErrTooManyKeys, k.Name, live)
+		if !was.Live(next.CreatedAt) {
+			return nil, fmt.Errorf("%w: %s is not live any more; make a new key", access.ErrKeyName, old.ID)
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO api_keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			k.ID, k.Name, k.Env, k.Hash[:], joinScopes(k.Scopes),
-			nanos(k.CreatedAt), nanos(k.ExpiresAt), nanos(k.RevokedAt), nanos(k.LastUsed))
+		created, err := createKey(ctx, tx, next, actor, reason)
 		if err != nil {
-			return audit.Record{}, fmt.Errorf("create key %s: %w", k.Name, err)
+			return nil, err
 		}
-		after, err := auditedKey(k)
-		return audit.Record{
-			At: k.CreatedAt, Actor: actor, Action: "key.create", Subject: "key/" + k.ID, Reason: reason, After: after,
-		}, err
+		if _, err := tx.ExecContext(ctx, "UPDATE api_keys SET expires_at = ? WHERE id = ?", nanos(old.ExpiresAt), old.ID); err != nil {
+			return nil, fmt.Errorf("rotate key %s: %w", old.ID, err)
+		}
+		before, err := auditedKey(was)
+		if err != nil {
+			return nil, err
+		}
+		after, err := auditedKey(old)
+		return []audit.Record{created, {
+			At: next.CreatedAt, Actor: actor, Action: "key.rotate", Subject: "key/" + old.ID, Reason: reason, Before: before, After: after,
+		}}, err
 	})
 }
 
@@ -152,45 +184,4 @@ func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error 
 		}
 		return nil
 	})
-}
-
-// CreateSignIn implements access.Store.
-func (s *Store) CreateSignIn(ctx context.Context, l access.SignIn, actor string) error {
-	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE expires_at <= ?", nanos(l.Created)); err != nil {
-			return audit.Record{}, fmt.Errorf("old sign-in links: %w", err)
-		}
-		_, err := tx.ExecContext(ctx,
-			"INSERT INTO sign_ins (hash, user_name, role, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
-			l.Hash[:], l.User.Name, string(l.User.Role), nanos(l.Created), nanos(l.Expires))
-		if err != nil {
-			return audit.Record{}, fmt.Errorf("create sign-in link: %w", err)
-		}
-		after, err := audit.State(map[string]any{"role": l.User.Role, "expires_at": l.Expires})
-		return audit.Record{
-			At: l.Created, Actor: actor, Action: "signin.create", Subject: "user/" + l.User.Name, After: after,
-		}, err
-	})
-}
-
-// UseSignIn implements access.Store.
-func (s *Store) UseSignIn(ctx context.Context, hash [sha256.Size]byte, at time.Time) (access.User, error) {
-	var u access.User
-	err := s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
-		var role string
-		err := tx.QueryRowContext(ctx, "DELETE FROM sign_ins WHERE hash = ? AND expires_at > ? RETURNING user_name, role",
-			hash[:], nanos(at)).Scan(&u.Name, &role)
-		if errors.Is(err, sql.ErrNoRows) {
-			return audit.Record{}, access.ErrSignIn
-		}
-		if err != nil {
-			return audit.Record{}, fmt.Errorf("use sign-in link: %w", err)
-		}
-		u.Role = access.Role(role)
-		after, err := audit.State(map[string]any{"role": u.Role})
-		return audit.Record{
-			At: at, Actor: "user:" + u.Name, Action: "signin.use", Subject: "user/" + u.Name, After: after,
-		}, err
-	})
-	return u, err
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"time"
 
 	_ "github.com/mattn/go-sqlite3" // The driver "sqlite3".
-	"github.com/pressly/goose/v3"
 
 	"tidemark/flags/audit"
 	"tidemark/migrations"
@@ -74,14 +74,25 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
+	return migrations.Apply(ctx, db, files)
+}
+
+// Inspect opens a file that exists and only reads it: nothing is written, also no
+// newer schema.
+func Inspect(ctx context.Context, path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("control store: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrations: %w", err)
+	s := &Store{path: path}
+	var err error
+	if s.read, err = open(path, 2, false); err != nil {
+		return nil, err
 	}
-	return nil
+	s.write = s.read
+	if _, err := s.Version(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("control store %s is none of tidemark: %w", path, err), s.read.Close())
+	}
+	return s, nil
 }
 
 // Version returns the number of the newest migration that was applied.
@@ -122,12 +133,25 @@ func (s *Store) Close() error {
 // change runs fn in a write transaction and appends the record that it returns to
 // the audit log in the same transaction: all of it happens or nothing does.
 func (s *Store) change(ctx context.Context, fn func(*sql.Tx) (audit.Record, error)) error {
-	return s.update(ctx, func(tx *sql.Tx) error {
+	return s.changes(ctx, func(tx *sql.Tx) ([]audit.Record, error) {
 		rec, err := fn(tx)
+		return []audit.Record{rec}, err
+	})
+}
+
+// changes is change for what makes several records, in their order.
+func (s *Store) changes(ctx context.Context, fn func(*sql.Tx) ([]audit.Record, error)) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		recs, err := fn(tx)
 		if err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, rec)
+		for _, rec := range recs {
+			if err := appendAudit(ctx, tx, rec); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
