@@ -215,8 +215,27 @@ func TestKeyring(t *testing.T) {
 		}
 	}
 
+	if id, err := r.IdentityOf(t.Context(), k.ID); err != nil || id.KeyID != k.ID {
+		t.Errorf("by id: %+v, %v", id, err)
+	}
+	if _, err := r.IdentityOf(t.Context(), "nobody"); !errors.Is(err, access.ErrUnauthenticated) {
+		t.Errorf("unknown id: %v", err)
+	}
 	revoked := k
 	revoked.RevokedAt = now
+	f.keys[k.ID] = revoked
+	r.Forget(k.ID)
+	if _, err := r.Identify(t.Context(), token); !errors.Is(err, access.ErrUnauthenticated) {
+		t.Errorf("revoked and forgotten: %v", err)
+	}
+	if _, err := r.IdentityOf(t.Context(), k.ID); !errors.Is(err, access.ErrUnauthenticated) {
+		t.Errorf("revoked, by id: %v", err)
+	}
+	f.keys[k.ID] = k
+	r.Forget(k.ID)
+	if _, err := r.Identify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
 	f.keys[k.ID] = revoked
 	if _, err := r.Identify(t.Context(), token); err != nil {
 		t.Errorf("within Fresh the memory is believed: %v", err)

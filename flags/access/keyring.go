@@ -88,6 +88,21 @@ func (r *Keyring) Identify(ctx context.Context, token string) (*Identity, error)
 	return c.identity, nil
 }
 
+// IdentityOf returns the identity that a key gives, by the key's id: for whoever
+// showed the key before, and holds a token of ours for it now. Errors are those of
+// Identify.
+func (r *Keyring) IdentityOf(ctx context.Context, id string) (*Identity, error) {
+	now := r.o.Now()
+	c, err := r.lookup(ctx, id, now)
+	if errors.Is(err, ErrNoKey) || (err == nil && !c.key.Live(now)) {
+		return nil, fmt.Errorf("%w: the API key %s is not good any more", ErrUnauthenticated, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.identity, nil
+}
+
 // known returns the live key whose hash is that of the text, when it is in memory:
 // whoever has a text with that hash has the key, so there is nothing else to check.
 func (r *Keyring) known(token string, now time.Time) *cachedKey {
