@@ -81,7 +81,7 @@ func (s *Stream) pump(ctx context.Context, sub *Subscription, keep Keep) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-beat.C:
-			if err := s.write(": alive\n\n"); err != nil {
+			if err := s.Alive(); err != nil {
 				return err
 			}
 		case m, ok := <-sub.C:
@@ -117,10 +117,22 @@ func (s *Stream) sendKept(m Message, keep Keep) error {
 func (s *Stream) Send(m Message) error {
 	id := ""
 	if m.ID > 0 {
-		id = "id: " + strconv.FormatUint(m.ID, 10) + "\n"
+		id = strconv.FormatUint(m.ID, 10)
 	}
-	return s.write(id + "event: " + m.Event + "\ndata: " + m.Data + "\n\n")
+	return s.SendAs(id, m.Event, m.Data)
 }
+
+// SendAs writes one event with an id of the caller's; "" is none. None of the texts
+// may hold a line break.
+func (s *Stream) SendAs(id, event, data string) error {
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	return s.write(id + "event: " + event + "\ndata: " + data + "\n\n")
+}
+
+// Alive writes a comment, so that both sides know that the stream still is one.
+func (s *Stream) Alive() error { return s.write(": alive\n\n") }
 
 func (s *Stream) write(text string) error {
 	// Test recorders have no deadlines; a real connection has.
