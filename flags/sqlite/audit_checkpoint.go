@@ -96,7 +96,13 @@ func auditPublic(ctx context.Context, q querier) (string, error) {
 	return public, nil
 }
 
+// storedNotes are the signed heads, by size. A store from before there were any, which
+// Inspect may read, has none.
 func storedNotes(ctx context.Context, q querier) (notes [][]byte, err error) {
+	var n int
+	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'audit_checkpoints'").Scan(&n); err != nil || n == 0 {
+		return nil, err
+	}
 	rows, err := q.QueryContext(ctx, "SELECT note FROM audit_checkpoints ORDER BY size")
 	if err != nil {
 		return nil, fmt.Errorf("audit checkpoints: %w", err)

@@ -49,10 +49,11 @@ func trustedPoints(ctx context.Context, tx *sql.Tx, trust audit.Trust) ([]audit.
 		return nil, "", err
 	}
 	public := trust.Public
+	if len(notes)+len(trust.Kept) == 0 {
+		return nil, public, nil // Nothing was ever signed.
+	}
 	if public == "" {
-		if public, err = auditPublic(ctx, tx); errors.Is(err, audit.ErrNoEntry) && len(notes)+len(trust.Kept) == 0 {
-			return nil, "", nil // Nothing was ever signed.
-		} else if err != nil {
+		if public, err = auditPublic(ctx, tx); err != nil {
 			return nil, "", err
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
-	"github.com/pressly/goose/v3"
+
+	"tidemark/migrations"
 )
 
 // minVersion is the first SQLite without a bug that could corrupt a WAL.
@@ -44,7 +45,7 @@ const readers = 8
 
 // openFile opens a database file, creating it with the page size, and brings its
 // schema up to date.
-func openFile(ctx context.Context, path string, pageSize int, migrations fs.FS) (*file, error) {
+func openFile(ctx context.Context, path string, pageSize int, sqls fs.FS) (*file, error) {
 	if err := create(ctx, path, pageSize); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func openFile(ctx context.Context, path string, pageSize int, migrations fs.FS) 
 	}
 	w.SetMaxOpenConns(1)
 	f := &file{path: path, w: w}
-	if err := migrate(ctx, w, migrations); err != nil {
+	if err := migrations.Apply(ctx, w, sqls); err != nil {
 		return nil, errors.Join(wrap(err, "bring %s up to date", path), f.close())
 	}
 	if err := f.openReaders(); err != nil {
@@ -83,15 +84,6 @@ func create(ctx context.Context, path string, pageSize int) error {
 	}
 	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA journal_mode = WAL", pageSize))
 	return wrap(errors.Join(err, db.Close()), "create %s", path)
-}
-
-func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, migrations)
-	if err != nil {
-		return err
-	}
-	_, err = p.Up(ctx)
-	return err
 }
 
 func (f *file) close() error {
