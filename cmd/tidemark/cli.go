@@ -26,6 +26,7 @@ type cli struct {
 	Backup   backupCmd   `cmd:"" help:"Copy a stopped store into another folder."`
 	Restore  restoreCmd  `cmd:"" help:"Copy a backup into an empty data folder, and check it."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the schema of a stopped store up to date; serve does so too."`
+	Audit    auditCmd    `cmd:"" help:"Verify, export and sign the log of who changed what."`
 	Doctor   doctorCmd   `cmd:"" help:"Check that a stopped store is whole."`
 	Signin   signinCmd   `cmd:"" help:"Print a link that signs a browser in, once, within 15 minutes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

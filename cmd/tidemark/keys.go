@@ -54,7 +54,18 @@ func (f *dataFlag) openControl(ctx context.Context) (*control.Store, error) {
 	return control.Open(ctx, path)
 }
 
-// with runs fn on the control store of the data folder.
+// inspectControl runs fn on the control store as it is: nothing is written, also no
+// newer schema.
+func (f *dataFlag) inspectControl(ctx context.Context, fn func(*control.Store) error) (err error) {
+	store, err := control.Inspect(ctx, filepath.Join(f.Data, control.FileName))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return fn(store)
+}
+
+// withControl runs fn on the control store of the data folder.
 func (f *dataFlag) withControl(ctx context.Context, fn func(*control.Store) error) (err error) {
 	store, err := f.openControl(ctx)
 	if err != nil {

@@ -79,6 +79,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		say(stderr, err)
 		return exitUsage
 	}
+	preferExplicit(kctx)
 	e.log = c.Log.logger(stderr)
 	return finish(stderr, kctx.Run(e))
 }

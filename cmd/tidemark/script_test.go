@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "spoil": spoil, "keyfrom": keyFrom, "wrong": wrongUse,
+			"server": startServer, "spoil": spoil, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -63,6 +64,18 @@ func spoil(ts *testscript.TestScript, neg bool, args []string) {
 		raw[i] ^= 0xa5
 	}
 	ts.Check(os.WriteFile(path, raw, 0o600))
+}
+
+// runSQL is "sql FILE STATEMENTS": what somebody with the file can do to it.
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql FILE STATEMENTS")
+	}
+	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), args[1])
+	ts.Check(err)
 }
 
 // keyFrom is "keyfrom VARIABLE FILE": it sets a variable to the id of the key whose
