@@ -1,0 +1,125 @@
+package eval
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"tidemark/flags"
+)
+
+const maxExplainSteps = 500
+
+// Explanation is an answer with how it came about.
+type Explanation struct {
+	Result Result
+	Steps  []Step
+}
+
+// Step is one thing that was looked at, in order.
+type Step struct {
+	Words string `json:"words"`          // a sentence
+	Path  string `json:"path,omitempty"` // of the rule: $.flags.NAME.targeting.if[0]
+	Rule  string `json:"rule,omitempty"` // as JSON
+	Found string `json:"found,omitempty"`
+	// Bucket, Total and Ranges are set where a hash decided.
+	Bucket *uint64 `json:"bucket,omitempty"`
+	Total  uint64  `json:"total,omitempty"`
+	Ranges []Range `json:"ranges,omitempty"`
+}
+
+// Range is the buckets of one variant: From ≤ bucket < To.
+type Range struct {
+	Variant string    `json:"variant"`
+	Arm     flags.Arm `json:"arm,omitempty"`
+	From    uint64    `json:"from"`
+	To      uint64    `json:"to"`
+	Hit     bool      `json:"hit"`
+}
+
+// Explain answers as Evaluate does and says how it got there.
+func (s *Set) Explain(key string, ctx Context, now time.Time) Explanation {
+	t := &tracer{}
+	r := s.evaluate(key, ctx, now, t)
+	return Explanation{Result: r, Steps: t.steps}
+}
+
+// note records what one part of a rule gave.
+func (t *tracer) note(o *origin, v any, err error) {
+	s := Step{Path: o.path, Rule: shown(o.src), Found: shown(v)}
+	if err != nil {
+		s.Found, s.Words = "", fmt.Sprintf("%s cannot be worked out: %v.", o.op, err)
+	} else {
+		s.Words = fmt.Sprintf("%s gives %s.", o.op, s.Found)
+	}
+	t.add(s)
+}
+
+// drawn records where a hash lies among the weights.
+func (t *tracer) drawn(text []byte, shares []share, total, bucket uint64) {
+	if t == nil {
+		return
+	}
+	s := Step{Bucket: &bucket, Total: total}
+	from, hit := uint64(0), "nothing"
+	for _, sh := range shares {
+		r := Range{Variant: string(appendText(nil, sh.variant)), From: from, To: from + sh.weight}
+		r.Hit = bucket >= r.From && bucket < r.To
+		if r.Hit {
+			hit = r.Variant
+		}
+		s.Ranges = append(s.Ranges, r)
+		from = r.To
+	}
+	s.Words = fmt.Sprintf("The hash of %q lies at %d of %d, which is %s.", text, bucket, total, hit)
+	t.add(s)
+}
+
+func (t *tracer) cohort(a *assignment, inside bool) {
+	if t == nil {
+		return
+	}
+	words := "is not in the cohort of rollout %s: the flag's own targeting counts."
+	if inside {
+		words = "is in the cohort of rollout %s."
+	}
+	t.add(Step{Words: "The unit " + fmt.Sprintf(words, a.Rollout)})
+}
+
+// placed records where a unit lies in a rollout.
+func (t *tracer) placed(a *assignment, unit string, bucket uint64, arm flags.Arm) {
+	if t == nil {
+		return
+	}
+	whole, p := uint64(flags.Whole), a.percent
+	edge := max(p, whole-min(p, whole/2))
+	ranges := []Range{
+		{Variant: a.Candidate, Arm: flags.ArmCandidate, From: 0, To: p},
+		{Variant: a.Control, Arm: flags.ArmRest, From: p, To: edge},
+		{Variant: a.Control, Arm: flags.ArmControl, From: edge, To: whole},
+	}
+	s := Step{Bucket: &bucket, Total: whole}
+	for _, r := range ranges {
+		if r.From < r.To {
+			r.Hit = bucket >= r.From && bucket < r.To
+			s.Ranges = append(s.Ranges, r)
+		}
+	}
+	s.Words = fmt.Sprintf("Rollout %s, step %d, gives %s of units the candidate. %q lies at %d of %d: %s.",
+		a.Rollout, a.Step+1, percentWords(a.Percent), unit, bucket, whole, armWords(arm))
+	t.add(s)
+}
+
+func percentWords(p flags.Percent) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(p)/100), "0"), ".") + " %"
+}
+
+func armWords(a flags.Arm) string {
+	switch a {
+	case flags.ArmCandidate:
+		return "the candidate"
+	case flags.ArmControl:
+		return "the control, which the candidate is compared with"
+	}
+	return "the control's variant, not compared"
+}

@@ -1,0 +1,132 @@
+package eval
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// node is one part of a compiled rule. at is what "var" looks into: nil at the top,
+// where that is the context, and the element within a loop.
+type node interface {
+	eval(e *env, at *scope) (any, error)
+}
+
+// origin says where a node was written, for explanations.
+type origin struct {
+	path string
+	op   string // "" for a literal
+	src  any    // the rule as JSON
+}
+
+// constant is a literal, or a rule that can only have one result.
+type constant struct {
+	value any
+}
+
+func (c *constant) eval(*env, *scope) (any, error) { return c.value, nil }
+
+// list is an array whose items are rules.
+type list struct{ items []node }
+
+func (l *list) eval(e *env, at *scope) (any, error) {
+	out := make([]any, len(l.items))
+	for i, n := range l.items {
+		v, err := n.eval(e, at)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// op is an operator with its operands.
+type op struct {
+	origin
+	do   func(e *env, at *scope, args []node) (any, error)
+	args []node
+}
+
+func (o *op) eval(e *env, at *scope) (any, error) {
+	v, err := o.do(e, at, o.args)
+	if e.trace != nil {
+		e.trace.note(&o.origin, v, err)
+	}
+	return v, err
+}
+
+// env is what one evaluation needs; it is reused.
+type env struct {
+	ctx   Context
+	key   string
+	now   time.Time
+	steps int
+	trace *tracer // nil unless somebody wants to know why
+	buf   []byte
+}
+
+func newEnvPool() *sync.Pool {
+	return &sync.Pool{New: func() any { return &env{buf: make([]byte, 0, 256)} }}
+}
+
+// Errors of evaluation. JsonLogic's own words would be NaN and Invalid Arguments.
+var (
+	errNotNumber = errors.New("an operand is not a number")
+	errOperands  = errors.New("an operand has the wrong type")
+	errTooLong   = errors.New("the rule takes more steps than are allowed")
+	errTooBig    = errors.New("the rule builds a longer text or list than is allowed")
+)
+
+// spend counts the work of loops, so that no rule and no context can stop the server.
+func (e *env) spend(steps int) error {
+	e.steps += steps
+	if e.steps > MaxSteps {
+		return errTooLong
+	}
+	return nil
+}
+
+// root returns the whole context with what flagd adds to it.
+func (e *env) root() map[string]any {
+	out := make(map[string]any, len(e.ctx)+1)
+	for k, v := range e.ctx {
+		out[k] = normal(v)
+	}
+	out["$flagd"] = e.flagd()
+	return out
+}
+
+func (e *env) flagd() map[string]any {
+	return map[string]any{"flagKey": e.key, "timestamp": unixSeconds(e.now)}
+}
+
+// look returns what a path of names leads to; nil when there is nothing.
+func (e *env) look(at *scope, path []string) any {
+	var v any
+	switch {
+	case at != nil:
+		v = at.value
+	case len(path) == 0:
+		return e.root()
+	default:
+		v, path = e.top(path[0]), path[1:]
+	}
+	for _, name := range path {
+		if v == nil {
+			return nil
+		}
+		v = descend(v, name)
+	}
+	return v
+}
+
+func (e *env) top(name string) any {
+	if name == "$flagd" {
+		return e.flagd()
+	}
+	return normal(e.ctx[name])
+}
+
+// scope is the element that a loop is at.
+type scope struct{ value any }
