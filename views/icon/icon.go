@@ -33,6 +33,8 @@ func paths(name string) string {
 		return "M18 9a6 6 0 0 0-12 0c0 6-2 7-2 7h16s-2-1-2-7M10 20a2 2 0 0 0 4 0"
 	case "pipeline":
 		return "M3 12h4l3-7 4 14 3-7h4"
+	case "rollouts":
+		return "M3 20h4v-4h5v-5h5V6h4"
 	case "search":
 		return "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4"
 	case "theme":

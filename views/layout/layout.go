@@ -44,6 +44,9 @@ func (f Frame) nav() []group {
 			{text: "Writes", url: "/writes", icon: "writes"},
 			{text: "Conflicts", url: "/conflicts", icon: "conflicts", count: f.Conflicts, tone: part.Warn, what: "need a person"},
 		}},
+		{"Control", []item{
+			{text: "Rollouts", url: "/rollouts", icon: "rollouts"},
+		}},
 		{"Promises", []item{
 			{text: "Guarantees", url: "/guarantees", icon: "guarantees"},
 			{text: "Alerts", url: "/alerts", icon: "alerts", count: f.Alerts, tone: part.Bad, what: "firing"},
@@ -68,6 +71,7 @@ func shortcuts() []shortcut {
 		{[]string{"g", "o"}, "Go to the overview"},
 		{[]string{"g", "t"}, "Go to the topology"},
 		{[]string{"g", "c"}, "Go to conflicts"},
+		{[]string{"g", "r"}, "Go to rollouts"},
 		{[]string{"g", "g"}, "Go to guarantees"},
 		{[]string{"g", "a"}, "Go to alerts"},
 		{[]string{"g", "p"}, "Go to the pipeline"},

@@ -24,6 +24,7 @@ const (
 	TopicOverview = "overview" // any feature changed
 	TopicPipeline = "pipeline" // the telemetry itself changed
 	TopicTail     = "events"   // each event as it is folded
+	TopicRollouts = "rollouts" // a rollout was judged again, or changed
 )
 
 // FeatureTopic is told when something of the feature changed.

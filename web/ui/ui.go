@@ -42,6 +42,8 @@ type Options struct {
 	Documents flags.GuaranteeStore
 	Alerts    flags.AlertStore
 	Webhooks  flags.WebhookStore
+	// Rollouts runs the rollouts; nil leaves their pages out.
+	Rollouts Rollouts
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Operations lists the API's routes for its own page; may be nil.
@@ -89,7 +91,7 @@ func (u *UI) Routes() []auth.Route {
 	page := func(path string, h echo.HandlerFunc) auth.Route {
 		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
 	}
-	return []auth.Route{
+	routes := []auth.Route{
 		page("/", u.overview),
 		page("/features", u.features),
 		page("/features/:feature", u.feature),
@@ -111,6 +113,7 @@ func (u *UI) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
 		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
 	}
+	return append(routes, u.rolloutRoutes()...)
 }
 
 func files(c echo.Context) error {
@@ -122,11 +125,11 @@ func files(c echo.Context) error {
 func (u *UI) live(c echo.Context) error {
 	topic := c.QueryParam("topic")
 	switch {
-	case topic == live.TopicOverview, topic == live.TopicPipeline:
+	case topic == live.TopicOverview, topic == live.TopicPipeline, topic == live.TopicRollouts:
 	case strings.HasPrefix(topic, live.FeatureTopic("")) && len(topic) <= 300:
 	case strings.HasPrefix(topic, live.WriteTopic("")) && len(topic) <= 600:
 	default:
-		return respond.Bad("topic", "%q is no topic: want overview, pipeline, feature:NAME or write:ID.", topic)
+		return respond.Bad("topic", "%q is no topic: want overview, pipeline, rollouts, feature:NAME or write:ID.", topic)
 	}
 	return u.o.Hub.Serve(c, nil, topic)
 }

@@ -1,0 +1,306 @@
+package ui
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/views/format"
+	"tidemark/views/page"
+	"tidemark/views/part"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// The verbs that a person may use, as they stand in addresses.
+const (
+	verbStart    = "start"
+	verbApprove  = "approve"
+	verbPause    = "pause"
+	verbResume   = "resume"
+	verbAdvance  = "advance"
+	verbRevert   = "revert"
+	verbComplete = "complete"
+	verbSignOff  = "sign-off"
+	verbBreak    = "break-pins"
+)
+
+// offered lists what may be done to a rollout now.
+func offered(r *flags.Rollout) []string {
+	var out []string
+	switch r.State {
+	case flags.RolloutDraft:
+		out = append(out, verbStart)
+		if r.Plan.Approvals > 0 {
+			out = append(out, verbApprove)
+		}
+	case flags.RolloutWaiting:
+		if r.Plan.Approvals > len(r.Approvals) {
+			out = append(out, verbApprove)
+		}
+		out = append(out, verbRevert)
+	case flags.RolloutRunning:
+		if signOffOf(r) != "" {
+			out = append(out, verbSignOff)
+		}
+		out = append(out, verbPause)
+		if r.Step < len(r.Plan.Steps)-1 {
+			out = append(out, verbAdvance)
+		} else {
+			out = append(out, verbComplete)
+		}
+		out = append(out, verbRevert)
+	case flags.RolloutPaused:
+		out = append(out, verbResume, verbRevert)
+	}
+	if r.Plan.PinFor > 0 && r.State.Active() {
+		out = append(out, verbBreak)
+	}
+	return out
+}
+
+// signOffOf is who must sign the phase in force off; "" when nobody must.
+func signOffOf(r *flags.Rollout) string {
+	for i := range r.Plan.Phases {
+		if r.Plan.Phases[i].Phase == r.Phase {
+			return r.Plan.Phases[i].SignOff
+		}
+	}
+	return ""
+}
+
+func verbText(verb string) string {
+	if verb == verbBreak {
+		return "Break all pins"
+	}
+	if verb == verbSignOff {
+		return "Sign off"
+	}
+	return strings.ToUpper(verb[:1]) + verb[1:]
+}
+
+func dangerous(verb string) bool { return verb == verbRevert || verb == verbBreak }
+
+func rolloutActions(r *flags.Rollout) []page.Action {
+	var out []page.Action
+	for _, v := range offered(r) {
+		out = append(out, page.Action{
+			Text: verbText(v) + "…", URL: rolloutURL(r.ID) + "/" + v, Danger: dangerous(v),
+			Primary: v == verbStart || v == verbApprove || v == verbResume || v == verbSignOff,
+		})
+	}
+	return out
+}
+
+// askRollout asks before something is done.
+func (u *UI) askRollout(c echo.Context) error {
+	r, err := u.o.Rollouts.Rollout(c.Request().Context(), pathParam(c, "id"))
+	if err != nil {
+		return err
+	}
+	verb := c.Param("verb")
+	if !knownVerb(verb) {
+		return unknown("action", verb)
+	}
+	return u.showConfirm(c, u.confirm(&r, verb, ""), 0)
+}
+
+func knownVerb(verb string) bool {
+	return slices.Contains([]string{verbStart, verbApprove, verbPause, verbResume, verbAdvance, verbRevert, verbComplete, verbSignOff, verbBreak}, verb)
+}
+
+func (u *UI) showConfirm(c echo.Context, m page.Confirm, status int) error {
+	return u.show(c, view{title: m.Head.Answer, current: "/rollouts", status: status, body: page.ShowConfirm(m)})
+}
+
+// maxReason is how long a reason may be, in bytes.
+const maxReason = 500
+
+// actRollout does what was asked for. Whoever saw an older state is told what
+// changed, keeps what they wrote, and decides again.
+func (u *UI) actRollout(c echo.Context) error {
+	ctx := c.Request().Context()
+	id, verb, reason := pathParam(c, "id"), c.Param("verb"), strings.TrimSpace(c.FormValue("reason"))
+	r, err := u.o.Rollouts.Rollout(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !knownVerb(verb) {
+		return unknown("action", verb)
+	}
+	seen, err := strconv.ParseInt(c.FormValue("revision"), 10, 64)
+	if err != nil {
+		return respond.Bad("revision", "%q is no revision: want the number that the page was made with.", c.FormValue("revision"))
+	}
+	if wrong := wrongReason(reason); wrong != "" {
+		m := u.confirm(&r, verb, reason)
+		m.Fields[0].Error = wrong
+		return u.showConfirm(c, m, http.StatusBadRequest)
+	}
+	_, err = u.o.Rollouts.Act(ctx, id, RolloutCommand{Verb: verb, Revision: seen, Actor: auth.Who(c).Actor(), Reason: reason})
+	switch {
+	case errors.Is(err, flags.ErrChanged):
+		return u.tooLate(c, id, verb, reason, seen)
+	case errors.Is(err, flags.ErrRefused), errors.Is(err, flags.ErrInvalid):
+		m := u.confirm(&r, verb, reason)
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "This was refused; nothing changed.", More: err.Error()})
+		return u.showConfirm(c, m, http.StatusUnprocessableEntity)
+	case err != nil:
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, rolloutURL(id))
+}
+
+func wrongReason(s string) string {
+	switch {
+	case s == "":
+		return "A reason is required: it is kept in the history, beside your name."
+	case len(s) > maxReason:
+		return "A reason has at most " + strconv.Itoa(maxReason) + " bytes; this one has " + strconv.Itoa(len(s)) + "."
+	}
+	return ""
+}
+
+// tooLate tells what somebody else did first. Nothing was changed, and sending the
+// form again does it on top of what is so now.
+func (u *UI) tooLate(c echo.Context, id, verb, reason string, seen int64) error {
+	ctx := c.Request().Context()
+	r, err := u.o.Rollouts.Rollout(ctx, id)
+	if err != nil {
+		return err
+	}
+	all, err := u.o.Rollouts.Transitions(ctx, id)
+	if err != nil {
+		return err
+	}
+	since := slices.DeleteFunc(slices.Clone(all), func(t flags.Transition) bool { return t.Revision <= seen })
+	m := u.confirm(&r, verb, reason)
+	m.Head.Tone = part.Warn
+	m.Notices = append([]part.Notice{{
+		Tone: part.Warn, Text: "Somebody else changed this rollout first;", More: "nothing of yours was done, and nothing of yours is lost. " + changedWords(since),
+	}}, m.Notices...)
+	m.Since = transitionTable(id, since)
+	m.Since.ID, m.Since.Title = "since", "What changed in the meantime"
+	return u.showConfirm(c, m, http.StatusConflict)
+}
+
+func changedWords(since []flags.Transition) string {
+	if len(since) == 0 {
+		return "Look again, and decide again."
+	}
+	t := &since[0]
+	return t.Actor + " had it " + pastTense(t.Action) + " at " + t.At.UTC().Format("15:04:05 UTC") + ". Look, and decide again."
+}
+
+func (u *UI) confirm(r *flags.Rollout, verb, reason string) page.Confirm {
+	does, back := u.consequences(r, verb)
+	m := page.Confirm{
+		Head: part.Head{
+			Crumbs: []part.Crumb{{Text: "Rollouts", URL: "/rollouts"}, {Text: rolloutName(r), URL: rolloutURL(r.ID)}, {Text: verbText(verb)}},
+			Answer: confirmQuestion(r, verb), Status: rolloutStatus(r), Facts: []string{percent(r.Percent) + " in force", "step " + stepWords(r)},
+			Sub: "Now: " + rolloutAnswer(r, u.o.Now()),
+		},
+		Does: does, Back: back, Action: rolloutURL(r.ID) + "/" + verb, Button: verbText(verb), Danger: dangerous(verb),
+		Hidden: []page.Hidden{{Name: "revision", Value: strconv.FormatInt(r.Revision, 10)}},
+		Cancel: part.Link{Text: "Leave it as it is", URL: rolloutURL(r.ID)},
+	}
+	if reason == "" && verb == verbRevert {
+		// What the evidence says is a reason at hand: going back must not wait for words.
+		reason = clipBytes("At "+percent(r.Percent)+", by hand. "+r.Decision.Why, maxReason)
+	}
+	m.Fields = []page.Field{{Name: "reason", Label: "Reason", Value: reason, Required: true, Focus: true, Max: maxReason, Hint: "Kept in the history and the audit log, beside your name."}}
+	if !slices.Contains(offered(r), verb) {
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: "This is not possible now:", More: "the rollout is " + string(r.State) + "."})
+	}
+	return m
+}
+
+// clipBytes cuts a text at a rune's end.
+func clipBytes(s string, n int) string {
+	if len(s) <= n {
+		return strings.TrimSpace(s)
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(s[:n], ""))
+}
+
+func confirmQuestion(r *flags.Rollout, verb string) string {
+	name := rolloutName(r)
+	switch verb {
+	case verbBreak:
+		return "Break every pin of " + name + "?"
+	case verbSignOff:
+		return "Sign phase " + string(r.Phase) + " of " + name + " off?"
+	case verbRevert:
+		return "Revert " + name + " to " + r.Plan.Control + "?"
+	}
+	return verbText(verb) + " " + name + "?"
+}
+
+// consequences says what a verb will do, and how to take it back.
+func (u *UI) consequences(r *flags.Rollout, verb string) (does []string, back string) {
+	p := &r.Plan
+	pinned := "Sessions that are pinned keep what they started with for up to " + age(p.PinFor) + "."
+	if p.PinFor == 0 {
+		pinned = "There are no pins: running sessions change too."
+	}
+	switch verb {
+	case verbStart:
+		return u.startDoes(r), "Revert takes everybody back to " + p.Control + " at any time; pause stops it where it is."
+	case verbApprove:
+		return []string{"Records your approval: " + strconv.Itoa(len(r.Approvals)+1) + " of " + strconv.Itoa(p.Approvals) + ". Nobody approves what they began.", "With the last one the rollout starts, at once or at its time."},
+			"An approval stays in the history; the rollout can be paused or reverted at any time."
+	case verbPause:
+		return []string{percent(r.Percent) + " of the cohort keep " + p.Candidate + "; nothing widens, and the bake time stands still.", "Guardrails are still looked at; a broken one still reverts."},
+			"Resume goes on from the same step."
+	case verbResume:
+		return []string{"Goes on at " + percent(r.Percent) + ", in step " + stepWords(r) + "; the bake time goes on."}, "Pause it again, or revert."
+	case verbAdvance:
+		next := "the next step"
+		if i := r.Step + 1; i >= 0 && i < len(p.Steps) {
+			next = percent(p.Steps[i].Percent)
+		}
+		return []string{
+			"Widens from " + percent(r.Percent) + " to " + next + " now, without waiting for the sample, the bake time or undecided guardrails.",
+			"Who has " + p.Candidate + " keeps it; new sessions of the added share get it.", "The evidence of the new step begins anew.",
+		}, "Revert takes everybody back to " + p.Control + ". A share does not shrink otherwise."
+	case verbRevert:
+		return []string{"New evaluations get " + p.Control + " at once.", pinned, "The rollout ends; its evidence and history stay."},
+			"A reverted rollout cannot go on. Begin a new one from the same plan when the cause is mended."
+	case verbComplete:
+		does = []string{"Everybody in the cohort gets " + p.Candidate + ", and the rollout ends."}
+		if p.Completes != "" {
+			does = append(does, "Version "+p.Completes+" of guarantee "+p.Guarantee+" becomes active.")
+		}
+		return does, "Restore an earlier version of the flag, or begin a rollout from " + p.Candidate + " to " + p.Control + "."
+	case verbSignOff:
+		return []string{"Records that you looked at phase " + string(r.Phase) + " and found it ready.", "The next phase begins once its bake time is over."}, "Pause or revert at any time."
+	case verbBreak:
+		return []string{"Every pin of flag " + p.Flag + " that was given before now is void.", "Running sessions get what new ones get at their next evaluation, also in the middle of their work: what they read may jump back."},
+			"There is none: a broken pin cannot be mended. New sessions are pinned again."
+	}
+	return nil, ""
+}
+
+func (u *UI) startDoes(r *flags.Rollout) []string {
+	p := &r.Plan
+	out := []string{}
+	if missing := p.Approvals - len(r.Approvals); missing > 0 {
+		out = append(out, "Waits for "+format.Plural(int64(missing), "approval", "approvals")+" first.")
+	}
+	if p.StartAt.After(u.o.Now()) {
+		out = append(out, "Waits until "+p.StartAt.UTC().Format("2 Jan 15:04 UTC")+".")
+	}
+	if len(p.Phases) > 0 {
+		out = append(out, "Begins with phase "+string(p.Phases[0].Phase)+".")
+	}
+	if len(p.Steps) > 0 {
+		out = append(out, percent(p.Steps[0].Percent)+" of the cohort get "+p.Candidate+", as many get "+p.Control+" to be compared with; the rest keep what the flag says.")
+	}
+	return append(out, "A guardrail that breaks reverts it without asking; it widens by itself when the evidence allows it.", "No session that runs changes its model: pins last "+format.Age(time.Duration(p.PinFor))+".")
+}
