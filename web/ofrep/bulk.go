@@ -1,0 +1,137 @@
+package ofrep
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags/eval"
+	"tidemark/web/auth"
+)
+
+// inactivityDelay is after how many seconds in the background a page had better close
+// its stream.
+const inactivityDelay = 120
+
+// bulk answers what one unit gets of every flag, or that nothing changed since.
+func (h *Handler) bulk(c echo.Context) error {
+	s := h.take()
+	defer h.put(s)
+	if err := s.read(c.Request()); err != nil {
+		return refuse(c, err, nil)
+	}
+	now := h.o.Now()
+	set := h.o.Flags.Set()
+	token, epoch := h.streamToken(auth.Who(c), now)
+	s.seen.reset()
+	s.out = append(s.out[:0], `{"flags":[`...)
+	for i, key := range set.Keys() {
+		s.all = append(s.all, set.Evaluate(key, s.ctx, now))
+		r := &s.all[i]
+		s.seen.add(r)
+		if i > 0 {
+			s.out = append(s.out, ',')
+		}
+		s.out = appendResult(s.out, r)
+	}
+	h.o.Flags.ObserveAll(s.ctx, s.all)
+	etag := s.seen.etag(set.Hash(), epoch)
+	c.Response().Header()["Etag"] = []string{etag}
+	if matches(c.Request().Header.Get("If-None-Match"), etag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	metadata, err := h.metadataOf(set)
+	if err != nil {
+		return err
+	}
+	s.out = append(append(s.out, `],"metadata":`...), metadata...)
+	s.out = append(appendStreams(s.out, token), '}')
+	return send(c, http.StatusOK, s.out)
+}
+
+// setMetadata is the metadata of one set, as JSON.
+type setMetadata struct {
+	of   *eval.Set
+	json []byte
+}
+
+func (h *Handler) metadataOf(set *eval.Set) ([]byte, error) {
+	if m := h.meta.Load(); m != nil && m.of == set {
+		return m.json, nil
+	}
+	values := set.Definition().Metadata
+	if values == nil {
+		values = map[string]any{}
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("metadata of the flag set: %w", err)
+	}
+	h.meta.Store(&setMetadata{of: set, json: b})
+	return b, nil
+}
+
+// appendStreams says where to listen for changes. The host is left to the client,
+// which knows how it got here.
+func appendStreams(b []byte, token string) []byte {
+	if token == "" {
+		return b
+	}
+	b = append(b, `,"eventStreams":[{"type":"sse","endpoint":{"requestUri":"`...)
+	b = append(b, pathStream...)
+	b = append(b, "?token="...)
+	b = append(b, token...)
+	b = append(b, `"},"inactivityDelaySec":`...)
+	b = strconv.AppendInt(b, inactivityDelay, 10)
+	return append(b, `}]`...)
+}
+
+// fingerprint tells answers apart. It holds what was decided for each flag; what that
+// means is in the hash of the set. Pins are left out: a new one is given with each
+// answer, and the one before it is as good.
+type fingerprint struct {
+	hash xxhash.Digest
+	buf  []byte
+}
+
+func (f *fingerprint) reset() { f.hash.Reset() }
+
+func (f *fingerprint) add(r *eval.Result) {
+	m := &r.Metadata
+	b := f.buf[:0]
+	for _, s := range [...]string{r.Variant, string(r.Reason), string(r.Code), m.Rollout, string(m.Arm), string(m.PinError)} {
+		b = append(b, s...)
+		b = append(b, 0)
+	}
+	b = append(b, byte(m.Step), byte(m.Step>>8), 0)
+	if m.Pinned {
+		b[len(b)-1] = 1
+	}
+	f.buf = b
+	_, _ = f.hash.Write(b) // It never fails.
+}
+
+// etag is of the answers, the flags that gave them, and the stream's address.
+func (f *fingerprint) etag(setHash string, epoch int64) string {
+	sum := f.hash.Sum64()
+	return `"` + setHash[:min(16, len(setHash))] + "-" + strconv.FormatUint(sum, 16) + "-" + strconv.FormatInt(epoch, 16) + `"`
+}
+
+// matches reports whether an If-None-Match names the entity tag.
+func matches(header, etag string) bool {
+	if header == "" {
+		return false
+	}
+	for part := range strings.SplitSeq(header, ",") {
+		part = strings.TrimSpace(part)
+		if part == "*" || strings.TrimPrefix(part, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}

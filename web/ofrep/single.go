@@ -1,0 +1,33 @@
+package ofrep
+
+import (
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags/eval"
+)
+
+// single answers what one unit gets of one flag.
+func (h *Handler) single(c echo.Context) error {
+	s := h.take()
+	defer h.put(s)
+	key := c.Param("key")
+	if err := s.read(c.Request()); err != nil {
+		return refuse(c, err, &key)
+	}
+	now := h.o.Now()
+	r := h.evaluate(h.o.Flags.Set(), key, s.ctx, now)
+	s.out = appendResult(s.out[:0], &r)
+	h.o.Flags.Observe(key, s.ctx, &r)
+	return send(c, statusOf(r.Code), s.out)
+}
+
+// evaluate asks the set. A key that no flag can have is answered like any unknown
+// one, without being repeated whole.
+func (h *Handler) evaluate(set *eval.Set, key string, ctx eval.Context, now time.Time) eval.Result {
+	if len(key) > eval.MaxKeyBytes {
+		return eval.Result{Key: key[:eval.MaxKeyBytes], Code: eval.CodeFlagNotFound, Reason: eval.ReasonError, Details: "There is no flag with a key as long as that."}
+	}
+	return set.Evaluate(key, ctx, now)
+}
