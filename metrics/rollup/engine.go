@@ -97,6 +97,7 @@ type Engine struct {
 	dirtyConflicts []*conflictState
 	loaded         loaded
 	ops            []session.Op // scratch
+	check          session.Checker
 
 	verdicts map[verdictKey]*series
 	stale    map[staleKey]staleSeries
@@ -108,6 +109,7 @@ type Engine struct {
 	spilledGone    map[string]struct{}
 	exemplars      map[exemplarKey]exemplar
 	heard          map[heardKey]*heard
+	heardLast      [64]lastHeard
 
 	trials     map[string]*trial // by flag
 	trialUnits int

@@ -6,8 +6,22 @@ import "strings"
 type names struct {
 	ids  map[string]uint32
 	text []string
-	last string // most events repeat the value of the one before
-	lid  uint32
+	near [nearNames]nearName // most events repeat values of those before
+}
+
+// nearName is a name that was asked for lately.
+type nearName struct {
+	text string
+	id   uint32
+}
+
+// nearNames is a power of two.
+const nearNames = 64
+
+// near is where a name that is not empty may be found without looking it up.
+func near(s string) uint {
+	n := uint(len(s))
+	return (n + 5*uint(s[n-1]) + 11*uint(s[n/2]) + 23*uint(s[0])) % nearNames
 }
 
 func newNames() names {
@@ -15,8 +29,12 @@ func newNames() names {
 }
 
 func (n *names) id(s string) uint32 {
-	if s == n.last {
-		return n.lid
+	if s == "" {
+		return 0
+	}
+	last := &n.near[near(s)]
+	if s == last.text {
+		return last.id
 	}
 	id, ok := n.ids[s]
 	if !ok {
@@ -25,7 +43,7 @@ func (n *names) id(s string) uint32 {
 		n.ids[s] = id
 		n.text = append(n.text, s)
 	}
-	n.last, n.lid = n.text[id], id
+	last.text, last.id = n.text[id], id
 	return id
 }
 

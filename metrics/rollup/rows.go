@@ -76,6 +76,12 @@ type heardKey struct {
 	service, replica, region uint32
 }
 
+// lastHeard is a source that was heard of lately.
+type lastHeard struct {
+	k heardKey
+	h *heard
+}
+
 type heard struct {
 	first, last, events int64
 	fresh               bool // since the last checkpoint
@@ -85,11 +91,16 @@ type heard struct {
 func (e *Engine) hear(ev *metrics.Event) {
 	n := &e.names
 	k := heardKey{e.feature(ev.Feature), n.id(ev.Service), n.id(ev.Replica), n.id(ev.Region)}
-	h, ok := e.heard[k]
-	if !ok {
-		h = &heard{first: ev.ObservedAt}
-		e.heard[k] = h
+	last := &e.heardLast[(k.service*31+k.replica*7+k.region)%uint32(len(e.heardLast))]
+	if last.h == nil || last.k != k {
+		h, ok := e.heard[k]
+		if !ok {
+			h = &heard{first: ev.ObservedAt}
+			e.heard[k] = h
+		}
+		last.k, last.h = k, h
 	}
+	h := last.h
 	h.first, h.last = min(h.first, ev.ObservedAt), max(h.last, ev.ObservedAt)
 	h.events++
 	h.fresh = true

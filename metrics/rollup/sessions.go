@@ -2,7 +2,6 @@ package rollup
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,7 +163,7 @@ func (e *Engine) judgeSession(s *sessionState) {
 	}
 	e.ops = ops
 	s.verdicts = s.verdicts[:0]
-	session.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f) })
+	e.check.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f) })
 }
 
 // countSession counts what judgeSession found.
@@ -333,7 +332,7 @@ func (e *Engine) staleSeries(k staleKey) staleSeries {
 // readID is the natural key of a read event.
 func readID(ev *metrics.Event) string {
 	if ev.SessionID != "" && ev.SessionSeq != 0 {
-		return fmt.Sprintf("%s\x00%d", ev.SessionID, ev.SessionSeq)
+		return ev.SessionID + "\x00" + strconv.FormatInt(ev.SessionSeq, 10)
 	}
 	return ev.EventID
 }

@@ -66,17 +66,79 @@ type Finding struct {
 
 // Check calls yield with the verdicts on a session's operations, which must be
 // sorted by Seq. Operations without a sequence come out unverifiable.
-func Check(ops []Op, yield func(Finding)) {
-	var c checker
+func Check(ops []Op, yield func(Finding)) { new(Checker).Check(ops, yield) }
+
+// Checker checks one session after another without taking new memory for each. The
+// zero Checker is ready; it is for one caller at a time.
+type Checker struct {
+	written, read frontiers
+	writes        trail // earlier writes of the session
+	sources       trail // writes that the session has read
+}
+
+// Check is the function Check.
+func (c *Checker) Check(ops []Op, yield func(Finding)) {
 	for i := range ops {
 		c.op(i, &ops[i], yield)
 	}
+	c.written.reset()
+	c.read.reset()
+	c.writes.reset()
+	c.sources.reset()
 }
 
-type checker struct {
-	written, read map[metrics.Entity]frontier
-	writes        trail // earlier writes of the session
-	sources       trail // writes that the session has read
+// frontiers holds the frontier of each key. Sessions touch few keys, so the list
+// is searched; index takes over once it is long.
+type frontiers struct {
+	list  []keyFrontier
+	index map[metrics.Entity]int
+}
+
+type keyFrontier struct {
+	key metrics.Entity
+	frontier
+}
+
+// manyKeys is when a list of keys is indexed.
+const manyKeys = 16
+
+func (fs *frontiers) find(key metrics.Entity) *frontier {
+	if fs.index != nil {
+		if i, ok := fs.index[key]; ok {
+			return &fs.list[i].frontier
+		}
+		return nil
+	}
+	for i := range fs.list {
+		if fs.list[i].key == key {
+			return &fs.list[i].frontier
+		}
+	}
+	return nil
+}
+
+// add joins a version into the frontier of a key.
+func (fs *frontiers) add(key metrics.Entity, v metrics.Version) {
+	f := fs.find(key)
+	if f == nil {
+		if len(fs.list) == manyKeys {
+			fs.index = make(map[metrics.Entity]int, 2*manyKeys)
+			for i := range fs.list {
+				fs.index[fs.list[i].key] = i
+			}
+		}
+		if fs.index != nil {
+			fs.index[key] = len(fs.list)
+		}
+		fs.list = append(fs.list, keyFrontier{key: key})
+		f = &fs.list[len(fs.list)-1].frontier
+	}
+	*f = f.with(v)
+}
+
+func (fs *frontiers) reset() {
+	clear(fs.list)
+	fs.list, fs.index = fs.list[:0], nil
 }
 
 // frontier is the join of versions; unclear once two could not be compared.
@@ -99,7 +161,7 @@ func (f frontier) with(v metrics.Version) frontier {
 	return f
 }
 
-func (c *checker) op(i int, op *Op, yield func(Finding)) {
+func (c *Checker) op(i int, op *Op, yield func(Finding)) {
 	if op.Write != nil {
 		c.write(i, op, yield)
 		return
@@ -112,19 +174,16 @@ func (c *checker) op(i int, op *Op, yield func(Finding)) {
 	c.readOp(i, op, yield)
 }
 
-func (c *checker) readOp(i int, op *Op, yield func(Finding)) {
-	if w, ok := c.written[op.Key]; ok {
-		yield(Finding{Op: i, Guarantee: metrics.MetricRYW, Verdict: compare(op.Version, w), Wanted: w.v})
+func (c *Checker) readOp(i int, op *Op, yield func(Finding)) {
+	if w := c.written.find(op.Key); w != nil {
+		yield(Finding{Op: i, Guarantee: metrics.MetricRYW, Verdict: compare(op.Version, *w), Wanted: w.v})
 	}
-	if r, ok := c.read[op.Key]; ok {
-		yield(Finding{Op: i, Guarantee: metrics.MetricMR, Verdict: compare(op.Version, r), Wanted: r.v})
+	if r := c.read.find(op.Key); r != nil {
+		yield(Finding{Op: i, Guarantee: metrics.MetricMR, Verdict: compare(op.Version, *r), Wanted: r.v})
 	}
 	if !op.Version.IsZero() {
 		c.sources.any = true
-		if c.read == nil {
-			c.read = map[metrics.Entity]frontier{}
-		}
-		c.read[op.Key] = c.read[op.Key].with(op.Version)
+		c.read.add(op.Key, op.Version)
 	}
 	if op.Source != nil {
 		c.sources.add(op.Source)
@@ -146,7 +205,7 @@ func compare(got metrics.Version, want frontier) Verdict {
 	return Unverifiable
 }
 
-func (c *checker) write(i int, op *Op, yield func(Finding)) {
+func (c *Checker) write(i int, op *Op, yield func(Finding)) {
 	op.Write.Replicas(func(r uint32, at int64) {
 		if at == Unapplied {
 			return
@@ -163,10 +222,7 @@ func (c *checker) write(i int, op *Op, yield func(Finding)) {
 		return
 	}
 	c.writes.add(op.Write)
-	if c.written == nil {
-		c.written = map[metrics.Entity]frontier{}
-	}
-	c.written[op.Key] = c.written[op.Key].with(op.Version)
+	c.written.add(op.Key, op.Version)
 }
 
 // trail sums up the writes that a later one must come after, by replica: when the
@@ -194,6 +250,11 @@ func (t *trail) add(w Write) {
 			m.last, m.by = at, w
 		}
 	})
+}
+
+func (t *trail) reset() {
+	clear(t.at)
+	t.any, t.at = false, t.at[:0]
 }
 
 func (t *trail) mark(r uint32) *mark {

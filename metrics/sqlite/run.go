@@ -25,7 +25,7 @@ type run struct {
 // run. A chunk holds the entries that share their leading bits, as differences.
 const (
 	placeBits   = 8
-	runSegments = 64 // at most 1 << placeBits
+	runSegments = 256 // at most 1 << placeBits
 	chunkTarget = 512
 	maxChunks   = 20 // bits
 )
