@@ -149,8 +149,18 @@ func TestSignIn(t *testing.T) {
 	if v, _ := link.Find("form input[name=token]").Attr("value"); v != "abc" || link.Find(`form button[type=submit]`).Length() != 1 {
 		t.Error("the link's form is not there")
 	}
-	if n := document(t, pages()["signin-failed"]).Find("form").Length(); n != 0 {
+	failed := document(t, pages()["signin-failed"])
+	if n := failed.Find("input[name=token]").Length(); n != 0 || !strings.Contains(text(failed.Find("h1")), "used up") {
 		t.Error("a used link offers its form again")
+	}
+	plain := document(t, pages()["signin"])
+	for field, kind := range map[string]string{"name": "username", "password": "current-password"} {
+		if v, _ := plain.Find("input[name=" + field + "]").Attr("autocomplete"); v != kind {
+			t.Errorf("field %s is for %q; password managers want %q", field, v, kind)
+		}
+	}
+	if href, _ := document(t, pages()["signin-provider"]).Find("a.btn.primary").Attr("href"); href != "/signin/oidc" {
+		t.Errorf("the provider is at %q", href)
 	}
 }
 

@@ -24,13 +24,6 @@ type Pipeline struct {
 	Store    []part.Fact
 }
 
-// SignIn is the page that a one-time link leads to.
-type SignIn struct {
-	Action string
-	Token  string // "" when the page was opened without a link
-	Failed bool   // the link is not valid any more
-}
-
 // Problem is an error as a person reads it.
 type Problem struct {
 	Status  int
