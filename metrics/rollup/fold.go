@@ -103,8 +103,14 @@ func (e *Engine) lateInSession(ctx context.Context, w *write, ev *metrics.Event)
 	if w.session == nil || ev.Corrected() > w.f.evictedMax || e.silent {
 		return nil
 	}
-	for _, o := range slices.Clone(w.session.ops) {
-		if o.r == nil || o.r.source != nil || o.r.key == nil || o.r.version.IsZero() {
+	unlinked := func(o sessionOp) bool {
+		return o.r != nil && o.r.source == nil && o.r.key != nil && !o.r.version.IsZero()
+	}
+	if !slices.ContainsFunc(w.session.ops, unlinked) {
+		return nil
+	}
+	for _, o := range slices.Clone(w.session.ops) { // Reading back changes the session.
+		if !unlinked(o) {
 			continue
 		}
 		if err := e.recallKey(ctx, o.r.key); err != nil {

@@ -74,10 +74,21 @@ type Checker struct {
 	written, read frontiers
 	writes        trail // earlier writes of the session
 	sources       trail // writes that the session has read
+
+	// The write that is being checked, for applied, which is made once.
+	at      int
+	now     *Op
+	yield   func(Finding)
+	applied func(replica uint32, applied int64)
 }
 
 // Check is the function Check.
 func (c *Checker) Check(ops []Op, yield func(Finding)) {
+	if c.applied == nil {
+		c.applied = c.appliedAt
+		c.writes.applied, c.sources.applied = c.writes.appliedAt, c.sources.appliedAt
+	}
+	defer func() { c.now, c.yield = nil, nil }()
 	for i := range ops {
 		c.op(i, &ops[i], yield)
 	}
@@ -206,18 +217,8 @@ func compare(got metrics.Version, want frontier) Verdict {
 }
 
 func (c *Checker) write(i int, op *Op, yield func(Finding)) {
-	op.Write.Replicas(func(r uint32, at int64) {
-		if at == Unapplied {
-			return
-		}
-		if op.Seq == 0 {
-			yield(Finding{Op: i, Guarantee: metrics.MetricMW, Replica: r, Verdict: Unverifiable})
-			yield(Finding{Op: i, Guarantee: metrics.MetricWFR, Replica: r, Verdict: Unverifiable})
-			return
-		}
-		c.writes.follow(i, metrics.MetricMW, r, at, yield)
-		c.sources.follow(i, metrics.MetricWFR, r, at, yield)
-	})
+	c.at, c.now, c.yield = i, op, yield
+	op.Write.Replicas(c.applied)
 	if op.Seq == 0 {
 		return
 	}
@@ -225,11 +226,27 @@ func (c *Checker) write(i int, op *Op, yield func(Finding)) {
 	c.written.add(op.Key, op.Version)
 }
 
+// appliedAt gives the verdicts on the write being checked at one replica.
+func (c *Checker) appliedAt(r uint32, at int64) {
+	switch {
+	case at == Unapplied:
+	case c.now.Seq == 0:
+		c.yield(Finding{Op: c.at, Guarantee: metrics.MetricMW, Replica: r, Verdict: Unverifiable})
+		c.yield(Finding{Op: c.at, Guarantee: metrics.MetricWFR, Replica: r, Verdict: Unverifiable})
+	default:
+		c.writes.follow(c.at, metrics.MetricMW, r, at, c.yield)
+		c.sources.follow(c.at, metrics.MetricWFR, r, at, c.yield)
+	}
+}
+
 // trail sums up the writes that a later one must come after, by replica: when the
 // last of them was applied there, and one that is still missing.
 type trail struct {
 	any bool
 	at  []mark
+
+	adding  Write // for applied, which is made once
+	applied func(replica uint32, applied int64)
 }
 
 type mark struct {
@@ -240,21 +257,23 @@ type mark struct {
 }
 
 func (t *trail) add(w Write) {
-	t.any = true
-	w.Replicas(func(r uint32, at int64) {
-		m := t.mark(r)
-		switch {
-		case at == Unapplied && m.missing == nil:
-			m.missing = w
-		case at != Unapplied && (m.by == nil || at > m.last):
-			m.last, m.by = at, w
-		}
-	})
+	t.any, t.adding = true, w
+	w.Replicas(t.applied)
+}
+
+func (t *trail) appliedAt(r uint32, at int64) {
+	m := t.mark(r)
+	switch {
+	case at == Unapplied && m.missing == nil:
+		m.missing = t.adding
+	case at != Unapplied && (m.by == nil || at > m.last):
+		m.last, m.by = at, t.adding
+	}
 }
 
 func (t *trail) reset() {
 	clear(t.at)
-	t.any, t.at = false, t.at[:0]
+	t.any, t.at, t.adding = false, t.at[:0], nil
 }
 
 func (t *trail) mark(r uint32) *mark {
