@@ -35,6 +35,8 @@ func paths(name string) string {
 		return "M3 12h4l3-7 4 14 3-7h4"
 	case "rollouts":
 		return "M3 20h4v-4h5v-5h5V6h4"
+	case "audit":
+		return "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7M9 8h3"
 	case "search":
 		return "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4"
 	case "theme":

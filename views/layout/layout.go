@@ -53,6 +53,7 @@ func (f Frame) nav() []group {
 		}},
 		{"Trust", []item{
 			{text: "Pipeline", url: "/pipeline", icon: "pipeline"},
+			{text: "Audit", url: "/audit", icon: "audit"},
 		}},
 	}
 }
@@ -75,6 +76,7 @@ func shortcuts() []shortcut {
 		{[]string{"g", "g"}, "Go to guarantees"},
 		{[]string{"g", "a"}, "Go to alerts"},
 		{[]string{"g", "p"}, "Go to the pipeline"},
+		{[]string{"g", "u"}, "Go to the audit log"},
 		{[]string{"?"}, "This list"},
 	}
 }

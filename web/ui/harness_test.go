@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,9 @@ type site struct {
 	cat    *guarantee.Catalogue
 	engine *rollup.Engine
 	log    *storetest.Memory
+
+	control *control.Store
+	path    string // of the control store
 }
 
 // open starts a site where nothing was reported yet.
@@ -69,8 +73,10 @@ func open(t *testing.T) *site {
 	t.Helper()
 	ctx := t.Context()
 	s := &site{t: t, log: storetest.NewMemory(), keys: map[string]string{}}
-	store, err := control.Open(ctx, filepath.Join(t.TempDir(), "control.db"))
+	s.path = filepath.Join(t.TempDir(), "control.db")
+	store, err := control.Open(ctx, s.path)
 	must(t, err)
+	s.control = store
 	t.Cleanup(func() { must(t, store.Close()) })
 	s.engine, err = rollup.Open(ctx, s.log, nil, rollup.Options{Now: clock})
 	must(t, err)
@@ -81,7 +87,7 @@ func open(t *testing.T) *site {
 	t.Cleanup(hub.Close)
 	pages := ui.New(ui.Options{
 		Now: clock, Report: rep, Reader: s.engine, Teller: provenance.New(s.engine, rep, clock), Hub: hub,
-		Snapshot: s.judge.Snapshot, Catalogue: s.cat, Documents: store, Alerts: store, Webhooks: store,
+		Snapshot: s.judge.Snapshot, Catalogue: s.cat, Documents: store, Alerts: store, Webhooks: store, Audit: store,
 		Pipeline: func(context.Context) (ui.Pipeline, error) {
 			return ui.Pipeline{Since: present.Add(-time.Hour), Stats: ingest.Stats{Accepted: 9, Rejected: map[string]int64{"too_long": 1}, QueueLimit: 100}}, nil
 		},
@@ -174,6 +180,16 @@ func (s *site) traffic() {
 	s.tell(c)
 	must(s.t, s.engine.Checkpoint(s.t.Context()))
 	must(s.t, s.judge.Tick(s.t.Context(), present))
+}
+
+// sql changes the control store behind its back.
+func (s *site) sql(stmt string) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite3", s.path)
+	must(s.t, err)
+	defer db.Close()
+	_, err = db.ExecContext(s.t.Context(), stmt)
+	must(s.t, err)
 }
 
 type header struct{ name, value string }

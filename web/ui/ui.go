@@ -15,6 +15,7 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/audit"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
@@ -42,6 +43,7 @@ type Options struct {
 	Documents flags.GuaranteeStore
 	Alerts    flags.AlertStore
 	Webhooks  flags.WebhookStore
+	Audit     audit.Log
 	// Rollouts runs the rollouts; nil leaves their pages out.
 	Rollouts Rollouts
 	// Pipeline describes the telemetry itself.
@@ -113,6 +115,7 @@ func (u *UI) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
 		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
 	}
+	routes = append(routes, u.auditRoutes()...)
 	return append(routes, u.rolloutRoutes()...)
 }
 

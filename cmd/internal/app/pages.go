@@ -16,7 +16,7 @@ func (a *App) pages() (*ui.UI, error) {
 	}
 	return ui.New(ui.Options{
 		Now: a.o.Now, Report: a.report, Reader: a.engine, Teller: a.teller, Hub: a.hub,
-		Snapshot: a.judge.Snapshot, Catalogue: a.catalogue, Documents: a.control, Alerts: a.control, Webhooks: a.control,
+		Snapshot: a.judge.Snapshot, Catalogue: a.catalogue, Documents: a.control, Alerts: a.control, Webhooks: a.control, Audit: a.control,
 		Pipeline: a.pipelineView, Operations: operations, Base: a.URL, Version: a.o.Version,
 	}), nil
 }

@@ -1,0 +1,127 @@
+package ui
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tidemark/flags/audit"
+	"tidemark/views/format"
+	"tidemark/views/page"
+	"tidemark/views/part"
+)
+
+func (u *UI) auditEntry(c echo.Context) error {
+	if _, err := u.ask(c); err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(c.Param("n"), 10, 64)
+	if err != nil {
+		return fmt.Errorf("entry %q: %w", c.Param("n"), audit.ErrNoEntry)
+	}
+	ctx := c.Request().Context()
+	e, leaf, err := u.o.Audit.Entry(ctx, n)
+	if err != nil {
+		return err
+	}
+	m := page.AuditEntry{
+		About: auditAbout(&e), Changes: auditChanges(&e), Leaf: part.Command{ID: "leaf-text", Text: string(leaf)},
+		Files: []part.Link{{Text: "Entry with proof (JSON)", URL: "/api/v1/audit/" + strconv.FormatInt(n, 10)}, {Text: "Checkpoint", URL: "/api/v1/audit/checkpoint?format=note"}},
+	}
+	fits, err := u.auditProof(ctx, &m, n, leaf)
+	if err != nil {
+		return err
+	}
+	m.Head = auditEntryHead(&e, fits)
+	return u.show(c, view{title: "Entry " + format.Count(n), current: "/audit", body: page.ShowAuditEntry(m)})
+}
+
+func auditEntryHead(e *audit.Entry, fits bool) part.Head {
+	h := part.Head{
+		Crumbs: []part.Crumb{{Text: "Audit", URL: "/audit"}, {Text: "Entry " + format.Count(e.Index), URL: auditURL(e.Index)}},
+		Answer: e.Actor + " did " + e.Action + " to " + e.Subject + ".",
+		Tone:   part.Good, Status: part.Status{Tone: part.Good, Text: "In the log, proved"},
+	}
+	if !fits {
+		h.Tone, h.Status = part.Bad, part.Status{Tone: part.Bad, Text: "Does not verify"}
+		h.Sub = "What is stored is not what was recorded. Run “tidemark audit verify” to find the first entry that does not fit."
+	}
+	return h
+}
+
+func auditAbout(e *audit.Entry) []page.Pair {
+	why := part.Text(e.Reason)
+	if e.Reason == "" {
+		why = part.Cell{Value: part.Value{Under: "no reason given"}}
+	}
+	return []page.Pair{
+		{Name: "Who", Cell: part.To(e.Actor, address("/audit", "actor", e.Actor))},
+		{Name: "Did", Cell: part.To(e.Action, address("/audit", "action", e.Action))},
+		{Name: "To", Cell: part.To(e.Subject, address("/audit", "subject", e.Subject))},
+		{Name: "When", Cell: part.When(e.At.Truncate(time.Second))},
+		{Name: "Why", Cell: why},
+	}
+}
+
+func auditChanges(e *audit.Entry) page.Changes {
+	out := page.Changes{Title: "What changed", None: "The entry records that it happened; there is no state before or after."}
+	for _, d := range audit.Diff(e.Before, e.After) {
+		out.Rows = append(out.Rows, page.Change{Field: d.Field, Before: d.Before, After: d.After, Words: d.Words()})
+	}
+	if len(out.Rows) == 0 && (len(e.Before) > 0 || len(e.After) > 0) {
+		out.None = "The state before and after is the same."
+	}
+	return out
+}
+
+// auditProof verifies that the entry is in the signed head, or in the current one when
+// it was added since, and shows the path.
+func (u *UI) auditProof(ctx context.Context, m *page.AuditEntry, n int64, leaf []byte) (fits bool, err error) {
+	head, err := u.o.Audit.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	point, err := u.lastCheckpoint(ctx)
+	if err != nil {
+		return false, err
+	}
+	signed := part.Cell{Value: part.Value{Under: "not yet: it will be within a minute"}}
+	if point != nil && point.Size > n {
+		head, signed = point.Head, part.When(point.At)
+	}
+	proof, err := u.o.Audit.ProveEntry(ctx, head.Size, n)
+	if err != nil {
+		return false, err
+	}
+	fits = audit.CheckEntry(head, n, leaf, proof) == nil
+	verdict := part.Text("It leads to the root")
+	if !fits {
+		verdict = part.Of(part.Value{Text: "It does not lead to the root", Tone: part.Bad})
+	}
+	m.Proof = []page.Pair{
+		{Name: "Path", Cell: verdict},
+		{Name: "Hash of the entry", Cell: mono(tlog.RecordHash(leaf).String())},
+		{Name: "Root of " + format.Plural(head.Size, "entry", "entries"), Cell: mono(head.Root.String())},
+		{Name: "Signed", Cell: signed},
+	}
+	m.Path = proofPath(proof, n)
+	return fits, nil
+}
+
+func proofPath(proof tlog.RecordProof, n int64) page.Section {
+	s := page.Section{
+		ID: "path", Title: "The path", About: "Hash the entry’s hash with each of these in turn (RFC 6962).",
+		Get:  part.Downloads{JSON: "/api/v1/audit/" + strconv.FormatInt(n, 10)},
+		None: part.Empty{Title: "No step", Text: "The log has one entry: its hash is the root."},
+	}
+	s.Table = part.Table{Caption: "The path", Columns: []part.Column{{Head: "Step"}, {Head: "Hash beside it"}}}
+	for i, h := range proof {
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(strconv.Itoa(i + 1)), mono(base64.StdEncoding.EncodeToString(h[:]))}})
+	}
+	return s
+}
