@@ -207,9 +207,12 @@ func (c *compiler) combine(path string, n node, parts []*rule, impure bool, vars
 		c.add(path, "is nested more than %d deep, $ref followed; at most so much is allowed", MaxRuleDepth)
 		return broken()
 	}
-	if r.fixed && len(c.list) == 0 {
-		if _, err := n.eval(&env{}, nil); err != nil {
+	if r.fixed && !r.vars && len(c.list) == 0 {
+		v, err := n.eval(&env{}, nil)
+		if err != nil {
 			c.add(path, "can never be worked out: %v", err)
+		} else if _, isOp := n.(*list); !isOp && !isList(v) {
+			r.node = &constant{v}
 		}
 	}
 	return r

@@ -121,6 +121,23 @@ func (e *env) look(at *scope, path []string) any {
 	return v
 }
 
+// has reports whether a path leads somewhere, be it to null.
+func (e *env) has(at *scope, path []string) bool {
+	if len(path) == 0 {
+		return true
+	}
+	name := path[len(path)-1]
+	if at == nil && len(path) == 1 {
+		_, ok := e.ctx[name]
+		return ok || name == "$flagd"
+	}
+	if m, ok := e.look(at, path[:len(path)-1]).(map[string]any); ok {
+		_, ok = m[name]
+		return ok
+	}
+	return e.look(at, path) != nil
+}
+
 func (e *env) top(name string) any {
 	if name == "$flagd" {
 		return e.flagd()

@@ -25,12 +25,13 @@ func comparison(holds func(relation) bool) func(*env, *scope, []node) (any, erro
 		if err != nil {
 			return nil, err
 		}
-		for i, n := range args[1:] {
+		for _, n := range args[1:] {
 			b, err := n.eval(e, at)
 			if err != nil {
 				return nil, err
 			}
-			r, err := compare(a, b, i == 0)
+			_, literal := n.(*constant)
+			r, err := compare(a, b, literal)
 			if err != nil {
 				return nil, err
 			}
@@ -43,9 +44,11 @@ func comparison(holds func(relation) bool) func(*env, *scope, []node) (any, erro
 	}
 }
 
-// compare compares loosely: texts as texts, everything else as numbers. What is
-// neither is an error, as in flagd: a rule that cannot be decided must not decide.
-func compare(a, b any, firstPair bool) (relation, error) {
+// compare compares loosely: texts as texts, everything else as numbers. What cannot be
+// compared with a literal is an error, so that an attribute of the wrong type does not
+// decide anything; two operands that are both computed are then just not equal, and
+// neither is less. That is what flagd's engine for JavaScript does.
+func compare(a, b any, literal bool) (relation, error) {
 	s, aText := a.(string)
 	t, bText := b.(string)
 	switch {
@@ -53,28 +56,29 @@ func compare(a, b any, firstPair bool) (relation, error) {
 		return compareText(s, t), nil
 	case a == nil && b == nil:
 		return equal, nil
-	case a == nil && bText, aText && b == nil:
-		return compareNull(a, b), nil
-	}
-	x, y := number(a), number(b)
-	if math.IsNaN(x) && firstPair || math.IsNaN(y) || isList(a) || isList(b) {
+	case isList(a) || isList(b):
 		return unordered, errNotNumber
 	}
-	if (a == nil || b == nil) && x != y {
-		return order(x, y), nil
+	x, y := number(a), number(b)
+	nulls := a == nil || b == nil
+	switch {
+	case nulls && (aText || bText || !literal):
+		return compareNull(x, y), nil
+	case literal && (math.IsNaN(x) || math.IsNaN(y)):
+		return unordered, errNotNumber
 	}
 	return order(x, y), nil
 }
 
-// compareNull compares null with a text: never equal, and otherwise as numbers.
-func compareNull(a, b any) relation {
-	if r := order(number(a), number(b)); r != equal {
+// compareNull compares with null: as numbers, but never equal.
+func compareNull(x, y float64) relation {
+	if r := order(x, y); r != equal {
 		return r
 	}
 	return nullEqual
 }
 
-// nullEqual is what null and "" are to each other: neither less nor greater, but not equal.
+// nullEqual is what null is to "" or to a computed 0: neither less nor greater, but not equal.
 const nullEqual relation = 3
 
 func order(x, y float64) relation {

@@ -76,7 +76,7 @@ func opMissing(e *env, at *scope, args []node) (any, error) {
 func (e *env) missing(at *scope, names []any) []any {
 	out := []any{}
 	for _, n := range names {
-		if e.look(at, pathOf(n)) == nil {
+		if !e.has(at, pathOf(n)) {
 			out = append(out, n)
 		}
 	}
