@@ -33,7 +33,8 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 		}
 	}
 	a := New(Options{Registry: prometheus.NewRegistry()})
-	for _, r := range append(a.Routes(), NewPromises(a, PromiseOptions{}).Routes()...) {
+	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes())
+	for _, r := range routes {
 		name := r.Method + " " + specPath(r.Path)
 		permission, ok := described[name]
 		if !ok {

@@ -23,6 +23,7 @@ import (
 
 	"tidemark/flags/access"
 	"tidemark/flags/alert"
+	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics/ingest"
@@ -79,6 +80,7 @@ type App struct {
 	keys      *access.Keyring
 	catalogue *guarantee.Catalogue
 	judge     *guarantee.Evaluator
+	flags     *flagset.Catalogue
 	hooks     *alert.Hooks
 	telemetry *telemetry.Store
 	engine    *rollup.Engine
@@ -143,7 +145,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.judgePromises, a.buildServer, a.listen)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.judgePromises, a.buildServer, a.listen)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -235,7 +237,7 @@ func (a *App) buildServer(context.Context) error {
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err

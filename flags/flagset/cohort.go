@@ -1,0 +1,203 @@
+package flagset
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"tidemark/flags"
+	"tidemark/flags/eval"
+)
+
+// Estimate is how much of the recent traffic a cohort holds, as far as the sample
+// tells.
+type Estimate struct {
+	Cohort string
+	// Share of the evaluations whose context the rule takes in, with its 95 % interval;
+	// nil while the sample is empty.
+	Share, Low, High *float64
+	Sampled          int    // contexts looked at
+	Seen             uint64 // evaluations that they were drawn from
+	Large            uint64 // contexts left out because they were too large
+	Units            int    // distinct targeting keys among the sampled
+	UnitsIn          int    // of these in the cohort
+	Since            time.Time
+}
+
+// cohortCache keeps the estimates of one moment, because a page asks for all.
+type cohortCache struct {
+	mu    sync.Mutex
+	set   *eval.Set
+	rules *eval.Set // one flag a cohort, which says "in" or "out"
+	at    time.Time
+	all   map[string]*Estimate
+}
+
+// estimateFor is how long an estimate is shown before it is made anew.
+const estimateFor = 5 * time.Second
+
+// Estimates returns the estimate of every cohort, by name.
+func (c *Catalogue) Estimates() (map[string]*Estimate, error) {
+	k := &c.cohorts
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s, now := c.now.Load(), c.opt.Now()
+	if k.set == s.set && now.Sub(k.at) < estimateFor {
+		return k.all, nil
+	}
+	if k.set != s.set {
+		rules, err := cohortRules(s)
+		if err != nil {
+			return nil, err
+		}
+		k.rules = rules
+	}
+	k.set, k.at = s.set, now
+	k.all = estimate(s.current(flags.KindCohort), k.rules, c.sample.take(), now)
+	return k.all, nil
+}
+
+// TryCohort estimates a rule that is not stored, under a name that is only for the
+// answer.
+func (c *Catalogue) TryCohort(name string, rule json.RawMessage) (*Estimate, error) {
+	id := flags.DocumentID{Kind: flags.KindCohort, Name: name}
+	trial := c.now.Load().clone()
+	trial.documents[id] = flags.DocumentVersion{ID: id, Content: rule, Status: flags.StatusActive}
+	rules, err := cohortRules(trial)
+	if err != nil {
+		ps, err := blame(err, []Edit{{ID: id}})
+		if err != nil {
+			return nil, err
+		}
+		return nil, flags.AsProblems(ps)
+	}
+	only := []flags.DocumentVersion{trial.documents[id]}
+	return estimate(only, rules, c.sample.take(), c.opt.Now())[name], nil
+}
+
+// cohortRules compiles a flag for each cohort that tells who is in it.
+func cohortRules(s *state) (*eval.Set, error) {
+	d := eval.Definition{Flags: map[string]eval.Source{}, Cohorts: map[string]json.RawMessage{}}
+	for _, v := range s.current(flags.KindCohort) {
+		d.Cohorts[v.ID.Name] = v.Content
+		name, err := json.Marshal(v.ID.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.ID, err)
+		}
+		content := fmt.Sprintf(`{"state":"ENABLED","variants":{"in":true,"out":false},"defaultVariant":"out","targeting":{"if":[{"$ref":%s},"in","out"]}}`, name)
+		d.Flags[v.ID.Name] = eval.Source{Content: json.RawMessage(content), Revision: 1, Bucketing: flags.BucketingV2}
+	}
+	return eval.Compile(d) //nolint:wrapcheck // It is the list of what is wrong.
+}
+
+func estimate(cohorts []flags.DocumentVersion, rules *eval.Set, s sampled, now time.Time) map[string]*Estimate {
+	out := map[string]*Estimate{}
+	for i := range cohorts {
+		name := cohorts[i].ID.Name
+		e := &Estimate{Cohort: name, Sampled: len(s.contexts), Seen: s.seen, Large: s.large, Since: s.since}
+		e.measure(rules, s, now)
+		out[name] = e
+	}
+	return out
+}
+
+func (e *Estimate) measure(rules *eval.Set, s sampled, now time.Time) {
+	if len(s.contexts) == 0 {
+		return
+	}
+	var in, all, squares float64
+	units := map[string]bool{}
+	for i := range s.contexts {
+		w := &s.contexts[i]
+		r := rules.Evaluate(e.Cohort, w.context, now)
+		belongs := r.Variant == "in"
+		all += w.weight
+		squares += w.weight * w.weight
+		if belongs {
+			in += w.weight
+		}
+		if unit, ok := w.context[eval.TargetingKey].(string); ok && unit != "" {
+			units[unit] = units[unit] || belongs
+		}
+	}
+	for _, belongs := range units {
+		e.Units++
+		if belongs {
+			e.UnitsIn++
+		}
+	}
+	share := in / all
+	low, high := wilson(share, all*all/squares)
+	e.Share, e.Low, e.High = &share, &low, &high
+}
+
+// wilson is the 95 % score interval of a proportion among n.
+func wilson(p, n float64) (low, high float64) {
+	const z = 1.959964
+	mid := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(0, mid-half), min(1, mid+half)
+}
+
+// Uses returns the keys of the flags whose targeting refers to a cohort, and the
+// names of the cohorts that do, ordered.
+func (c *Catalogue) Uses(cohort string) (inFlags, inCohorts []string) {
+	s := c.now.Load()
+	for _, v := range s.current(flags.KindFlag) {
+		if slices.Contains(refs(v.Content), cohort) {
+			inFlags = append(inFlags, v.ID.Name)
+		}
+	}
+	for _, v := range s.current(flags.KindCohort) {
+		if slices.Contains(refs(v.Content), cohort) {
+			inCohorts = append(inCohorts, v.ID.Name)
+		}
+	}
+	return inFlags, inCohorts
+}
+
+// Cohorts returns the names of the cohorts that a flag's targeting refers to itself,
+// ordered.
+func (c *Catalogue) Cohorts(flag string) []string {
+	v, err := c.Get(flags.DocumentID{Kind: flags.KindFlag, Name: flag})
+	if err != nil {
+		return nil
+	}
+	names := refs(v.Content)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// refs finds every {"$ref": "NAME"}.
+func refs(content []byte) []string {
+	if !bytes.Contains(content, []byte(`"$ref"`)) {
+		return nil
+	}
+	var v any
+	if json.Unmarshal(content, &v) != nil {
+		return nil
+	}
+	var out []string
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			if name, ok := v["$ref"].(string); ok && len(v) == 1 {
+				out = append(out, name)
+			}
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	walk(v)
+	return out
+}

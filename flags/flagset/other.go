@@ -1,0 +1,99 @@
+package flagset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"tidemark/flags"
+)
+
+// Rule is a reconciliation rule: how a conflict is decided. Its content is carried by
+// flags and guarantees under its name and version.
+type Rule struct {
+	Version     int            `json:"version"` // from 1
+	Strategy    Strategy       `json:"strategy"`
+	Description string         `json:"description,omitempty"`
+	Parameters  map[string]any `json:"parameters,omitempty"`
+}
+
+// Strategy is the family that a rule belongs to.
+type Strategy string
+
+// Strategies lists them.
+func Strategies() []Strategy {
+	return []Strategy{"last-writer-wins", "owner-wins", "merge", "crdt", "manual"}
+}
+
+// maxDescription bounds a rule's words, in characters.
+const maxDescription = 1000
+
+// checkOther checks what eval does not compile, and returns the version that the
+// content itself names.
+func (c *Catalogue) checkOther(e *Edit, content json.RawMessage) (string, error) {
+	if len(content) > MaxPlanBytes {
+		return "", wrong(e, "", "is %d bytes; at most %d are allowed", len(content), MaxPlanBytes)
+	}
+	if len(content) == 0 || content[0] != '{' {
+		return "", wrong(e, "", "must be an object")
+	}
+	switch e.ID.Kind {
+	case flags.KindRolloutPlan:
+		if c.opt.CheckPlan == nil {
+			return "", nil
+		}
+		return "", inFile(e, c.opt.CheckPlan(content))
+	case flags.KindRule:
+		return checkRule(e, content)
+	}
+	return "", nil
+}
+
+func checkRule(e *Edit, content json.RawMessage) (string, error) {
+	var r Rule
+	dec := json.NewDecoder(bytes.NewReader(content))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return "", wrong(e, "", "is not a rule: %s; its members are version, strategy, description and parameters", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	switch {
+	case r.Version < 1:
+		return "", wrong(e, "version", "is %d; it must be a whole number from 1", r.Version)
+	case !slices.Contains(Strategies(), r.Strategy):
+		return "", wrong(e, "strategy", "%q is not known; allowed: %v", r.Strategy, Strategies())
+	case utf8.RuneCountInString(r.Description) > maxDescription:
+		return "", wrong(e, "description", "must be at most %d characters", maxDescription)
+	}
+	return strconv.Itoa(r.Version), nil
+}
+
+func wrong(e *Edit, field, format string, args ...any) error {
+	if field != "" {
+		field = "spec." + field
+	} else {
+		field = "spec"
+	}
+	return flags.AsProblems([]flags.Problem{{File: e.Source, Field: field, Message: fmt.Sprintf(format, args...)}})
+}
+
+// inFile says of problems in which file they are, and that their fields are below spec.
+func inFile(e *Edit, err error) error {
+	ps, ok := errors.AsType[*flags.ProblemsError](err)
+	if !ok {
+		if err != nil {
+			return wrong(e, "", "%s", message(err))
+		}
+		return nil
+	}
+	out := slices.Clone(ps.Problems)
+	for i := range out {
+		out[i].File = e.Source
+		out[i].Field = strings.TrimSuffix("spec."+out[i].Field, ".")
+	}
+	return flags.AsProblems(out)
+}
