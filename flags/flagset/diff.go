@@ -49,8 +49,8 @@ func decode(v *flags.DocumentVersion) any {
 type differ struct{ out []flags.FieldChange }
 
 func (d *differ) compare(path string, a, b any) {
-	x, okX := members(a)
-	y, okY := members(b)
+	x, okX := members(a, path)
+	y, okY := members(b, path)
 	if okX && okY && (x != nil || y != nil) {
 		for _, k := range slices.Sorted(maps.Keys(union(x, y))) {
 			d.compare(join(path, k), member(x, k), member(y, k))
@@ -70,13 +70,13 @@ func (d *differ) compare(path string, a, b any) {
 	}
 }
 
-// members are those of an object; what is absent at the top is an object of none.
-func members(v any) (map[string]any, bool) {
+// members are those of an object; a document that is absent is an object of none.
+func members(v any, path string) (map[string]any, bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		return v, true
 	case absent:
-		return nil, true
+		return nil, path == ""
 	}
 	return nil, false
 }
