@@ -9,6 +9,7 @@ type Feature struct {
 	Notices    []part.Notice
 	Only       []part.Link // filters in force, each with the address without it
 	Facts      []part.Fact
+	Rollouts   []UnderWay
 	Promises   Section // objectives of the feature's guarantees
 	LagTitle   string
 	LagAbout   string

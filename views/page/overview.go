@@ -30,6 +30,15 @@ type OverviewRow struct {
 	Backlog    part.Value
 	Conflicts  part.Value
 	Violations part.Value
+	Rollouts   []UnderWay
+}
+
+// UnderWay is a rollout of a feature, with the way back.
+type UnderWay struct {
+	Status part.Status // "Holding at 25%"
+	Name   string
+	URL    string
+	Revert string // where it can be taken back; "" when it cannot
 }
 
 // Budget is what is left of an error budget.

@@ -10,12 +10,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/report"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 )
 
@@ -87,9 +89,20 @@ func (u *UI) feature(c echo.Context) error {
 		return err
 	}
 	m := u.featurePage(a, all)
-	if m.Lag.Marks, err = u.promiseMarks(c.Request().Context(), a, u.o.Snapshot().Feature(name)); err != nil {
+	ctx := c.Request().Context()
+	if m.Lag.Marks, err = u.promiseMarks(ctx, a, u.o.Snapshot().Feature(name)); err != nil {
 		return err
 	}
+	rolling, err := u.underWay(ctx, auth.Who(c).May(access.Control))
+	if err != nil {
+		return err
+	}
+	m.Rollouts = rolling.take(name)
+	marks, err := u.rolloutMarks(ctx, a)
+	if err != nil {
+		return err
+	}
+	m.Lag.Marks = append(m.Lag.Marks, marks...)
 	return u.show(c, view{title: name, current: "/", topic: live.FeatureTopic(name), charts: true, body: page.ShowFeature(m)})
 }
 

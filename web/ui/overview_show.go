@@ -11,12 +11,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/report"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 )
 
@@ -39,8 +41,14 @@ func (u *UI) overview(c echo.Context) error {
 		KeptSpan: keptSpan(snap),
 	}
 	m.Head = u.overviewHead(answer, snap)
+	rolling, err := u.underWay(ctx, auth.Who(c).May(access.Control))
+	if err != nil {
+		return err
+	}
 	for _, row := range byTrouble(answer.Features, snap) {
-		m.Rows = append(m.Rows, u.overviewRow(row, snap, a))
+		r := u.overviewRow(row, snap, a)
+		r.Rollouts = rolling.take(row.Feature)
+		m.Rows = append(m.Rows, r)
 	}
 	if len(m.Rows) == 0 {
 		m.Empty = u.firstEvent()
@@ -48,6 +56,7 @@ func (u *UI) overview(c echo.Context) error {
 	if m.Notices, err = u.overviewNotices(ctx, snap); err != nil {
 		return err
 	}
+	m.Notices = append(m.Notices, rolling.rest()...)
 	if m.Pipeline, err = u.pipelineStrip(ctx); err != nil {
 		return err
 	}

@@ -12,39 +12,26 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/rollout"
 	"tidemark/metrics"
 	"tidemark/views/format"
 	"tidemark/views/part"
 	"tidemark/web/auth"
 )
 
-// Rollouts is what the pages ask of whoever runs the rollouts.
+// Rollouts is what the pages ask of whoever runs the rollouts: a *rollout.Controller.
 type Rollouts interface {
-	// Rollouts, Rollout and Transitions are as in flags.RolloutStore.
-	Rollouts(ctx context.Context) ([]flags.Rollout, error)
-	Rollout(ctx context.Context, id string) (flags.Rollout, error)
-	Transitions(ctx context.Context, id string) ([]flags.Transition, error)
-	// Evidence is what is known of a rollout's units now; ok is false when nothing is.
+	List(ctx context.Context) ([]flags.Rollout, error)
+	Get(ctx context.Context, id string) (flags.Rollout, error)
+	History(ctx context.Context, id string) ([]flags.Transition, error)
+	Preview(ctx context.Context, d rollout.Draft) (*rollout.Preview, error)
+	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
+	Do(ctx context.Context, id string, c rollout.Command) (flags.Rollout, error)
+}
+
+// Evidence is what is known of rollouts' units: metrics.Trials.
+type Evidence interface {
 	Evidence(ctx context.Context, id string) (e metrics.TrialEvidence, ok bool, err error)
-	// Create stores a draft. What is wrong with its plan is a *flags.ProblemsError.
-	Create(ctx context.Context, d RolloutDraft) (flags.Rollout, error)
-	// Act carries out a command. flags.ErrChanged when the rollout is not at the
-	// command's revision any more.
-	Act(ctx context.Context, id string, c RolloutCommand) (flags.Rollout, error)
-}
-
-// RolloutDraft is what a person says of a new rollout.
-type RolloutDraft struct {
-	Title         string
-	Plan          flags.Plan
-	Actor, Reason string
-}
-
-// RolloutCommand is what a person wants done.
-type RolloutCommand struct {
-	Verb          string // of rolloutVerbs
-	Revision      int64  // that the person saw
-	Actor, Reason string
 }
 
 // rolloutRoutes is the URL map of the rollouts' pages.

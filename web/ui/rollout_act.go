@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/rollout"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
@@ -18,49 +19,37 @@ import (
 	"tidemark/web/respond"
 )
 
-// The verbs that a person may use, as they stand in addresses.
-const (
-	verbStart    = "start"
-	verbApprove  = "approve"
-	verbPause    = "pause"
-	verbResume   = "resume"
-	verbAdvance  = "advance"
-	verbRevert   = "revert"
-	verbComplete = "complete"
-	verbSignOff  = "sign-off"
-	verbBreak    = "break-pins"
-)
-
 // offered lists what may be done to a rollout now.
-func offered(r *flags.Rollout) []string {
-	var out []string
+func offered(r *flags.Rollout) []rollout.CommandVerb {
+	var out []rollout.CommandVerb
 	switch r.State {
 	case flags.RolloutDraft:
-		out = append(out, verbStart)
-		if r.Plan.Approvals > 0 {
-			out = append(out, verbApprove)
+		out = append(out, rollout.CommandStart)
+		if r.Plan.Approvals > len(r.Approvals) {
+			out = append(out, rollout.CommandApprove)
 		}
+		out = append(out, rollout.CommandRevert)
 	case flags.RolloutWaiting:
 		if r.Plan.Approvals > len(r.Approvals) {
-			out = append(out, verbApprove)
+			out = append(out, rollout.CommandApprove)
 		}
-		out = append(out, verbRevert)
+		out = append(out, rollout.CommandRevert)
 	case flags.RolloutRunning:
 		if signOffOf(r) != "" {
-			out = append(out, verbSignOff)
+			out = append(out, rollout.CommandSignOff)
 		}
-		out = append(out, verbPause)
+		out = append(out, rollout.CommandPause)
 		if r.Step < len(r.Plan.Steps)-1 {
-			out = append(out, verbAdvance)
+			out = append(out, rollout.CommandAdvance)
 		} else {
-			out = append(out, verbComplete)
+			out = append(out, rollout.CommandComplete)
 		}
-		out = append(out, verbRevert)
+		out = append(out, rollout.CommandRevert)
 	case flags.RolloutPaused:
-		out = append(out, verbResume, verbRevert)
+		out = append(out, rollout.CommandResume, rollout.CommandRevert)
 	}
-	if r.Plan.PinFor > 0 && r.State.Active() {
-		out = append(out, verbBreak)
+	if !r.Plan.NoPins && r.State.Active() {
+		out = append(out, rollout.CommandBreakPins)
 	}
 	return out
 }
@@ -75,24 +64,33 @@ func signOffOf(r *flags.Rollout) string {
 	return ""
 }
 
-func verbText(verb string) string {
-	if verb == verbBreak {
+func verbText(r *flags.Rollout, verb rollout.CommandVerb) string {
+	switch {
+	case verb == rollout.CommandBreakPins:
 		return "Break all pins"
-	}
-	if verb == verbSignOff {
+	case verb == rollout.CommandSignOff:
 		return "Sign off"
+	case verb == rollout.CommandRevert && !begun(r):
+		return "Discard"
 	}
-	return strings.ToUpper(verb[:1]) + verb[1:]
+	return strings.ToUpper(string(verb[:1])) + string(verb[1:])
 }
 
-func dangerous(verb string) bool { return verb == verbRevert || verb == verbBreak }
+// begun reports whether anybody ever got anything of the rollout.
+func begun(r *flags.Rollout) bool {
+	return r.State != flags.RolloutDraft && r.State != flags.RolloutWaiting
+}
+
+func dangerous(verb rollout.CommandVerb) bool {
+	return verb == rollout.CommandRevert || verb == rollout.CommandBreakPins
+}
 
 func rolloutActions(r *flags.Rollout) []page.Action {
 	var out []page.Action
 	for _, v := range offered(r) {
 		out = append(out, page.Action{
-			Text: verbText(v) + "…", URL: rolloutURL(r.ID) + "/" + v, Danger: dangerous(v),
-			Primary: v == verbStart || v == verbApprove || v == verbResume || v == verbSignOff,
+			Text: verbText(r, v) + "…", URL: rolloutURL(r.ID) + "/" + string(v), Danger: dangerous(v),
+			Primary: v == rollout.CommandStart || v == rollout.CommandApprove || v == rollout.CommandResume || v == rollout.CommandSignOff,
 		})
 	}
 	return out
@@ -100,19 +98,23 @@ func rolloutActions(r *flags.Rollout) []page.Action {
 
 // askRollout asks before something is done.
 func (u *UI) askRollout(c echo.Context) error {
-	r, err := u.o.Rollouts.Rollout(c.Request().Context(), pathParam(c, "id"))
+	r, err := u.o.Rollouts.Get(c.Request().Context(), pathParam(c, "id"))
 	if err != nil {
 		return err
 	}
-	verb := c.Param("verb")
-	if !knownVerb(verb) {
-		return unknown("action", verb)
+	verb, err := readVerb(c)
+	if err != nil {
+		return err
 	}
 	return u.showConfirm(c, u.confirm(&r, verb, ""), 0)
 }
 
-func knownVerb(verb string) bool {
-	return slices.Contains([]string{verbStart, verbApprove, verbPause, verbResume, verbAdvance, verbRevert, verbComplete, verbSignOff, verbBreak}, verb)
+func readVerb(c echo.Context) (rollout.CommandVerb, error) {
+	verb := rollout.CommandVerb(c.Param("verb"))
+	if !slices.Contains(rollout.CommandVerbs(), verb) {
+		return "", unknown("action", string(verb))
+	}
+	return verb, nil
 }
 
 func (u *UI) showConfirm(c echo.Context, m page.Confirm, status int) error {
@@ -126,35 +128,66 @@ const maxReason = 500
 // changed, keeps what they wrote, and decides again.
 func (u *UI) actRollout(c echo.Context) error {
 	ctx := c.Request().Context()
-	id, verb, reason := pathParam(c, "id"), c.Param("verb"), strings.TrimSpace(c.FormValue("reason"))
-	r, err := u.o.Rollouts.Rollout(ctx, id)
+	id, reason := pathParam(c, "id"), strings.TrimSpace(c.FormValue("reason"))
+	verb, err := readVerb(c)
 	if err != nil {
 		return err
 	}
-	if !knownVerb(verb) {
-		return unknown("action", verb)
+	r, err := u.o.Rollouts.Get(ctx, id)
+	if err != nil {
+		return err
 	}
 	seen, err := strconv.ParseInt(c.FormValue("revision"), 10, 64)
-	if err != nil {
+	if err != nil || seen < 1 {
 		return respond.Bad("revision", "%q is no revision: want the number that the page was made with.", c.FormValue("revision"))
 	}
 	if wrong := wrongReason(reason); wrong != "" {
 		m := u.confirm(&r, verb, reason)
-		m.Fields[0].Error = wrong
+		m.Fields[0].Value, m.Fields[0].Error = reason, wrong
 		return u.showConfirm(c, m, http.StatusBadRequest)
 	}
-	_, err = u.o.Rollouts.Act(ctx, id, RolloutCommand{Verb: verb, Revision: seen, Actor: auth.Who(c).Actor(), Reason: reason})
-	switch {
-	case errors.Is(err, flags.ErrChanged):
-		return u.tooLate(c, id, verb, reason, seen)
-	case errors.Is(err, flags.ErrRefused), errors.Is(err, flags.ErrInvalid):
-		m := u.confirm(&r, verb, reason)
-		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "This was refused; nothing changed.", More: err.Error()})
-		return u.showConfirm(c, m, http.StatusUnprocessableEntity)
-	case err != nil:
-		return err
+	cmd := rollout.Command{Verb: verb, Revision: seen, Author: flags.Author{Actor: auth.Who(c).Actor(), Reason: reason}}
+	if safer(verb) {
+		cmd.Revision = 0
+	}
+	if _, err = u.o.Rollouts.Do(ctx, id, cmd); err != nil {
+		return u.refused(c, id, verb, reason, seen, err)
 	}
 	return c.Redirect(http.StatusSeeOther, rolloutURL(id))
+}
+
+// safer reports whether a verb only takes risk away: it is carried out also when the
+// rollout has moved on since the page was made.
+func safer(verb rollout.CommandVerb) bool {
+	return verb == rollout.CommandRevert || verb == rollout.CommandPause || verb == rollout.CommandBreakPins
+}
+
+// refused asks again, with what was written and why it was not done.
+func (u *UI) refused(c echo.Context, id string, verb rollout.CommandVerb, reason string, seen int64, why error) error {
+	if !errors.Is(why, flags.ErrChanged) && !errors.Is(why, flags.ErrRefused) && !errors.Is(why, flags.ErrInvalid) {
+		return why
+	}
+	r, err := u.o.Rollouts.Get(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	if errors.Is(why, flags.ErrChanged) || r.Revision > seen {
+		return u.tooLate(c, &r, verb, reason, seen)
+	}
+	m := u.confirm(&r, verb, reason)
+	m.Notices = []part.Notice{{Tone: part.Bad, Text: "This was refused; nothing changed.", More: saidBy(why)}}
+	return u.showConfirm(c, m, http.StatusUnprocessableEntity)
+}
+
+// saidBy is the sentence of an error, without the class that it begins with.
+func saidBy(err error) string {
+	s := err.Error()
+	for _, class := range []error{flags.ErrRefused, flags.ErrInvalid} {
+		if i := strings.Index(s, class.Error()+": "); i >= 0 {
+			s = s[i+len(class.Error())+2:]
+		}
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }
 
 func wrongReason(s string) string {
@@ -169,23 +202,18 @@ func wrongReason(s string) string {
 
 // tooLate tells what somebody else did first. Nothing was changed, and sending the
 // form again does it on top of what is so now.
-func (u *UI) tooLate(c echo.Context, id, verb, reason string, seen int64) error {
-	ctx := c.Request().Context()
-	r, err := u.o.Rollouts.Rollout(ctx, id)
-	if err != nil {
-		return err
-	}
-	all, err := u.o.Rollouts.Transitions(ctx, id)
+func (u *UI) tooLate(c echo.Context, r *flags.Rollout, verb rollout.CommandVerb, reason string, seen int64) error {
+	all, err := u.o.Rollouts.History(c.Request().Context(), r.ID)
 	if err != nil {
 		return err
 	}
 	since := slices.DeleteFunc(slices.Clone(all), func(t flags.Transition) bool { return t.Revision <= seen })
-	m := u.confirm(&r, verb, reason)
+	m := u.confirm(r, verb, reason)
 	m.Head.Tone = part.Warn
 	m.Notices = append([]part.Notice{{
 		Tone: part.Warn, Text: "Somebody else changed this rollout first;", More: "nothing of yours was done, and nothing of yours is lost. " + changedWords(since),
 	}}, m.Notices...)
-	m.Since = transitionTable(id, since)
+	m.Since = transitionTable(r.ID, since)
 	m.Since.ID, m.Since.Title = "since", "What changed in the meantime"
 	return u.showConfirm(c, m, http.StatusConflict)
 }
@@ -198,19 +226,19 @@ func changedWords(since []flags.Transition) string {
 	return t.Actor + " had it " + pastTense(t.Action) + " at " + t.At.UTC().Format("15:04:05 UTC") + ". Look, and decide again."
 }
 
-func (u *UI) confirm(r *flags.Rollout, verb, reason string) page.Confirm {
+func (u *UI) confirm(r *flags.Rollout, verb rollout.CommandVerb, reason string) page.Confirm {
 	does, back := u.consequences(r, verb)
 	m := page.Confirm{
 		Head: part.Head{
-			Crumbs: []part.Crumb{{Text: "Rollouts", URL: "/rollouts"}, {Text: rolloutName(r), URL: rolloutURL(r.ID)}, {Text: verbText(verb)}},
+			Crumbs: []part.Crumb{{Text: "Rollouts", URL: "/rollouts"}, {Text: rolloutName(r), URL: rolloutURL(r.ID)}, {Text: verbText(r, verb)}},
 			Answer: confirmQuestion(r, verb), Status: rolloutStatus(r), Facts: []string{percent(r.Percent) + " in force", "step " + stepWords(r)},
 			Sub: "Now: " + rolloutAnswer(r, u.o.Now()),
 		},
-		Does: does, Back: back, Action: rolloutURL(r.ID) + "/" + verb, Button: verbText(verb), Danger: dangerous(verb),
+		Does: does, Back: back, Action: rolloutURL(r.ID) + "/" + string(verb), Button: verbText(r, verb), Danger: dangerous(verb),
 		Hidden: []page.Hidden{{Name: "revision", Value: strconv.FormatInt(r.Revision, 10)}},
 		Cancel: part.Link{Text: "Leave it as it is", URL: rolloutURL(r.ID)},
 	}
-	if reason == "" && verb == verbRevert {
+	if reason == "" && verb == rollout.CommandRevert && begun(r) {
 		// What the evidence says is a reason at hand: going back must not wait for words.
 		reason = clipBytes("At "+percent(r.Percent)+", by hand. "+r.Decision.Why, maxReason)
 	}
@@ -229,58 +257,64 @@ func clipBytes(s string, n int) string {
 	return strings.TrimSpace(strings.ToValidUTF8(s[:n], ""))
 }
 
-func confirmQuestion(r *flags.Rollout, verb string) string {
+func confirmQuestion(r *flags.Rollout, verb rollout.CommandVerb) string {
 	name := rolloutName(r)
 	switch verb {
-	case verbBreak:
+	case rollout.CommandBreakPins:
 		return "Break every pin of " + name + "?"
-	case verbSignOff:
+	case rollout.CommandSignOff:
 		return "Sign phase " + string(r.Phase) + " of " + name + " off?"
-	case verbRevert:
+	case rollout.CommandRevert:
+		if !begun(r) {
+			return "Discard " + name + "?"
+		}
 		return "Revert " + name + " to " + r.Plan.Control + "?"
 	}
-	return verbText(verb) + " " + name + "?"
+	return verbText(r, verb) + " " + name + "?"
 }
 
 // consequences says what a verb will do, and how to take it back.
-func (u *UI) consequences(r *flags.Rollout, verb string) (does []string, back string) {
+func (u *UI) consequences(r *flags.Rollout, verb rollout.CommandVerb) (does []string, back string) {
 	p := &r.Plan
 	pinned := "Sessions that are pinned keep what they started with for up to " + age(p.PinFor) + "."
 	if p.PinFor == 0 {
 		pinned = "There are no pins: running sessions change too."
 	}
 	switch verb {
-	case verbStart:
+	case rollout.CommandStart:
 		return u.startDoes(r), "Revert takes everybody back to " + p.Control + " at any time; pause stops it where it is."
-	case verbApprove:
+	case rollout.CommandApprove:
 		return []string{"Records your approval: " + strconv.Itoa(len(r.Approvals)+1) + " of " + strconv.Itoa(p.Approvals) + ". Nobody approves what they began.", "With the last one the rollout starts, at once or at its time."},
 			"An approval stays in the history; the rollout can be paused or reverted at any time."
-	case verbPause:
+	case rollout.CommandPause:
 		return []string{percent(r.Percent) + " of the cohort keep " + p.Candidate + "; nothing widens, and the bake time stands still.", "Guardrails are still looked at; a broken one still reverts."},
 			"Resume goes on from the same step."
-	case verbResume:
+	case rollout.CommandResume:
 		return []string{"Goes on at " + percent(r.Percent) + ", in step " + stepWords(r) + "; the bake time goes on."}, "Pause it again, or revert."
-	case verbAdvance:
+	case rollout.CommandAdvance:
 		next := "the next step"
 		if i := r.Step + 1; i >= 0 && i < len(p.Steps) {
 			next = percent(p.Steps[i].Percent)
 		}
 		return []string{
-			"Widens from " + percent(r.Percent) + " to " + next + " now, without waiting for the sample, the bake time or undecided guardrails.",
+			"Widens from " + percent(r.Percent) + " to " + next + " now, also where the sample, the bake time or a guardrail is not there yet; the history says so. A broken guardrail forbids it.",
 			"Who has " + p.Candidate + " keeps it; new sessions of the added share get it.", "The evidence of the new step begins anew.",
 		}, "Revert takes everybody back to " + p.Control + ". A share does not shrink otherwise."
-	case verbRevert:
+	case rollout.CommandRevert:
+		if !begun(r) {
+			return []string{"The draft is given up before anybody got " + p.Candidate + "; it stays in the list."}, "Begin a new one from the same plan."
+		}
 		return []string{"New evaluations get " + p.Control + " at once.", pinned, "The rollout ends; its evidence and history stay."},
 			"A reverted rollout cannot go on. Begin a new one from the same plan when the cause is mended."
-	case verbComplete:
+	case rollout.CommandComplete:
 		does = []string{"Everybody in the cohort gets " + p.Candidate + ", and the rollout ends."}
 		if p.Completes != "" {
 			does = append(does, "Version "+p.Completes+" of guarantee "+p.Guarantee+" becomes active.")
 		}
 		return does, "Restore an earlier version of the flag, or begin a rollout from " + p.Candidate + " to " + p.Control + "."
-	case verbSignOff:
+	case rollout.CommandSignOff:
 		return []string{"Records that you looked at phase " + string(r.Phase) + " and found it ready.", "The next phase begins once its bake time is over."}, "Pause or revert at any time."
-	case verbBreak:
+	case rollout.CommandBreakPins:
 		return []string{"Every pin of flag " + p.Flag + " that was given before now is void.", "Running sessions get what new ones get at their next evaluation, also in the middle of their work: what they read may jump back."},
 			"There is none: a broken pin cannot be mended. New sessions are pinned again."
 	}

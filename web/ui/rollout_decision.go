@@ -184,45 +184,37 @@ func (s *rolloutStory) pins() ([]part.Fact, string) {
 
 // pastTense says what was done.
 func pastTense(action string) string {
-	switch action {
-	case "create":
-		return "drafted"
-	case "start":
-		return "started"
-	case "advance":
-		return "widened"
-	case "pause":
-		return "paused"
-	case "resume":
-		return "resumed"
-	case "revert":
-		return "reverted"
-	case "reverted", "drained":
-		return "drained"
-	case "complete":
-		return "completed"
-	case "approve":
-		return "approved"
-	case "sign-off":
-		return "signed off"
-	case "break-pins":
-		return "rid of its pins"
+	words := map[string]string{
+		"create": "drafted", "edit": "rewritten", "approve": "approved", "schedule": "scheduled", "start": "started",
+		"advance": "widened", "pause": "paused", "resume": "resumed", "revert": "reverted", "drained": "drained", "discard": "discarded",
+		"complete": "completed", "sign-off": "signed off", "break-pins": "rid of its pins", "deadline": "held at its deadline",
 	}
-	return action
+	verb, rest, without := strings.Cut(action, "-without-evidence")
+	w, known := words[verb]
+	switch {
+	case !known:
+		return action
+	case without && rest == "":
+		return w + " by hand"
+	}
+	return w
 }
 
 func actionStatus(action string) part.Status {
 	text := pastTense(action)
-	st := part.Status{Tone: part.Tide, Text: strings.ToUpper(text[:1]) + text[1:]}
-	switch action {
-	case "revert", "break-pins", "reverted":
+	st := part.Status{Tone: part.Neutral, Text: strings.ToUpper(text[:1]) + text[1:]}
+	switch verb, _, without := strings.Cut(action, "-without-evidence"); verb {
+	case "revert", "break-pins":
 		st.Tone = part.Bad
-	case "pause":
+	case "pause", "deadline":
 		st.Tone = part.Warn
-	case "advance", "complete", "start":
+	case "advance", "complete", "start", "drained":
 		st.Tone = part.Good
-	case "create":
-		st.Tone = part.Neutral
+		if without {
+			st.Tone = part.Warn
+		}
+	case "approve", "sign-off", "resume", "schedule":
+		st.Tone = part.Tide
 	}
 	return st
 }

@@ -34,6 +34,8 @@ func preparing() []flags.Phase {
 	return []flags.Phase{flags.PhaseDualWrite, flags.PhaseShadowRead, flags.PhaseRampDown}
 }
 
+func (f *planForm) bad() bool { return len(f.wrong)+len(f.unplaced) > 0 }
+
 func (f *planForm) get(name string) string { return strings.TrimSpace(f.v.Get(name)) }
 
 func (f *planForm) fail(field, text string) {

@@ -15,7 +15,7 @@ import (
 )
 
 func (u *UI) rollouts(c echo.Context) error {
-	list, err := u.o.Rollouts.Rollouts(c.Request().Context())
+	list, err := u.o.Rollouts.List(c.Request().Context())
 	if err != nil {
 		return err
 	}

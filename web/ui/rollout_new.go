@@ -19,6 +19,7 @@ import (
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 // newRollout is the empty form; what the address names is filled in.
@@ -43,114 +44,35 @@ func (u *UI) createRollout(c echo.Context) error {
 	ctx := c.Request().Context()
 	v, err := c.FormParams()
 	if err != nil {
-		return err
+		return respond.Bad("form", "The form cannot be read: %s.", err)
 	}
 	f := &planForm{v: v}
-	p := f.plan()
-	whole, err := u.checkPlan(ctx, f, p)
-	if err != nil {
+	d := rollout.Draft{Title: f.get("title"), Plan: f.plan()}
+	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: f.get("reason")}
+	if err := by.Check(false); err != nil {
+		f.fail("reason", saidBy(err))
+	}
+	pre, err := u.o.Rollouts.Preview(ctx, d)
+	if err != nil && !f.blame(err) {
 		return err
 	}
-	bad := len(f.wrong)+len(f.unplaced) > 0
-	if v.Get("do") != "create" || bad {
-		status := 0
-		if bad {
-			status = http.StatusBadRequest
-		}
-		var pre *page.RolloutPreview
-		if !bad {
-			if pre, err = u.preview(ctx, &whole); err != nil {
-				return err
-			}
-		}
-		return u.showRolloutForm(c, f, pre, status)
+	if f.bad() {
+		return u.showRolloutForm(c, f, nil, http.StatusBadRequest)
 	}
-	// The plan is stored as it was written: what it leaves out follows the promise.
-	r, err := u.o.Rollouts.Create(ctx, RolloutDraft{Title: f.get("title"), Plan: p, Actor: auth.Who(c).Actor(), Reason: f.get("reason")})
+	if v.Get("do") != "create" {
+		return u.showRolloutForm(c, f, preview(pre), 0)
+	}
+	r, err := u.o.Rollouts.Create(ctx, d, by)
 	switch {
 	case f.blame(err):
 		return u.showRolloutForm(c, f, nil, http.StatusBadRequest)
 	case errors.Is(err, flags.ErrRefused), errors.Is(err, flags.ErrInvalid):
-		f.unplaced = append(f.unplaced, err.Error())
+		f.unplaced = append(f.unplaced, saidBy(err))
 		return u.showRolloutForm(c, f, nil, http.StatusUnprocessableEntity)
 	case err != nil:
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, rolloutURL(r.ID))
-}
-
-// checkPlan completes a plan and notes what is wrong beside the fields.
-func (u *UI) checkPlan(ctx context.Context, f *planForm, p flags.Plan) (flags.Plan, error) {
-	g, err := u.promiseOf(ctx, &p)
-	if err != nil {
-		return p, err
-	}
-	if g == nil && p.Guarantee != "" {
-		f.fail("guarantee", "No guarantee “"+short(p.Guarantee)+"” is known.")
-	}
-	info, err := u.flagInfo(ctx, p.Flag)
-	if err != nil {
-		return p, err
-	}
-	if info == nil && p.Flag != "" {
-		f.fail("flag", "No flag “"+short(p.Flag)+"” is known. Make it first, with a variant for each side.")
-	}
-	p = rollout.Complete(p, g)
-	f.blame(flags.AsProblems(rollout.Validate(&p, info)))
-	if reason := f.get("reason"); len(reason) > maxReason {
-		f.fail("reason", wrongReason(reason))
-	}
-	return p, nil
-}
-
-// promiseOf is the guarantee that a plan is bound to: the one that it names, else the
-// active one of its feature; nil when there is none.
-func (u *UI) promiseOf(ctx context.Context, p *flags.Plan) (*flags.Guarantee, error) {
-	docs, err := u.o.Catalogue.Current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range docs {
-		g := docs[i].Document.Guarantee
-		if g == nil {
-			continue
-		}
-		if p.Guarantee == g.Name || (p.Guarantee == "" && g.Feature == p.Feature && g.Status == flags.StatusActive) {
-			return g, nil
-		}
-	}
-	return nil, nil //nolint:nilnil // No promise is an answer: the defaults hold then.
-}
-
-// flagInfo is what a plan must fit to; nil when there is no such flag.
-func (u *UI) flagInfo(ctx context.Context, key string) (*rollout.FlagInfo, error) {
-	if key == "" {
-		return nil, nil //nolint:nilnil // No flag was named.
-	}
-	d, err := u.o.Documents.Document(ctx, flags.DocumentID{Kind: flags.KindFlag, Name: key})
-	if errors.Is(err, flags.ErrNotFound) {
-		return nil, nil //nolint:nilnil // The form says so beside its field.
-	}
-	if err != nil {
-		return nil, err
-	}
-	return readFlag(&d), nil
-}
-
-func readFlag(d *flags.DocumentVersion) *rollout.FlagInfo {
-	var def struct {
-		State    string                     `json:"state"`
-		Variants map[string]json.RawMessage `json:"variants"`
-		Default  *string                    `json:"defaultVariant"`
-	}
-	if json.Unmarshal(d.Content, &def) != nil {
-		return nil
-	}
-	out := &rollout.FlagInfo{Key: d.ID.Name, Variants: slices.Sorted(maps.Keys(def.Variants)), Disabled: def.State == "DISABLED"}
-	if def.Default != nil {
-		out.Default = *def.Default
-	}
-	return out
 }
 
 func (u *UI) showRolloutForm(c echo.Context, f *planForm, pre *page.RolloutPreview, status int) error {
@@ -162,7 +84,7 @@ func (u *UI) showRolloutForm(c echo.Context, f *planForm, pre *page.RolloutPrevi
 		Sub:    "This makes a draft. Nobody gets anything before it is started.",
 	}
 	switch {
-	case len(f.wrong)+len(f.unplaced) > 0:
+	case f.bad():
 		m.Head.Tone = part.Bad
 		n := int64(len(f.wrong) + len(f.unplaced))
 		m.Head.Answer = format.Plural(n, "thing is", "things are") + " wrong with this plan; nothing was stored."
@@ -203,8 +125,11 @@ func (u *UI) formChoices(ctx context.Context) (*choices, error) {
 		o := page.Option{Value: d.ID.Name, Text: d.ID.Name}
 		switch d.ID.Kind {
 		case flags.KindFlag:
-			out.flags = append(out.flags, o)
-			for _, v := range variantsOf(d) {
+			variants := variantsOf(d)
+			if len(variants) > 0 {
+				out.flags = append(out.flags, o)
+			}
+			for _, v := range variants {
 				if !seen[v] {
 					seen[v] = true
 					out.variants = append(out.variants, page.Option{Value: v, Text: v + " of " + d.ID.Name})
@@ -222,9 +147,13 @@ func (u *UI) formChoices(ctx context.Context) (*choices, error) {
 	return out, nil
 }
 
+// variantsOf are the names of a flag's variants; none for a flag that was deleted.
 func variantsOf(d *flags.DocumentVersion) []string {
-	if info := readFlag(d); info != nil {
-		return info.Variants
+	var def struct {
+		Variants map[string]json.RawMessage `json:"variants"`
 	}
-	return nil
+	if json.Unmarshal(d.Content, &def) != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(def.Variants))
 }

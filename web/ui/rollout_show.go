@@ -50,14 +50,14 @@ func (u *UI) rollout(c echo.Context) error {
 func (u *UI) rolloutStory(ctx context.Context, id string) (*rolloutStory, error) {
 	s := &rolloutStory{now: u.o.Now()}
 	var err error
-	if s.r, err = u.o.Rollouts.Rollout(ctx, id); err != nil {
+	if s.r, err = u.o.Rollouts.Get(ctx, id); err != nil {
 		return nil, err
 	}
-	if s.history, err = u.o.Rollouts.Transitions(ctx, id); err != nil {
+	if s.history, err = u.o.Rollouts.History(ctx, id); err != nil {
 		return nil, err
 	}
 	// That the telemetry does not answer is something to show, not a reason for no page.
-	s.evidence, s.known, s.failed = u.o.Rollouts.Evidence(ctx, id)
+	s.evidence, s.known, s.failed = u.o.Evidence.Evidence(ctx, id)
 	return s, nil
 }
 

@@ -44,8 +44,10 @@ type Options struct {
 	Alerts    flags.AlertStore
 	Webhooks  flags.WebhookStore
 	Audit     audit.Log
-	// Rollouts runs the rollouts; nil leaves their pages out.
+	// Rollouts runs the rollouts, and Evidence is what they go by; nil leaves their
+	// pages out.
 	Rollouts Rollouts
+	Evidence Evidence
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Operations lists the API's routes for its own page; may be nil.
