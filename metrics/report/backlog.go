@@ -21,6 +21,9 @@ const (
 // rateWindow is the time over which arrival and satisfaction rates are taken.
 const rateWindow = 5 * time.Minute
 
+// leastBacklog is how many unsatisfied writes it takes to speak of falling behind.
+const leastBacklog = 10.0
+
 // Backlog is what each replica has not satisfied now, whatever q's range.
 type Backlog struct {
 	Now      int64            `json:"now"`
@@ -182,6 +185,9 @@ func (b *ReplicaBacklog) judge(now int64, usual *int64) {
 	case net > 0:
 		b.State = BacklogDraining
 		b.ETANS = eta(b.Unconfirmed, net)
+	case float64(b.Unconfirmed) < max(leastBacklog, b.Arrival) && *b.OldestAgeNS < int64(rateWindow):
+		// A handful that is on its way: two counts so close say nothing of a trend.
+		b.State = BacklogSteady
 	default:
 		b.State = BacklogDiverging
 	}

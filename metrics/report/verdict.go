@@ -197,6 +197,9 @@ func OverviewAnswer(rows []FeatureRow) string {
 		}
 	}
 	if len(parts) == 1 && n[StateHealthy] > 0 {
+		if len(rows) == 1 {
+			return "The one feature is healthy."
+		}
 		return fmt.Sprintf("All %d features are healthy.", len(rows))
 	}
 	return strings.Join(parts, ", ") + ". " + rows[0].Answer

@@ -118,6 +118,7 @@ func TestOverviewAnswer(t *testing.T) {
 	healthy := report.FeatureRow{State: report.StateHealthy, Answer: "cart is healthy."}
 	cases := map[string][]report.FeatureRow{
 		"No feature has sent an event yet.":                                nil,
+		"The one feature is healthy.":                                      {healthy},
 		"All 2 features are healthy.":                                      {healthy, healthy},
 		"1 feature has stopped converging, 2 are healthy. search stopped.": {stopped, healthy, healthy},
 	}
