@@ -59,7 +59,6 @@ const (
 	PinOK         PinError = ""
 	PinMalformed  PinError = "malformed"        // not something that was ever given out
 	PinForged     PinError = "forged"           // the signature does not fit
-	PinOtherFlag  PinError = "other_flag"       // given for another flag
 	PinOtherUnit  PinError = "other_unit"       // given to another unit
 	PinExpired    PinError = "expired"          // older than the rollout's pin_for
 	PinBroken     PinError = "broken"           // all pins of the flag were broken since

@@ -1,5 +1,7 @@
 package eval
 
+import "fmt"
+
 // tracer collects what an evaluation did. A nil tracer collects nothing.
 type tracer struct {
 	steps  []Step
@@ -23,3 +25,10 @@ func (t *tracer) add(s Step) {
 
 // say adds a remark.
 func (t *tracer) say(words string) { t.add(Step{Words: words}) }
+
+// sayf is say with a format.
+func (t *tracer) sayf(format string, args ...any) {
+	if t != nil {
+		t.say(fmt.Sprintf(format, args...))
+	}
+}
