@@ -20,7 +20,7 @@ import (
 func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
 	h := r.Handle
 	for _, m := range []echo.MiddlewareFunc{
-		s.bound(r), auth.Require(r.May), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+		auth.CheckOwner(r), s.bound(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
 	} {
 		h = m(h)
 	}
@@ -188,11 +188,10 @@ func (s *Server) limitAddress(r auth.Route) echo.MiddlewareFunc {
 }
 
 func (s *Server) limitIdentity(r auth.Route) echo.MiddlewareFunc {
-	take := taker(s.keys, r)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if id := auth.Who(c); id != nil {
-				if wait := take(id.Actor()); wait > 0 {
+				if wait := s.keys.TakeOwn(id.Actor(), id.Rate, r.Light); wait > 0 {
 					return tooMany(wait, "API key or session")
 				}
 			}

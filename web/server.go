@@ -73,6 +73,8 @@ type Options struct {
 	ErrorPage func(c echo.Context, p *respond.Problem) error
 	// Proxies may set X-Forwarded-For; by default nobody may.
 	Proxies []netip.Prefix
+	// TLS serves HTTPS; nil serves HTTP, for a proxy in front or for one machine.
+	TLS *Certificate
 	// HTTPS says that browsers reach the server by HTTPS.
 	HTTPS bool
 	// LogRequests logs every request, not only those that fail or are slow.
@@ -116,6 +118,9 @@ func New(o Options) (*Server, error) {
 	s.http = &http.Server{
 		Handler: s.echo, ReadHeaderTimeout: l.ReadHeader, IdleTimeout: l.Idle, MaxHeaderBytes: l.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	if o.TLS != nil {
+		s.http.TLSConfig = o.TLS.Config()
 	}
 	return s, nil
 }
@@ -170,7 +175,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 
 // Serve answers requests that come to ln until Shutdown; then it returns nil.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.o.TLS != nil {
+		serve = func(ln net.Listener) error { return s.http.ServeTLS(ln, "", "") }
+	}
+	if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -205,7 +214,7 @@ func (s *Server) failRoute(r auth.Route, err error, c echo.Context) {
 		return
 	}
 	if p.Status == http.StatusUnauthorized && respond.WantsPage(c) && c.Request().Method == http.MethodGet {
-		_ = c.Redirect(http.StatusSeeOther, auth.SignInPath) // The client may be gone.
+		_ = c.Redirect(http.StatusSeeOther, auth.SignInURL(c.Request())) // The client may be gone.
 		return
 	}
 	if s.o.ErrorPage != nil && respond.WantsPage(c) {

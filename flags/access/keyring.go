@@ -167,6 +167,15 @@ func (r *Keyring) Forget(id string) {
 	}
 }
 
+// ForgetAll drops every key from memory: call it when any may have changed.
+func (r *Keyring) ForgetAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgot++
+	clear(r.cached)
+	clear(r.byHash)
+}
+
 // Flush writes the last uses to the store. On error they are kept for the next time.
 func (r *Keyring) Flush(ctx context.Context) error {
 	r.mu.Lock()

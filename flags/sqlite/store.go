@@ -105,6 +105,12 @@ func (s *Store) Version(ctx context.Context) (int64, error) {
 	return v, nil
 }
 
+// ChangeCount returns a number that is another one after anybody, this process or
+// another, has written to the file. The table that it counts is never shortened.
+func (s *Store) ChangeCount(ctx context.Context) (int64, error) {
+	return auditSize(ctx, s.read)
+}
+
 // Check runs SQLite's quick check of the file.
 func (s *Store) Check(ctx context.Context) error {
 	var answer string

@@ -4,38 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/flags/access"
 	"tidemark/web/respond"
 )
 
-// SessionLife is how long a browser stays signed in.
-const SessionLife = 7 * 24 * time.Hour
-
-const (
-	sessionUser = "user"
-	sessionRole = "role"
-)
-
 // Options configure Auth.
 type Options struct {
-	Keys     *access.Keyring
-	Store    access.Store
-	Sessions scs.Store
-	Now      func() time.Time
+	Log       *slog.Logger // default: none
+	Keys      *access.Keyring
+	Store     access.Store
+	People    access.People
+	Passwords *access.Passwords // default: at access.DefaultCost
+	Sessions  scs.Store
+	Now       func() time.Time
 	// Secure marks cookies for HTTPS only; set it whenever browsers reach the server
 	// by HTTPS.
 	Secure bool
+	// Provider signs people in elsewhere; nil = nobody does.
+	Provider *Provider
 	// SignInPage renders the sign-in page.
 	SignInPage func(c echo.Context, status int, v SignInView) error
+	// SetUpPage renders the page on which a person chooses a password.
+	SetUpPage func(c echo.Context, status int, v SetUpView) error
 	// Failures limits attempts with a wrong identity, by address.
 	Failures *Limiter
+	// Registry counts sign-ins; nil = nothing does.
+	Registry prometheus.Registerer
 }
 
 // Auth identifies callers.
@@ -43,24 +48,32 @@ type Auth struct {
 	o       Options
 	session *scs.SessionManager
 	origin  *http.CrossOriginProtection
+	guesses *Limiter // of passwords, by name and address
+	signIns *prometheus.CounterVec
+
+	mu   sync.Mutex
+	seen map[string]time.Time // last use of sessions, to be stored
 }
 
 // New returns an Auth.
 func New(o Options) *Auth {
-	sm := scs.New()
-	sm.Store = o.Sessions
-	sm.Lifetime = SessionLife
-	sm.HashTokenInStore = true
-	sm.Cookie.Name = "tidemark_session"
-	sm.Cookie.HttpOnly = true
-	sm.Cookie.SameSite = http.SameSiteLaxMode
-	sm.Cookie.Path = "/"
-	sm.Cookie.Secure = o.Secure
-	if o.Secure {
-		// The prefix makes browsers refuse a cookie that another host of the domain sets.
-		sm.Cookie.Name = "__Host-tidemark_session"
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Auth{o: o, session: sm, origin: http.NewCrossOriginProtection()}
+	if o.Passwords == nil {
+		o.Passwords = access.NewPasswords(access.DefaultCost())
+	}
+	a := &Auth{
+		o: o, session: manager(o), origin: http.NewCrossOriginProtection(), seen: map[string]time.Time{},
+		guesses: NewLimiter(0.1, 10, 20_000, o.Now),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidemark_sign_ins_total", Help: "Attempts to sign in, by method and result.",
+		}, []string{"method", "result"}),
+	}
+	if o.Registry != nil {
+		o.Registry.MustRegister(a.signIns)
+	}
+	return a
 }
 
 // Identify finds out who asks. A key that is shown and wrong is an error even on
@@ -114,36 +127,49 @@ func keyOf(r *http.Request) string {
 	return r.Header.Get("X-API-Key")
 }
 
-// person returns who is signed in, or nil.
-func (a *Auth) person(c echo.Context) (*access.Identity, error) {
-	cookie, err := c.Cookie(a.session.Cookie.Name)
-	if err != nil || cookie.Value == "" {
-		return nil, nil //nolint:nilnil,nilerr // No cookie is nobody, not an error.
-	}
-	ctx, err := a.session.Load(c.Request().Context(), cookie.Value)
-	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
-	}
-	role := access.Role(a.session.GetString(ctx, sessionRole))
-	if role == "" {
-		return nil, nil //nolint:nilnil // A session that is gone is nobody.
-	}
-	c.SetRequest(c.Request().WithContext(ctx))
-	return access.PersonIdentity(access.User{Name: a.session.GetString(ctx, sessionUser), Role: role}), nil
-}
-
-// Require refuses whoever lacks the permission.
-func Require(p access.Permission) echo.MiddlewareFunc {
+// Require refuses whoever lacks the route's permission. Who owns some feature gets as
+// far as CheckOwner where the route is about features.
+func Require(r Route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			id := Who(c)
-			if id.May(p) {
+			if id.May(r.May) || mayOwn(r, id) {
 				return next(c)
 			}
 			if id == nil {
 				return fmt.Errorf("%w: send an API key in Authorization: Bearer, or sign in", access.ErrUnauthenticated)
 			}
-			return fmt.Errorf("%w: this needs the permission %q", access.ErrForbidden, p)
+			return fmt.Errorf("%w: this needs the permission %q", access.ErrForbidden, r.May)
+		}
+	}
+}
+
+// mayOwn reports whether somebody who lacks the permission may have it by ownership.
+func mayOwn(r Route, id *access.Identity) bool {
+	return r.About != nil && r.May == access.Control && id != nil && id.IsPerson() && len(id.User.Features) > 0
+}
+
+// CheckOwner asks a route what a request is about, and lets those who may control
+// everything, and the owners of all that it is about, go on. It comes after Require and
+// after the limits on bodies.
+func CheckOwner(r Route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if r.About == nil || r.May != access.Control {
+			return next
+		}
+		return func(c echo.Context) error {
+			id := Who(c)
+			if id.May(r.May) {
+				return next(c)
+			}
+			features, err := r.About(c)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(features, "") || !id.MayControl(features...) {
+				return fmt.Errorf("%w: this needs the permission %q", access.ErrForbidden, r.May)
+			}
+			return next(c)
 		}
 	}
 }

@@ -54,7 +54,32 @@ func (l *Limiter) take(key string, tokens int) (wait time.Duration) {
 	if b.AllowN(now, tokens) {
 		return 0
 	}
-	return l.until(b, now, tokens)
+	return until(b, now, tokens)
+}
+
+// TakeOwn is Take for a key with a limit of its own, perSecond requests and twice as
+// many at once, where that is lower than everybody's.
+func (l *Limiter) TakeOwn(key string, perSecond float64, light bool) (wait time.Duration) {
+	tokens := wholeTokens
+	if light {
+		tokens = lightTokens
+	}
+	if l == nil || perSecond <= 0 || rate.Limit(perSecond*wholeTokens) >= l.rate {
+		return l.take(key, tokens)
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(key, now)
+	if own := rate.Limit(perSecond * wholeTokens); b.Limit() != own {
+		burst := max(wholeTokens, int(2*perSecond*wholeTokens))
+		b = rate.NewLimiter(own, burst)
+		l.buckets[key] = b
+	}
+	if b.AllowN(now, tokens) {
+		return 0
+	}
+	return until(b, now, tokens)
 }
 
 // Wait returns how long it takes until a key has a token, without using it.
@@ -69,12 +94,12 @@ func (l *Limiter) Wait(key string) time.Duration {
 	if !ok || b.TokensAt(now) >= wholeTokens {
 		return 0
 	}
-	return l.until(b, now, wholeTokens)
+	return until(b, now, wholeTokens)
 }
 
-func (l *Limiter) until(b *rate.Limiter, now time.Time, tokens int) time.Duration {
+func until(b *rate.Limiter, now time.Time, tokens int) time.Duration {
 	missing := float64(tokens) - b.TokensAt(now)
-	return max(time.Millisecond, time.Duration(missing/float64(l.rate)*float64(time.Second)))
+	return max(time.Millisecond, time.Duration(missing/float64(b.Limit())*float64(time.Second)))
 }
 
 func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
@@ -93,9 +118,9 @@ func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
 // sweep forgets full buckets: a new one is the same. If that frees too little,
 // it forgets those that are more than half full as well, and at last all.
 func (l *Limiter) sweep(now time.Time) {
-	for _, full := range []float64{float64(l.burst), float64(l.burst) / 2, -1e18} {
+	for _, full := range []float64{1, 0.5, -1e18} {
 		for k, b := range l.buckets {
-			if b.TokensAt(now) >= full {
+			if b.TokensAt(now) >= full*float64(b.Burst()) {
 				delete(l.buckets, k)
 			}
 		}

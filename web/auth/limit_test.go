@@ -61,3 +61,36 @@ func TestNoLimit(t *testing.T) {
 		t.Error("nil is no limit")
 	}
 }
+
+func TestAKeyWithALimitOfItsOwn(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	l := auth.NewLimiter(1000, 2000, 100, func() time.Time { return now })
+	for i := range 6 { // three a second, twice as many at once
+		if wait := l.TakeOwn("slow", 3, false); wait != 0 {
+			t.Fatalf("request %d waits %s", i, wait)
+		}
+	}
+	if wait := l.TakeOwn("slow", 3, false); wait < 333*time.Millisecond || wait > 334*time.Millisecond {
+		t.Errorf("wait %s, want a third of a second", wait)
+	}
+	if l.TakeOwn("slow", 3, true) == 0 {
+		t.Error("a light request is free when nothing is left")
+	}
+	if wait := l.Take("fast"); wait != 0 {
+		t.Errorf("another key waits %s", wait)
+	}
+	// The limit is changed: from the next request on.
+	if wait := l.TakeOwn("slow", 50, false); wait != 0 {
+		t.Errorf("with a higher limit it still waits %s", wait)
+	}
+	if wait := l.TakeOwn("greedy", 1e9, false); wait != 0 {
+		t.Error(wait)
+	}
+	for range 1999 {
+		l.TakeOwn("greedy", 1e9, false)
+	}
+	if l.TakeOwn("greedy", 1e9, false) == 0 {
+		t.Error("a limit of its own lifts everybody's limit")
+	}
+}

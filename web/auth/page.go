@@ -28,12 +28,20 @@ func plainSignIn() *template.Template {
 {{- if .Failed}}
 <p role="alert">This sign-in link is not valid any more: a link works once, for 15 minutes.</p>
 {{- end}}
+{{- if .Error}}
+<p role="alert">{{.Error}}</p>
+{{- end}}
 {{- if .Token}}
 <form method="post" action="{{.Action}}"><input type="hidden" name="token" value="{{.Token}}">
 <button type="submit">Sign in</button></form>
 {{- else}}
-<p>Open the sign-in link that <code>tidemark serve</code> prints when it starts, or make one on the server with
-<code>tidemark signin --data DIR</code>.</p>
+<form method="post" action="{{.Action}}"><input type="hidden" name="to" value="{{.To}}">
+<p><label>Name <input name="name" autocomplete="username" value="{{.Name}}" required></label></p>
+<p><label>Password <input name="password" type="password" autocomplete="current-password" required></label></p>
+<button type="submit">Sign in</button></form>
+{{- if .ProviderURL}}
+<p><a href="{{.ProviderURL}}">Sign in with {{.Provider}}</a></p>
+{{- end}}
 {{- end}}
 </main></body></html>
 `))

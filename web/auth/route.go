@@ -27,6 +27,9 @@ type Route struct {
 	// Fail answers in the form of another protocol when the route, or what stands
 	// before it, refuses; nil answers with a page or a problem document.
 	Fail func(c echo.Context, p *respond.Problem) error
+	// About says which features a request of a Control route is about, so that members
+	// of the teams that own them all may make it; nil means everything.
+	About func(c echo.Context) (features []string, err error)
 	// Cross sets the headers that let pages of other sites read the answer, also
 	// when it is a refusal; nil lets none.
 	Cross func(c echo.Context)

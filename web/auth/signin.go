@@ -2,8 +2,8 @@ package auth
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,69 +11,130 @@ import (
 	"tidemark/web/respond"
 )
 
-// SignInPath is where a sign-in link leads.
+// SignInPath is where people sign in, and where a sign-in link leads.
 const SignInPath = "/signin"
 
 // SignInView is what the sign-in page shows.
 type SignInView struct {
 	Action string // where the form posts
-	Token  string // "" when the page was opened without a link
+	Token  string // of a link; "" when the page was opened without one
 	Failed bool   // the link is not valid any more
+	Name   string // as it was typed
+	To     string // where signing in leads
+	Error  string // what was wrong, in a sentence
+	// Provider is what to call signing in elsewhere, and ProviderURL where that begins;
+	// "" = cannot.
+	Provider, ProviderURL string
 }
 
 // Routes is the URL map of signing in and out. Opening a link changes nothing: it
 // shows a button, so that a mail scanner or a prefetch does not use the link up.
 func (a *Auth) Routes() []Route {
-	return []Route{
+	routes := []Route{
 		{Method: http.MethodGet, Path: SignInPath, May: access.Public, Handle: a.signInPage},
 		{Method: http.MethodPost, Path: SignInPath, May: access.Public, Handle: a.signIn},
+		{Method: http.MethodGet, Path: SetUpPath, May: access.Public, Handle: a.setUpPage},
+		{Method: http.MethodPost, Path: SetUpPath, May: access.Public, Handle: a.setUp},
 		{Method: http.MethodPost, Path: "/signout", May: access.Known, Handle: a.signOut},
 	}
+	if a.o.Provider != nil {
+		routes = append(
+			routes,
+			Route{Method: http.MethodGet, Path: providerPath, May: access.Public, Handle: a.toProvider},
+			Route{Method: http.MethodGet, Path: callbackPath, May: access.Public, Handle: a.fromProvider},
+		)
+	}
+	return routes
+}
+
+func (a *Auth) signInView(v SignInView) SignInView {
+	v.Action = SignInPath
+	if v.To = localPath(v.To); v.To == "/" {
+		v.To = ""
+	}
+	if p := a.o.Provider; p != nil {
+		v.Provider, v.ProviderURL = p.o.Name, providerURL(v.To)
+	}
+	return v
 }
 
 func (a *Auth) signInPage(c echo.Context) error {
-	return a.o.SignInPage(c, http.StatusOK, SignInView{Action: SignInPath, Token: c.QueryParam("token")})
+	return a.o.SignInPage(c, http.StatusOK, a.signInView(SignInView{Token: c.QueryParam("token"), To: c.QueryParam("to")}))
+}
+
+// refuse shows the sign-in page again with what was wrong.
+func (a *Auth) refuse(c echo.Context, method string, v SignInView) error {
+	a.signIns.WithLabelValues(method, "refused").Inc()
+	a.o.Log.WarnContext(c.Request().Context(), "sign-in refused", "method", method, "name", v.Name, "address", c.RealIP())
+	return a.o.SignInPage(c, http.StatusForbidden, a.signInView(v))
 }
 
 func (a *Auth) signIn(c echo.Context) error {
 	if wait := a.o.Failures.Wait(c.RealIP()); wait > 0 {
 		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
 	}
-	ctx := c.Request().Context()
-	u, err := a.o.Store.UseSignIn(ctx, access.SignInHash(c.FormValue("token")), a.o.Now())
-	if errors.Is(err, access.ErrSignIn) {
-		a.o.Failures.Take(c.RealIP())
-		return a.o.SignInPage(c, http.StatusForbidden, SignInView{Action: SignInPath, Failed: true})
+	if token := c.Request().PostFormValue("token"); token != "" {
+		return a.signInByLink(c, token)
 	}
+	return a.signInByPassword(c)
+}
+
+func (a *Auth) signInByLink(c echo.Context, token string) error {
+	u, err := a.o.Store.UseSignIn(c.Request().Context(), access.SignInHash(token), a.o.Now())
+	switch {
+	case errors.Is(err, access.ErrSignIn):
+		a.o.Failures.Take(c.RealIP())
+		return a.refuse(c, access.ByLink, SignInView{Failed: true})
+	case errors.Is(err, access.ErrDisabled):
+		return a.refuse(c, access.ByLink, SignInView{Error: "This account is disabled."})
+	case err != nil:
+		return err
+	}
+	return a.begin(c, u.Name, access.ByLink, c.Request().PostFormValue("to"))
+}
+
+// signInByPassword answers a wrong name as it answers a wrong password, and as slowly.
+func (a *Auth) signInByPassword(c echo.Context) error {
+	ctx := c.Request().Context()
+	v := SignInView{Name: c.Request().PostFormValue("name"), To: c.Request().PostFormValue("to")}
+	if len(v.Name) > 64 {
+		v.Name = ""
+	}
+	if wait := a.guesses.Take(strings.ToLower(v.Name) + " " + c.RealIP()); wait > 0 {
+		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with this name from this address.").Later(wait)
+	}
+	stored, err := a.o.People.PasswordHash(ctx, v.Name)
+	if err != nil && !errors.Is(err, access.ErrNoAccount) {
+		return err
+	}
+	password := c.Request().PostFormValue("password")
+	ok, stale, err := a.o.Passwords.Check(ctx, stored, password)
 	if err != nil {
 		return err
 	}
-	// A fresh session, whatever the browser had before.
-	ctx, err = a.session.Load(ctx, "")
-	if err != nil {
-		return fmt.Errorf("new session: %w", err)
+	if !ok {
+		a.o.Failures.Take(c.RealIP())
+		v.Error = "The name or the password is wrong."
+		return a.refuse(c, access.ByPassword, v)
 	}
-	a.session.Put(ctx, sessionUser, u.Name)
-	a.session.Put(ctx, sessionRole, string(u.Role))
-	token, expiry, err := a.session.Commit(ctx)
-	if err != nil {
-		return fmt.Errorf("new session: %w", err)
+	if stale {
+		if err := a.rehash(c, v.Name, stored, password); err != nil {
+			return err
+		}
 	}
-	a.session.WriteSessionCookie(ctx, c.Response(), token, expiry)
-	return c.Redirect(http.StatusSeeOther, "/")
+	acc, err := a.o.People.Account(ctx, v.Name)
+	if err != nil {
+		return err
+	}
+	return a.begin(c, acc.Name, access.ByPassword, v.To)
 }
 
-func (a *Auth) signOut(c echo.Context) error {
-	if !Who(c).IsPerson() {
-		return respond.New(http.StatusBadRequest, "bad_request", "Only a browser session can be signed out; revoke a key instead.")
-	}
+// rehash stores the password at the cost that is asked for now.
+func (a *Auth) rehash(c echo.Context, name, stored, password string) error {
 	ctx := c.Request().Context()
-	if err := a.session.Destroy(ctx); err != nil {
-		return fmt.Errorf("sign out: %w", err)
+	hash, err := a.o.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
 	}
-	c.SetCookie(&http.Cookie{
-		Name: a.session.Cookie.Name, Path: "/", MaxAge: -1, HttpOnly: true,
-		Secure: a.o.Secure, SameSite: http.SameSiteLaxMode,
-	})
-	return c.Redirect(http.StatusSeeOther, SignInPath)
+	return a.o.People.Rehash(ctx, name, stored, hash)
 }

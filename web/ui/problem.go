@@ -1,13 +1,10 @@
 package ui
 
 import (
-	"context"
 	"net/http"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
-	"tidemark/views/layout"
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
@@ -41,15 +38,6 @@ func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
 		}
 	}
 	return u.show(c, view{title: m.Title, status: p.Status, body: page.ShowProblem(m)})
-}
-
-// SignInPage is what auth.Options asks for.
-func (u *UI) SignInPage(c echo.Context, status int, v auth.SignInView) error {
-	f := layout.Frame{Title: "Sign in", Now: u.o.Now()}
-	body := page.ShowSignIn(page.SignIn{Action: v.Action, Token: v.Token, Failed: v.Failed})
-	return respond.Page(c, status, templ.ComponentFunc(func(ctx context.Context, w writer) error {
-		return layout.Bare(f).Render(templ.WithChildren(ctx, body), w)
-	}))
 }
 
 // Docs is the API's own page. The routes are those that it is given.

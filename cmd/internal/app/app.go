@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +47,13 @@ type Options struct {
 	// http://LISTEN. With https the cookies are for HTTPS alone.
 	PublicURL string
 	Proxies   []netip.Prefix
-	Limits    web.Limits
+	// TLS serves HTTPS with these files; the zero TLS serves HTTP.
+	TLS TLSFiles
+	// Provider is where people sign in elsewhere; nil = they do not.
+	Provider *auth.ProviderOptions
+	// PasswordCost is what hashing a password costs; default access.DefaultCost.
+	PasswordCost access.PasswordCost
+	Limits       web.Limits
 	// Version is the program's, as pages show it.
 	Version string
 	// LogRequests logs every request.
@@ -92,7 +97,11 @@ type App struct {
 	hub       *live.Hub
 	feed      *live.Feed
 	server    *web.Server
-	ln        net.Listener
+	who       *auth.Auth
+	passwords *access.Passwords
+	// certificate serves HTTPS; nil = HTTP.
+	certificate *web.Certificate
+	ln          net.Listener
 
 	running    context.Context // done when background work must end
 	background sync.WaitGroup
@@ -130,10 +139,16 @@ func New(o Options) (*App, error) {
 	if err := o.Retention.Validate(); err != nil {
 		return nil, err
 	}
+	if err := o.TLS.check(o.PublicURL); err != nil {
+		return nil, err
+	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	a := &App{o: o, log: o.Log, failed: make(chan error, 1)}
+	if o.PasswordCost == (access.PasswordCost{}) {
+		o.PasswordCost = access.DefaultCost()
+	}
+	a := &App{o: o, log: o.Log, failed: make(chan error, 1), passwords: access.NewPasswords(o.PasswordCost)}
 	a.hub = live.NewHub(live.Options{})
 	a.feed = live.NewFeed(a.hub)
 	return a, nil
@@ -217,15 +232,14 @@ func (a *App) every(period time.Duration, name string, run func(context.Context)
 
 func (a *App) buildServer(context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	https := strings.HasPrefix(a.o.PublicURL, "https://")
+	https := a.https()
 	pages, err := a.pages()
 	if err != nil {
 		return err
 	}
-	who := auth.New(auth.Options{
-		Keys: a.keys, Store: a.control, Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now,
-		Secure: https, SignInPage: pages.SignInPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
-	})
+	if err := a.people(pages); err != nil {
+		return err
+	}
 	door := api.New(api.Options{
 		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
 		Report: a.report, Teller: a.teller, Hub: a.hub, Feed: a.feed,
@@ -236,9 +250,9 @@ func (a *App) buildServer(context.Context) error {
 		Catalogue: a.catalogue, Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
 	})
 	a.server, err = web.New(web.Options{
-		Log: a.log, Now: a.o.Now, Auth: who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
+		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
 		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), pages.Routes()},
-		Proxies: a.o.Proxies, HTTPS: https, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
+		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err
 }
@@ -290,29 +304,6 @@ func (a *App) serve(name string, serve func(net.Listener) error, ln net.Listener
 
 // Addr is where the server listens.
 func (a *App) Addr() net.Addr { return a.ln.Addr() }
-
-// URL is how browsers reach the server.
-func (a *App) URL() string {
-	if a.o.PublicURL != "" {
-		return a.o.PublicURL
-	}
-	host, port, err := net.SplitHostPort(a.ln.Addr().String())
-	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
-
-// SignInLink makes a link that signs a browser in once, as an administrator named
-// operator.
-func (a *App) SignInLink(ctx context.Context) (string, error) {
-	u := access.User{Name: "operator", Role: access.Administrator}
-	path, err := auth.NewLink(ctx, a.control, u, a.o.Now(), "cli:serve")
-	if err != nil {
-		return "", err
-	}
-	return a.URL() + path, nil
-}
 
 // Server is the HTTP server, once started.
 func (a *App) Server() *web.Server { return a.server }

@@ -433,7 +433,7 @@ func TestTheServersClock(t *testing.T) {
 func TestKeysOverHTTP(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	admin := d.namedKey("admin", "control")
+	admin := d.namedKey("admin", "admin", "control")
 	made := read[struct{ ID, Key string }](t, d.post(admin, "/api/v1/keys", `{"name":"shop","scopes":["publish:cart"],"expires":"90d"}`), http.StatusCreated)
 	if w := d.post(made.Key, "/v1/events", event("initiated", "w", "cart", "")); w.Code != http.StatusOK {
 		t.Errorf("the new key: %d %s", w.Code, w.Body)

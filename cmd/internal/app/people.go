@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"tidemark/flags/access"
+	control "tidemark/flags/sqlite"
+	"tidemark/web"
+	"tidemark/web/auth"
+	"tidemark/web/ui"
+)
+
+// TLSFiles are a certificate and its key, PEM files. The zero TLSFiles is none.
+type TLSFiles struct{ Cert, Key string }
+
+func (f TLSFiles) check(publicURL string) error {
+	switch {
+	case f == TLSFiles{}:
+		return nil
+	case f.Cert == "" || f.Key == "":
+		return fmt.Errorf("tls-cert %q, tls-key %q: want both or none", f.Cert, f.Key)
+	case publicURL != "" && !strings.HasPrefix(publicURL, "https://"):
+		return fmt.Errorf("public-url: %q: want https, since tls-cert is set", publicURL)
+	}
+	return nil
+}
+
+// people makes what finds out who asks, and keeps it up.
+func (a *App) people(pages *ui.UI) (err error) {
+	if a.o.TLS != (TLSFiles{}) {
+		if a.certificate, err = web.OpenCertificate(a.o.TLS.Cert, a.o.TLS.Key, a.log, a.o.Now); err != nil {
+			return err
+		}
+	}
+	o := auth.Options{
+		Log: a.log, Keys: a.keys, Store: a.control, People: a.control, Passwords: a.passwords,
+		Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now, Secure: a.https(),
+		SignInPage: pages.SignInPage, SetUpPage: pages.SetUpPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
+		Registry: a.o.Registry,
+	}
+	if a.o.Provider != nil {
+		p := *a.o.Provider
+		p.Base, p.Now = a.URL, a.o.Now
+		if o.Provider, err = auth.NewProvider(p); err != nil {
+			return err
+		}
+	}
+	a.who = auth.New(o)
+	a.onStop("last use of sessions", a.who.Flush)
+	a.every(30*time.Second, "last use of sessions", a.who.Flush)
+	a.every(keysChangedEvery, "keys changed elsewhere", a.forgetChangedKeys())
+	return nil
+}
+
+// keysChangedEvery is how long a key that another process revoked still works.
+const keysChangedEvery = 250 * time.Millisecond
+
+// forgetChangedKeys returns what drops the keys in memory when another process, such as
+// "tidemark keys revoke --data", has written to the store.
+func (a *App) forgetChangedKeys() func(context.Context) error {
+	var last int64
+	return func(ctx context.Context) error {
+		v, err := a.control.ChangeCount(ctx)
+		if err == nil && v != last {
+			a.keys.ForgetAll()
+			last = v
+		}
+		return err
+	}
+}
+
+// https reports whether browsers reach the server by HTTPS.
+func (a *App) https() bool {
+	return a.o.TLS != (TLSFiles{}) || strings.HasPrefix(a.o.PublicURL, "https://")
+}
+
+// ReloadTLS reads the certificate's files again; without TLS it does nothing.
+func (a *App) ReloadTLS() error {
+	if a.certificate == nil {
+		return nil
+	}
+	return a.certificate.Reload()
+}
+
+// URL is how browsers reach the server.
+func (a *App) URL() string {
+	if a.o.PublicURL != "" {
+		return strings.TrimSuffix(a.o.PublicURL, "/")
+	}
+	host, port, err := net.SplitHostPort(a.ln.Addr().String())
+	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http://"
+	if a.https() {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// SignInLink makes a link that signs a browser in once, as an administrator named
+// operator.
+func (a *App) SignInLink(ctx context.Context) (string, error) {
+	u := access.User{Name: "operator", Role: access.Administrator}
+	path, err := auth.NewLink(ctx, a.control, u, a.o.Now(), "cli:serve")
+	if err != nil {
+		return "", err
+	}
+	return a.URL() + path, nil
+}
+
+// SetUpLink makes a link with which the first administrator chooses a name and a
+// password; "" when there is an account already.
+func (a *App) SetUpLink(ctx context.Context) (string, error) {
+	path, err := auth.NewSetUp(ctx, a.control, a.o.Now(), "cli:serve")
+	if err != nil || path == "" {
+		return "", err
+	}
+	return a.URL() + path, nil
+}
+
+// People keeps accounts and teams, once started.
+func (a *App) People() access.People { return a.control }

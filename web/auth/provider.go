@@ -1,0 +1,268 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"tidemark/flags/access"
+)
+
+// errProvider is about what an OpenID provider says of a person.
+var errProvider = errors.New("the OpenID provider's answer cannot be used")
+
+// providerTimeout bounds one request to the provider.
+const providerTimeout = 10 * time.Second
+
+// ProviderOptions say where people sign in elsewhere, and what they may do here.
+type ProviderOptions struct {
+	Name         string // as the sign-in page calls it; default "single sign-on"
+	Issuer       string // URL
+	ClientID     string
+	ClientSecret string        // "" for a public client; PKCE is used in any case
+	Base         func() string // how browsers reach this server
+	Scopes       []string      // default openid, profile, email
+	// RoleClaim and Roles map what the provider says to roles, the highest counts, at
+	// each sign-in. Without Roles, roles are managed here.
+	RoleClaim string // default "groups"; a path into objects is written with dots
+	Roles     map[string]access.Role
+	// Default is the role of whom no mapping names; "" refuses them.
+	Default access.Role
+	// TeamClaim lists teams of which the person is a member; "" = teams are managed here.
+	TeamClaim string
+	Client    *http.Client
+	Now       func() time.Time
+}
+
+// Provider signs people in by OpenID Connect: authorisation code with PKCE, state and
+// nonce. The provider is asked for its settings when somebody first signs in, so that
+// tidemark starts without it.
+type Provider struct {
+	o ProviderOptions
+
+	mu    sync.Mutex
+	found *discovered
+}
+
+type discovered struct {
+	provider *oidc.Provider
+	verifier *oidc.IDTokenVerifier
+	oauth    oauth2.Config
+}
+
+// NewProvider checks the settings. It asks nobody.
+func NewProvider(o ProviderOptions) (*Provider, error) {
+	u, err := url.Parse(o.Issuer)
+	local := err == nil && (u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127."))
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !local)):
+		return nil, fmt.Errorf("oidc-issuer: %q: want an https URL", o.Issuer)
+	case o.ClientID == "":
+		return nil, errors.New("oidc-client-id: required with oidc-issuer")
+	}
+	if o.Name == "" {
+		o.Name = "single sign-on"
+	}
+	if o.RoleClaim == "" {
+		o.RoleClaim = "groups"
+	}
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{oidc.ScopeOpenID, "profile", "email"}
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: providerTimeout}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Provider{o: o}, nil
+}
+
+// context makes the libraries use our client, also after the request is over.
+func (p *Provider) context(ctx context.Context) context.Context {
+	return oidc.ClientContext(ctx, p.o.Client)
+}
+
+// discover returns what the provider says of itself; it is asked again until it answers.
+func (p *Provider) discover(ctx context.Context) (*discovered, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.found != nil {
+		return p.found, nil
+	}
+	found, err := oidc.NewProvider(p.context(context.WithoutCancel(ctx)), p.o.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", p.o.Issuer, err)
+	}
+	p.found = &discovered{
+		provider: found,
+		verifier: found.Verifier(&oidc.Config{ClientID: p.o.ClientID, Now: p.o.Now}),
+		oauth:    oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: found.Endpoint(), Scopes: p.o.Scopes},
+	}
+	return p.found, nil
+}
+
+// config is the client's with the address that the provider sends browsers back to.
+func (p *Provider) config(d *discovered) *oauth2.Config {
+	c := d.oauth
+	c.RedirectURL = strings.TrimSuffix(p.o.Base(), "/") + callbackPath
+	return &c
+}
+
+// begin returns where to send the browser.
+func (p *Provider) begin(ctx context.Context, f flow) (string, error) {
+	d, err := p.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	return p.config(d).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), nil
+}
+
+// finish turns the code that the browser brought back into a person.
+func (p *Provider) finish(ctx context.Context, f flow, code string) (access.External, error) {
+	ctx = p.context(ctx)
+	d, err := p.discover(ctx)
+	if err != nil {
+		return access.External{}, err
+	}
+	token, err := p.config(d).Exchange(ctx, code, oauth2.VerifierOption(f.Verifier))
+	if err != nil {
+		return access.External{}, fmt.Errorf("%w: exchange the code: %w", errProvider, err)
+	}
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return access.External{}, fmt.Errorf("%w: there is no ID token", errProvider)
+	}
+	id, err := d.verifier.Verify(ctx, raw)
+	if err != nil {
+		return access.External{}, fmt.Errorf("%w: %w", errProvider, err)
+	}
+	if !sameText(id.Nonce, f.Nonce) {
+		return access.External{}, fmt.Errorf("%w: the ID token is not for this sign-in", errProvider)
+	}
+	claims := map[string]any{}
+	if err := id.Claims(&claims); err != nil {
+		return access.External{}, fmt.Errorf("%w: %w", errProvider, err)
+	}
+	if err := p.more(ctx, d, token, id.Subject, claims); err != nil {
+		return access.External{}, err
+	}
+	return p.external(id.Subject, claims)
+}
+
+// more adds what the provider tells only when it is asked for it.
+func (p *Provider) more(ctx context.Context, d *discovered, token *oauth2.Token, subject string, claims map[string]any) error {
+	if d.provider.UserInfoEndpoint() == "" {
+		return nil
+	}
+	info, err := d.provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil {
+		return fmt.Errorf("%w: user info: %w", errProvider, err)
+	}
+	if info.Subject != subject {
+		return fmt.Errorf("%w: the user info is of somebody else", errProvider)
+	}
+	more := map[string]any{}
+	if err := info.Claims(&more); err != nil {
+		return fmt.Errorf("%w: user info: %w", errProvider, err)
+	}
+	for k, v := range more {
+		if _, said := claims[k]; !said { // What is signed counts.
+			claims[k] = v
+		}
+	}
+	return nil
+}
+
+// external maps claims to a person.
+func (p *Provider) external(subject string, claims map[string]any) (access.External, error) {
+	e := access.External{Issuer: p.o.Issuer, Subject: subject, Default: p.o.Default}
+	for _, name := range []string{"preferred_username", "email", "nickname"} {
+		if s, ok := claims[name].(string); ok && s != "" {
+			e.Names = append(e.Names, s)
+		}
+	}
+	e.Names = append(e.Names, subject)
+	if len(p.o.Roles) > 0 {
+		e.Role = p.role(claims)
+	}
+	if e.Role == "" && p.o.Default == "" {
+		return e, fmt.Errorf("%w: %s has no role here", access.ErrForbidden, e.Names[0])
+	}
+	if p.o.TeamClaim != "" {
+		e.SetTeams, e.Teams = true, texts(claim(claims, p.o.TeamClaim))
+	}
+	return e, nil
+}
+
+// role is the highest that the claim gives, else the default.
+func (p *Provider) role(claims map[string]any) access.Role {
+	best := -1
+	for _, v := range texts(claim(claims, p.o.RoleClaim)) {
+		best = max(best, slices.Index(access.Roles(), p.o.Roles[v]))
+	}
+	if best < 0 {
+		return p.o.Default
+	}
+	return access.Roles()[best]
+}
+
+// claim finds a claim by its name, else by its path.
+func claim(claims map[string]any, path string) any {
+	if v, ok := claims[path]; ok {
+		return v
+	}
+	head, rest, ok := strings.Cut(path, ".")
+	if !ok {
+		return nil
+	}
+	inner, _ := claims[head].(map[string]any)
+	return claim(inner, rest)
+}
+
+// texts is a claim that is one text or a list of them.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+// flow is one sign-in under way: the browser keeps it until it comes back.
+type flow struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"` // of PKCE
+	To       string `json:"t"` // where the sign-in leads
+}
+
+func newFlow(to string) flow {
+	return flow{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier(), To: to}
+}
+
+func (f flow) encode() ([]byte, error) {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("sign-in under way: %w", err)
+	}
+	return raw, nil
+}
