@@ -11,8 +11,8 @@ func (c *compiler) fractional(where origin, vs []any, path string, depth int, in
 	if _, isEntry := vs[0].([]any); !isEntry {
 		n.by, entries = parts[0].node, vs[1:]
 	}
-	if _, isText := vs[0].(string); !isText && n.by != nil && !isList(vs[0]) {
-		c.add(item(path, 0), "is %s; what is hashed must be a rule that gives a string", kindOf(vs[0]))
+	if n.by != nil && !isList(vs[0]) {
+		c.add(item(path, 0), "is %s; what is hashed is a rule that gives a string, else everybody is in one bucket", kindOf(vs[0]))
 	}
 	if len(entries) == 0 {
 		c.add(path, "has no [VARIANT, WEIGHT]; at least one is needed")

@@ -41,7 +41,11 @@ func (c *compiler) cohort(name, path string) *rule {
 	defer func() { c.opening = c.opening[:len(c.opening)-1] }()
 	r := broken()
 	if v, ok := c.decode(raw, at); ok {
-		r = c.rule(v, at, 1, false)
+		if _, isRule := v.(map[string]any); isRule {
+			r = c.rule(v, at, 1, false)
+		} else {
+			c.add(at, "is %s; a cohort is a rule: an object with one operator", kindOf(v))
+		}
 	}
 	c.shared[name] = r
 	return r

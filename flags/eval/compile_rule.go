@@ -118,10 +118,13 @@ func (c *compiler) operation(name string, o operator, operands any, src map[stri
 	}
 	parts := c.rules(vs, at, depth, inLoop)
 	if o.numeric {
-		c.checkNumbers(parts, at)
+		c.checkNumbers(vs, parts, at)
 	}
-	if name == "sem_ver" {
+	switch name {
+	case "sem_ver":
 		c.checkVersions(vs, at)
+	case "starts_with", "ends_with":
+		c.checkTexts(vs, at)
 	}
 	if name == "cat" {
 		n := &cat{origin: where, parts: nodes(parts), plain: true}
@@ -211,7 +214,7 @@ func (c *compiler) combine(path string, n node, parts []*rule, impure bool, vars
 		v, err := n.eval(&env{}, nil)
 		if err != nil {
 			c.add(path, "can never be worked out: %v", err)
-		} else if _, isOp := n.(*list); !isOp && !isList(v) {
+		} else {
 			r.node = &constant{v}
 		}
 	}
@@ -289,29 +292,24 @@ func (c *compiler) loop(where origin, o operator, vs []any, path string, depth i
 }
 
 // checkNumbers finds literals that can never be numbers.
-func (c *compiler) checkNumbers(parts []*rule, path string) {
-	if len(parts) == 1 {
-		if _, list := parts[0].node.(*list); list {
-			return
-		}
-	}
+func (c *compiler) checkNumbers(vs []any, parts []*rule, path string) {
 	for i, p := range parts {
-		if !p.fixed || p.vars {
+		if _, isList := vs[i].([]any); isList {
+			c.add(item(path, i), "is a list; a number is needed")
 			continue
 		}
-		v, err := p.node.eval(&env{}, nil)
-		if err == nil && math.IsNaN(number(v)) {
-			c.add(item(path, i), "is %s; a number is needed", kindOf(v))
+		if k, isConstant := p.node.(*constant); isConstant && math.IsNaN(number(k.value)) {
+			c.add(item(path, i), "is %s; a number is needed", kindOf(k.value))
 		}
 	}
 }
 
 func (c *compiler) checkVersions(vs []any, path string) {
-	for _, i := range []int{0, 2} {
-		if isList(vs[i]) {
+	for i := 0; i < len(vs); i += 2 {
+		if _, isRule := vs[i].(map[string]any); isRule {
 			continue
 		}
-		if _, ok := version(vs[i]); !ok {
+		if _, ok := version(vs[i]); !ok || isList(vs[i]) {
 			c.add(item(path, i), "is %v; a semantic version is needed, such as 1.4.0", vs[i])
 		}
 	}
@@ -319,5 +317,15 @@ func (c *compiler) checkVersions(vs []any, path string) {
 	case "=", "!=", "<", "<=", ">=", ">", "^", "~":
 	default:
 		c.add(item(path, 1), `is %v; allowed are "=", "!=", "<", "<=", ">=", ">", "^" and "~"`, vs[1])
+	}
+}
+
+func (c *compiler) checkTexts(vs []any, path string) {
+	for i, v := range vs {
+		switch v.(type) {
+		case string, map[string]any:
+		default:
+			c.add(item(path, i), "is %s; a string or a rule is needed", kindOf(v))
+		}
 	}
 }

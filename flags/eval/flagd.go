@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -157,9 +158,9 @@ func (p *problems) parseFile(data []byte) json.RawMessage {
 		p.add("$", "is %d bytes; at most %d are allowed", len(data), MaxFileBytes)
 		return nil
 	}
-	raw := json.RawMessage(data)
-	if !looksLikeJSON(data) {
-		if raw = p.yaml(data); raw == nil {
+	raw := json.RawMessage(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	if !looksLikeJSON(raw) {
+		if raw = p.yaml(raw); raw == nil {
 			return nil
 		}
 	}
@@ -208,7 +209,7 @@ func (p *problems) checkFile(m map[string]any) {
 func looksLikeJSON(data []byte) bool {
 	for _, b := range data {
 		switch b {
-		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
+		case ' ', '\t', '\r', '\n':
 		default:
 			return b == '{' || b == '['
 		}

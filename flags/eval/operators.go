@@ -66,8 +66,8 @@ func addArithmetic(ops map[string]operator) {
 	ops["*"] = operator{min: 2, max: -1, numeric: true, do: arithmetic(itself, times)}
 	ops["/"] = operator{min: 2, max: 2, numeric: true, do: arithmetic(inverse, divide)}
 	ops["%"] = operator{min: 2, max: 2, numeric: true, do: arithmetic(unfit, modulo)}
-	ops["max"] = operator{min: 1, max: -1, do: extreme(above)}
-	ops["min"] = operator{min: 1, max: -1, do: extreme(below)}
+	ops["max"] = operator{min: 1, max: -1, numeric: true, do: extreme(above)}
+	ops["min"] = operator{min: 1, max: -1, numeric: true, do: extreme(below)}
 }
 
 func addLoops(ops map[string]operator) {

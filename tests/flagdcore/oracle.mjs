@@ -47,7 +47,7 @@ for await (const line of createInterface({ input: process.stdin, crlfDelay: Infi
     core.setConfigurations(text)
     out.answers = job.questions.map((q) => answer(core, q))
   } catch (e) {
-    out.why = String(e.message)
+    out.why ||= String(e.message)
   }
   process.stdout.write(JSON.stringify(out) + '\n')
 }
