@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
+	"tidemark/tests/plainsql"
 )
 
 func TestMain(m *testing.M) {
@@ -71,11 +71,7 @@ func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sql FILE STATEMENTS")
 	}
-	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
-	ts.Check(err)
-	defer db.Close()
-	_, err = db.ExecContext(context.Background(), args[1])
-	ts.Check(err)
+	ts.Check(plainsql.Exec(context.Background(), ts.MkAbs(args[0]), args[1]))
 }
 
 // keyFrom is "keyfrom VARIABLE FILE": it sets a variable to the id of the key whose

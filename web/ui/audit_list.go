@@ -119,7 +119,7 @@ func (u *UI) checkAudit(ctx context.Context) part.Notice {
 	}
 	return part.Notice{
 		Tone: part.Tide, Text: "The whole log was read and hashed again: all " + format.Count(v.Head.Size) + " entries fit.",
-		More: "So do " + format.Plural(int64(v.Checkpoints), "signed checkpoint", "signed checkpoints") + ". Whoever doubts the server checks an export with “tidemark audit verify FILE --checkpoint KEPT”.",
+		More: format.Plural(int64(v.Checkpoints), "signed checkpoint fits", "signed checkpoints fit") + " too. Whoever doubts the server checks an export with “tidemark audit verify FILE --checkpoint KEPT”.",
 	}
 }
 

@@ -105,8 +105,9 @@ func (u *UI) auditProof(ctx context.Context, m *page.AuditEntry, n int64, leaf [
 	}
 	m.Proof = []page.Pair{
 		{Name: "Path", Cell: verdict},
-		{Name: "Hash of the entry", Cell: mono(tlog.RecordHash(leaf).String())},
-		{Name: "Root of " + format.Plural(head.Size, "entry", "entries"), Cell: mono(head.Root.String())},
+		{Name: "Entry", Cell: mono(tlog.RecordHash(leaf).String())},
+		{Name: "Root", Cell: mono(head.Root.String())},
+		{Name: "Covers", Cell: part.Text(format.Plural(head.Size, "entry", "entries"))},
 		{Name: "Signed", Cell: signed},
 	}
 	m.Path = proofPath(proof, n)

@@ -22,8 +22,8 @@ func TestAuditSaysWhoDidWhat(t *testing.T) {
 	s := open(t)
 	s.changedTwice()
 	for path, want := range map[string][]string{
-		"/audit":                                           {"6 changes are recorded, each with its author.", "audit.key", "ConsistencyGuarantee/cart-everywhere", "tidemark-audit-", "key.create"},
-		"/audit?action=document.*":                         {"6 changes are recorded", "document.apply"},
+		"/audit":                   {"6 changes are recorded, each with its author.", "audit.key", "ConsistencyGuarantee/cart-everywhere", "tidemark-audit-", "key.create"},
+		"/audit?action=document.*": {"6 changes are recorded", "document.apply"},
 		"/audit?actor=cli:test&subject=Consistency*":       {"cli:test"},
 		"/audit?action=nothing":                            {"No change"},
 		"/audit?check=all":                                 {"all 6 entries fit"},

@@ -2,7 +2,6 @@ package ui_test
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +23,7 @@ import (
 	"tidemark/metrics/report"
 	"tidemark/metrics/rollup"
 	"tidemark/metrics/storetest"
+	"tidemark/tests/plainsql"
 	"tidemark/web"
 	"tidemark/web/auth"
 	"tidemark/web/live"
@@ -185,11 +185,7 @@ func (s *site) traffic() {
 // sql changes the control store behind its back.
 func (s *site) sql(stmt string) {
 	s.t.Helper()
-	db, err := sql.Open("sqlite3", s.path)
-	must(s.t, err)
-	defer db.Close()
-	_, err = db.ExecContext(s.t.Context(), stmt)
-	must(s.t, err)
+	must(s.t, plainsql.Exec(s.t.Context(), s.path, stmt))
 }
 
 type header struct{ name, value string }
