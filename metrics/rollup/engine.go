@@ -402,6 +402,7 @@ func (e *Engine) settleNow() {
 			e.noteRow(w)
 		}
 		w.counted = true
+		w.f.list(w, w.open())
 		e.noteYoung(w)
 	}
 	for _, s := range e.dirtySessions {

@@ -116,6 +116,7 @@ func (e *Engine) evictWrite(w *write) {
 
 // forget makes a write not resident, without a trace.
 func (e *Engine) forget(w *write) {
+	w.f.list(w, false)
 	if w.node.prev != nil {
 		e.lru.remove(&w.node)
 	}

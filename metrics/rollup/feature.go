@@ -25,6 +25,32 @@ type feature struct {
 	latest     int64 // time of anything folded; after a restart it is all put down
 	stateBased bool  // some config has a state-based replica
 	hasReads   bool
+
+	open *write // resident writes that some expected replica has not satisfied
+}
+
+// list notes whether a write is open.
+func (f *feature) list(w *write, open bool) {
+	switch {
+	case open == w.listed:
+		return
+	case open:
+		if w.openNext = f.open; f.open != nil {
+			f.open.openPrev = w
+		}
+		f.open = w
+	default:
+		if w.openPrev != nil {
+			w.openPrev.openNext = w.openNext
+		} else {
+			f.open = w.openNext
+		}
+		if w.openNext != nil {
+			w.openNext.openPrev = w.openPrev
+		}
+		w.openNext, w.openPrev = nil, nil
+	}
+	w.listed = open
 }
 
 // config is a metrics.FeatureConfig by number.

@@ -211,12 +211,15 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 	e.mu.RLock()
 	resident := map[string]bool{}
 	var out []metrics.OpenWrite
-	for _, w := range e.writes {
-		for ; w != nil; w = w.next {
-			if q.Feature != "" && w.f.name != q.Feature || !w.open() {
+	for name, f := range e.features {
+		if q.Feature != "" && name != q.Feature {
+			continue
+		}
+		for w := f.open; w != nil; w = w.openNext {
+			row := w.openRow()
+			if q.KeyEntity != 0 && row.KeyEntity != q.KeyEntity {
 				continue
 			}
-			row := w.openRow()
 			if q.Replica == "" || slices.Contains(row.Missing, q.Replica) {
 				out = append(out, row)
 			}

@@ -82,6 +82,7 @@ func (e *Engine) endLoad() {
 	}
 	for _, w := range l.writes {
 		w.dirty, w.counted = false, true
+		w.f.list(w, w.open())
 	}
 	for _, s := range l.sessions {
 		s.dirty, s.counted = false, true

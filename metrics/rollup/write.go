@@ -60,6 +60,10 @@ type write struct {
 	expect []uint16 // explicit; sorted
 	reps   []rep
 
+	// Its neighbours among the feature's open writes; listed says that it is one.
+	openNext, openPrev *write
+	listed             bool
+
 	trial   *trialRef // its part in a trial; nil when none
 	young   bool      // it is among its trial's young writes
 	dirty   bool
