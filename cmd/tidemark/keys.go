@@ -23,6 +23,7 @@ import (
 type keysCmd struct {
 	Create keysCreateCmd `cmd:"" help:"Make a key and print it, alone, on standard output; it is shown only now."`
 	List   keysListCmd   `cmd:"" help:"List keys, without their secrets."`
+	Rotate keysRotateCmd `cmd:"" help:"Make a key's successor and print it, alone, on standard output; the old key ends after an overlap."`
 	Revoke keysRevokeCmd `cmd:"" help:"End a key now."`
 }
 
@@ -82,6 +83,7 @@ type keysCreateCmd struct {
 	Scope   []string `help:"What it may do: publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read, control; may be repeated." required:"" placeholder:"SCOPE"`
 	Env     string   `help:"Environment in the key's text: 1 to 16 of a-z and 0-9." default:"live"`
 	Expires string   `help:"How long it is good for, such as 12h or 90d; for ever by default." placeholder:"TIME"`
+	Rate    float64  `help:"Requests a second that it may make; by default as many as the server allows any key." placeholder:"N"`
 	Reason  string   `help:"Why, for the audit log."`
 	JSON    bool     `help:"Print a JSON object with the key's id and scopes." name:"json"`
 }
@@ -94,7 +96,7 @@ func (c *keysCreateCmd) Run(e *env) error {
 	}
 	var view api.KeyView
 	if online {
-		in := api.NewKey{Name: c.Name, Env: c.Env, Scopes: c.Scope, Expires: c.Expires, Reason: c.Reason}
+		in := api.NewKey{Name: c.Name, Env: c.Env, Scopes: c.Scope, Expires: c.Expires, Rate: c.Rate, Reason: c.Reason}
 		err = c.call(e.ctx, http.MethodPost, "/api/v1/keys", in, &view)
 	} else {
 		view, err = c.offline(e)
@@ -110,7 +112,7 @@ func (c *keysCreateCmd) Run(e *env) error {
 }
 
 func (c *keysCreateCmd) offline(e *env) (view api.KeyView, err error) {
-	o := access.NewKeyOptions{Name: c.Name, Env: c.Env, Scopes: c.Scope}
+	o := access.NewKeyOptions{Name: c.Name, Env: c.Env, Scopes: c.Scope, Rate: c.Rate}
 	if c.Expires != "" {
 		if o.Expires, err = days(c.Expires); err != nil {
 			return view, usagef("expires: %w", err)

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"net/url"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"tidemark/cmd/internal/app"
@@ -23,11 +24,14 @@ type serveCmd struct {
 
 	Listen        string        `help:"Address to listen on, HOST:PORT; port 0 takes any free one." default:"127.0.0.1:8080" env:"TIDEMARK_LISTEN" placeholder:"HOST:PORT"`
 	MetricsListen string        `help:"Second address that serves /metrics alone, without asking who reads it; none by default." env:"TIDEMARK_METRICS_LISTEN" placeholder:"HOST:PORT"`
-	PublicURL     string        `help:"How browsers reach the server, for sign-in links; https here makes cookies HTTPS-only. Default: http://LISTEN." name:"public-url" env:"TIDEMARK_PUBLIC_URL" placeholder:"URL"`
+	PublicURL     string        `help:"How browsers reach the server, for sign-in links; https here makes cookies HTTPS-only. Default: http://LISTEN, or https with tls-cert." name:"public-url" env:"TIDEMARK_PUBLIC_URL" placeholder:"URL"`
 	TrustedProxy  []string      `help:"Networks whose X-Forwarded-For is believed, as CIDR; none by default." env:"TIDEMARK_TRUSTED_PROXY" placeholder:"CIDR"`
 	LogRequests   bool          `help:"Log every request, not only those that fail or take over 1 s." env:"TIDEMARK_LOG_REQUESTS"`
 	WebhookAllow  []string      `help:"Networks that are not public and may get webhooks all the same, as CIDR; none by default." env:"TIDEMARK_WEBHOOK_ALLOW" placeholder:"CIDR"`
 	StopWait      time.Duration `help:"How long to wait for running requests when stopping, a duration." default:"20s" env:"TIDEMARK_STOP_WAIT"`
+
+	TLS  tlsFlags  `embed:"" prefix:"tls-" envprefix:"TIDEMARK_TLS_"`
+	OIDC oidcFlags `embed:"" prefix:"oidc-" envprefix:"TIDEMARK_OIDC_"`
 
 	decodeFlags    `embed:""`
 	retentionFlags `embed:""`
@@ -123,11 +127,16 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 	if err != nil {
 		return app.Options{}, usagef("webhook-allow: %w", err)
 	}
+	provider, err := c.OIDC.provider()
+	if err != nil {
+		return app.Options{}, err
+	}
 	if c.KeyRate <= 0 || c.AddressRate <= 0 || c.InFlight <= 0 || c.Streams <= 0 || c.ReadBody <= 0 || c.StopWait <= 0 {
 		return app.Options{}, usagef("key-rate, address-rate, in-flight, streams, read-body and stop-wait must be greater than 0")
 	}
 	return app.Options{
 		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, PublicURL: c.PublicURL, Proxies: proxies,
+		TLS: c.TLS.files(), Provider: provider,
 		LogRequests: c.LogRequests, Log: e.log, Now: e.now, Version: version(),
 		Decode: mapping, Retention: retention, Resident: c.Resident, BodyMemory: c.BodyMemory << 20, WebhookAllow: allow,
 		Ingest: ingest.Options{
@@ -154,17 +163,24 @@ func (c *serveCmd) Run(e *env) error {
 	if err := a.Start(e.ctx); err != nil {
 		return err
 	}
-	link, err := a.SignInLink(e.ctx)
-	if err != nil {
+	if err := welcome(e, a); err != nil {
 		return errors.Join(err, c.stop(e, a))
 	}
-	fmt.Fprintf(e.stderr, "tidemark %s listens on %s\nSign in (once, within 15 minutes): %s\n", version(), a.Addr(), link)
-	select {
-	case <-e.ctx.Done():
-		e.log.Info("stopping")
-		return c.stop(e, a)
-	case err := <-a.Failed():
-		return errors.Join(err, c.stop(e, a))
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	for {
+		select {
+		case <-hangUp:
+			if err := a.ReloadTLS(); err != nil {
+				e.log.Error("TLS certificate kept", "error", err)
+			}
+		case <-e.ctx.Done():
+			e.log.Info("stopping")
+			return c.stop(e, a)
+		case err := <-a.Failed():
+			return errors.Join(err, c.stop(e, a))
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type signinCmd struct {
 	dataFlag
 
 	Name string `help:"Who signs in, as the audit log will name them." default:"operator"`
-	Role string `help:"What they may do: viewer, operator or admin." default:"admin" enum:"viewer,operator,admin"`
+	Role string `help:"What they may do from now on: viewer, operator or admin. Without it an account keeps its role, and a new one is an admin's." default:"" enum:",viewer,operator,admin"`
 	URL  string `help:"How the browser reaches the server." name:"url" default:"http://127.0.0.1:8080" env:"TIDEMARK_PUBLIC_URL"`
 }
 
@@ -26,6 +26,9 @@ func (c *signinCmd) Run(e *env) error {
 	}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" {
 		return usagef("url: %q: want http://HOST:PORT", c.URL)
+	}
+	if err := access.CheckAccountName(c.Name); err != nil {
+		return usageError{err}
 	}
 	return c.withControl(e.ctx, func(s *control.Store) error {
 		who := access.User{Name: c.Name, Role: access.Role(c.Role)}

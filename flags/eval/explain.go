@@ -41,18 +41,39 @@ type Range struct {
 func (s *Set) Explain(key string, ctx Context, now time.Time) Explanation {
 	t := &tracer{}
 	r := s.evaluate(key, ctx, now, t)
+	t.add(Step{Words: r.sentence(), Found: string(r.JSON)})
 	return Explanation{Result: r, Steps: t.steps}
 }
 
 // note records what one part of a rule gave.
 func (t *tracer) note(o *origin, v any, err error) {
-	s := Step{Path: o.path, Rule: shown(o.src), Found: shown(v)}
-	if err != nil {
-		s.Found, s.Words = "", fmt.Sprintf("%s cannot be worked out: %v.", o.op, err)
-	} else {
-		s.Words = fmt.Sprintf("%s gives %s.", o.op, s.Found)
+	s := Step{Path: o.path, Rule: literal(o.src), Found: literal(v)}
+	switch {
+	case err != nil:
+		s.Found, s.Words = "", fmt.Sprintf("%s cannot be worked out: %v.", phrase(o.src), err)
+	case o.op == "fractional":
+		t.locate(o, s.Found)
+		return
+	case o.op == "var" && v == nil:
+		s.Words = fmt.Sprintf("The context has no %s.", phrase(o.src))
+	case o.op == "var":
+		s.Words = fmt.Sprintf("%s is %s.", phrase(o.src), s.Found)
+	case o.op == "if" || o.op == "?:":
+		s.Words = fmt.Sprintf("The rule gives %s.", s.Found)
+	case v == true || v == false:
+		s.Words = fmt.Sprintf("%s: %s.", phrase(o.src), map[any]string{true: "yes", false: "no"}[v])
+	default:
+		s.Words = fmt.Sprintf("%s gives %s.", phrase(o.src), s.Found)
 	}
 	t.add(s)
+}
+
+// locate says of the draw, or of the remark why there was none, which rule it belongs to.
+func (t *tracer) locate(o *origin, found string) {
+	if n := len(t.steps); t.paused == 0 && n > 0 && t.steps[n-1].Path == "" {
+		last := &t.steps[n-1]
+		last.Path, last.Rule, last.Found = o.path, literal(o.src), found
+	}
 }
 
 // drawn records where a hash lies among the weights.
@@ -122,4 +143,15 @@ func armWords(a flags.Arm) string {
 		return "the control, which the candidate is compared with"
 	}
 	return "the control's variant, not compared"
+}
+
+// sentence says what the answer is.
+func (r *Result) sentence() string {
+	switch {
+	case r.Code != CodeNone:
+		return fmt.Sprintf("Error %s: %s.", r.Code, r.Details)
+	case !r.HasValue():
+		return fmt.Sprintf("The answer is the code's default (%s).", r.Reason)
+	}
+	return fmt.Sprintf("The answer is variant %s (%s).", r.Variant, r.Reason)
 }

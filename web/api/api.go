@@ -121,6 +121,7 @@ func (a *API) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/api/v1/keys", May: access.Admin, Handle: a.listKeys},
 		{Method: http.MethodPost, Path: "/api/v1/keys", May: access.Admin, Handle: a.createKey},
 		{Method: http.MethodDelete, Path: "/api/v1/keys/:id", May: access.Admin, Handle: a.revokeKey},
+		{Method: http.MethodPost, Path: "/api/v1/keys/:id/rotate", May: access.Admin, Handle: a.rotateKey},
 
 		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: a.getSpec},
 		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: a.getDocs},

@@ -33,7 +33,7 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 		}
 	}
 	a := New(Options{Registry: prometheus.NewRegistry()})
-	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes())
+	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes(), NewPeople(a, nil, nil).Routes())
 	for _, r := range routes {
 		name := r.Method + " " + specPath(r.Path)
 		permission, ok := described[name]

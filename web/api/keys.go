@@ -25,6 +25,7 @@ type KeyView struct {
 	ExpiresAt *time.Time     `json:"expires_at"` // null = never
 	RevokedAt *time.Time     `json:"revoked_at"`
 	LastUsed  *time.Time     `json:"last_used"`
+	Rate      float64        `json:"rate,omitempty"` // requests a second; absent = as many as any key
 	// Key is the key itself: in the answer that creates it, and never again.
 	Key string `json:"key,omitempty"`
 }
@@ -33,7 +34,7 @@ type KeyView struct {
 func ViewKey(k *access.Key, now time.Time) KeyView {
 	return KeyView{
 		ID: k.ID, Name: k.Name, Env: k.Env, Scopes: k.Scopes, Live: k.Live(now), CreatedAt: k.CreatedAt,
-		ExpiresAt: known(k.ExpiresAt), RevokedAt: known(k.RevokedAt), LastUsed: known(k.LastUsed),
+		ExpiresAt: known(k.ExpiresAt), RevokedAt: known(k.RevokedAt), LastUsed: known(k.LastUsed), Rate: k.Rate,
 	}
 }
 
@@ -62,6 +63,7 @@ type NewKey struct {
 	Env     string   `json:"env"`
 	Scopes  []string `json:"scopes"`
 	Expires string   `json:"expires"` // a duration such as 90d; "" = never
+	Rate    float64  `json:"rate,omitempty"` // requests a second; 0 = as many as any key
 	Reason  string   `json:"reason"`
 }
 
@@ -70,7 +72,7 @@ func (a *API) createKey(c echo.Context) error {
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	o := access.NewKeyOptions{Name: in.Name, Env: in.Env, Scopes: in.Scopes}
+	o := access.NewKeyOptions{Name: in.Name, Env: in.Env, Scopes: in.Scopes, Rate: in.Rate}
 	if in.Expires != "" {
 		d, err := duration(in.Expires)
 		if err != nil || d <= 0 {
@@ -101,6 +103,49 @@ func (a *API) revokeKey(c echo.Context) error {
 	}
 	a.o.Keyring.Forget(id)
 	return c.NoContent(http.StatusNoContent)
+}
+
+// RotateKey is the body of POST /api/v1/keys/{id}/rotate.
+type RotateKey struct {
+	Overlap string `json:"overlap"` // how long the old key still works; "" = a day
+	Reason  string `json:"reason"`
+}
+
+// RotatedKey is the successor of a key, with the key that it replaces.
+type RotatedKey struct {
+	KeyView
+
+	Old KeyView `json:"old"`
+}
+
+func (a *API) rotateKey(c echo.Context) error {
+	var in RotateKey
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	overlap := access.DefaultOverlap
+	if in.Overlap != "" {
+		var err error
+		if overlap, err = duration(in.Overlap); err != nil || overlap < 0 {
+			return respond.Bad("overlap", "%q is no duration: want such as 0s, 12h or 7d.", in.Overlap)
+		}
+	}
+	ctx := c.Request().Context()
+	k, err := a.o.Keys.Key(ctx, pathParam(c, "id"))
+	if err != nil {
+		return err
+	}
+	old, next, token, err := k.Rotate(overlap, a.o.Now())
+	if err != nil {
+		return err
+	}
+	if err := a.o.Keys.RotateKey(ctx, old, next, auth.Who(c).Actor(), in.Reason); err != nil {
+		return err
+	}
+	a.o.Keyring.Forget(old.ID)
+	out := RotatedKey{KeyView: ViewKey(&next, a.o.Now()), Old: ViewKey(&old, a.o.Now())}
+	out.Key = token
+	return respond.JSON(c, http.StatusCreated, out)
 }
 
 // readJSON reads one JSON object and refuses fields that are not known.

@@ -11,6 +11,7 @@ import (
 	"tidemark/flags/access"
 	control "tidemark/flags/sqlite"
 	"tidemark/web"
+	"tidemark/web/api"
 	"tidemark/web/auth"
 	"tidemark/web/ui"
 )
@@ -55,6 +56,11 @@ func (a *App) people(pages *ui.UI) (err error) {
 	a.every(30*time.Second, "last use of sessions", a.who.Flush)
 	a.every(keysChangedEvery, "keys changed elsewhere", a.forgetChangedKeys())
 	return nil
+}
+
+// peopleRoutes are those about who may do what.
+func (a *App) peopleRoutes(door *api.API) []auth.Route {
+	return api.NewPeople(door, a.control, a.engine.Features).Routes()
 }
 
 // keysChangedEvery is how long a key that another process revoked still works.

@@ -1,0 +1,268 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tidemark/flags"
+)
+
+// ChangedError says that a rollout is no longer at the revision that a command was
+// decided upon, and what happened since. It wraps flags.ErrChanged.
+type ChangedError struct {
+	Expected int64
+	Current  flags.Rollout
+	Since    []flags.Transition // after Expected, oldest first
+	now      time.Time
+}
+
+// Error says who did what, and why.
+func (e *ChangedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "rollout %s: %v: it is at revision %d, not %d", e.Current.ID, flags.ErrChanged, e.Current.Revision, e.Expected)
+	for i := range e.Since {
+		t := &e.Since[i]
+		fmt.Fprintf(&b, "; %s by %s", t.Action, t.Actor)
+		if ago := e.now.Sub(t.At); ago >= 0 {
+			b.WriteString(" " + span(ago) + " ago")
+		}
+		if t.Reason != "" {
+			fmt.Fprintf(&b, " (%q)", clip(t.Reason))
+		}
+	}
+	return b.String()
+}
+
+// Unwrap returns flags.ErrChanged.
+func (e *ChangedError) Unwrap() error { return flags.ErrChanged }
+
+// Draft is what a person says of a rollout.
+type Draft struct {
+	Title string
+	Plan  flags.Plan
+}
+
+// Create completes and checks a plan, and stores a draft of it.
+func (c *Controller) Create(ctx context.Context, d Draft, by flags.Author) (flags.Rollout, error) {
+	if err := by.Check(false); err != nil {
+		return flags.Rollout{}, err
+	}
+	plan, err := c.check(ctx, &d)
+	if err != nil {
+		return flags.Rollout{}, err
+	}
+	r, err := c.draft(d.Title, plan, by)
+	if err != nil {
+		return flags.Rollout{}, err
+	}
+	t := flags.Transition{
+		Rollout: r.ID, Revision: 1, At: r.CreatedAt, Actor: by.Actor, Action: "create", Reason: by.Reason,
+		To: flags.RolloutDraft, Step: -1,
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return r, c.save(ctx, r, t)
+}
+
+func (c *Controller) draft(title string, p flags.Plan, by flags.Author) (flags.Rollout, error) {
+	id, err := c.opt.NewID()
+	if err != nil {
+		return flags.Rollout{}, err
+	}
+	salt, err := newSalt()
+	return flags.Rollout{
+		ID: id, Title: title, Plan: p, State: flags.RolloutDraft, Step: -1, Revision: 1, Salt: salt,
+		CreatedAt: c.opt.Now().UTC().Round(0), CreatedBy: by.Actor, Authors: []string{by.Actor},
+		Approvals: []flags.Approval{}, SignOffs: []flags.SignOff{}, Intervals: []flags.StepInterval{},
+		Decision: flags.Decision{Checks: []flags.Check{}},
+	}, err
+}
+
+// check completes a plan and says everything that is wrong with it.
+func (c *Controller) check(ctx context.Context, d *Draft) (flags.Plan, error) {
+	var ps []flags.Problem
+	if d.Title == "" {
+		d.Title = d.Plan.Flag + ": " + d.Plan.Candidate
+	}
+	k := &checker{}
+	k.line("title", d.Title, true)
+	ps = append(ps, k.problems...)
+	g, err := c.guarantee(ctx, &d.Plan)
+	if err != nil {
+		return d.Plan, err
+	}
+	if d.Plan.Guarantee != "" && g == nil {
+		ps = append(ps, flags.Problem{Field: "guarantee", Message: fmt.Sprintf("there is no guarantee %q", clip(d.Plan.Guarantee))})
+	}
+	plan := Complete(d.Plan, g)
+	ps = append(ps, c.checkFlag(&plan)...)
+	if len(ps) == 0 && plan.Completes != "" && c.opt.Promises != nil {
+		if err := c.opt.Promises.HasVersion(ctx, plan.Guarantee, plan.Completes); err != nil {
+			ps = append(ps, flags.Problem{Field: "completes", Message: err.Error()})
+		}
+	}
+	return plan, flags.AsProblems(ps)
+}
+
+func (c *Controller) guarantee(ctx context.Context, p *flags.Plan) (*flags.Guarantee, error) {
+	if c.opt.Promises == nil {
+		return nil, nil //nolint:nilnil // Nothing is promised.
+	}
+	g, err := c.opt.Promises.Guarantee(ctx, p.Guarantee, p.Feature)
+	if err != nil {
+		return nil, fmt.Errorf("guarantee of feature %q: %w", p.Feature, err)
+	}
+	return g, nil
+}
+
+func (c *Controller) checkFlag(p *flags.Plan) []flags.Problem {
+	info, err := c.opt.Flags.Flag(p.Flag)
+	if err != nil {
+		message := fmt.Sprintf("there is no flag %q", clip(p.Flag))
+		if !errors.Is(err, flags.ErrNotFound) {
+			message = err.Error()
+		}
+		ps := Validate(p, nil)
+		if p.Flag != "" {
+			ps = append(ps, flags.Problem{Field: "flag", Message: message})
+		}
+		return ps
+	}
+	ps := Validate(p, &info)
+	if len(p.Cohort) > 0 {
+		if _, err := c.opt.Flags.CheckCohort(p.Cohort); err != nil {
+			ps = append(ps, flags.Problem{Field: "cohort", Message: err.Error()})
+		}
+	}
+	return ps
+}
+
+// Edit replaces the title and plan of a rollout that has not started. Approvals of
+// the earlier plan go.
+func (c *Controller) Edit(ctx context.Context, id string, d Draft, revision int64, by flags.Author) (flags.Rollout, error) {
+	plan, err := c.check(ctx, &d)
+	if err != nil {
+		return flags.Rollout{}, err
+	}
+	return c.Do(ctx, id, Command{Verb: CommandEdit, Author: by, Revision: revision, Title: d.Title, Plan: &plan})
+}
+
+// anyRevision reports whether a command may leave out the revision that it was
+// decided upon.
+func anyRevision(v CommandVerb) bool {
+	return v == CommandPause || v == CommandRevert || v == CommandBreakPins
+}
+
+// Do obeys a command: the change is stored, and new evaluations follow it, when Do
+// returns. The error wraps flags.ErrNotFound, ErrChanged (then it is a
+// *ChangedError), ErrRefused or ErrInvalid; then nothing changed.
+func (c *Controller) Do(ctx context.Context, id string, cmd Command) (flags.Rollout, error) {
+	if err := cmd.Check(false); err != nil {
+		return flags.Rollout{}, err
+	}
+	if cmd.Revision <= 0 && !anyRevision(cmd.Verb) {
+		return flags.Rollout{}, invalid("revision", "is missing; say which revision of the rollout the command is meant for")
+	}
+	in := Input{}
+	if cmd.Verb == CommandAdvance || cmd.Verb == CommandComplete {
+		r, err := c.Get(ctx, id)
+		if err != nil {
+			return r, err
+		}
+		in = c.input(ctx, c.opt.Now(), &r)
+	}
+	in.Command = &cmd
+	r, err := c.obey(ctx, id, in)
+	if errors.Is(err, flags.ErrChanged) {
+		return r, c.explain(ctx, id, cmd.Revision, err)
+	}
+	return r, err
+}
+
+func (c *Controller) obey(ctx context.Context, id string, in Input) (flags.Rollout, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, err := c.find(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	if in.Command.Revision > 0 && in.Command.Revision != r.Revision {
+		return r, fmt.Errorf("rollout %s: %w", id, flags.ErrChanged)
+	}
+	in.HeldBy = c.heldBy(&r)
+	next, made, err := c.machine.Step(c.opt.Now(), r, in)
+	if err != nil {
+		return r, err
+	}
+	if err := c.save(ctx, next, *made); err != nil {
+		return r, err
+	}
+	return next, nil
+}
+
+// find returns a rollout as it is known. The caller holds mu.
+func (c *Controller) find(ctx context.Context, id string) (flags.Rollout, error) {
+	if err := c.read(ctx); err != nil {
+		return flags.Rollout{}, err
+	}
+	r, ok := c.known[id]
+	if !ok {
+		return r, fmt.Errorf("rollout %q: %w", clip(id), flags.ErrNotFound)
+	}
+	return r, nil
+}
+
+// explain adds to ErrChanged what was changed, and by whom.
+func (c *Controller) explain(ctx context.Context, id string, expected int64, cause error) error {
+	r, err := c.opt.Store.Rollout(ctx, id)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	ts, err := c.opt.Store.Transitions(ctx, id)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	e := &ChangedError{Expected: expected, Current: r, now: c.opt.Now()}
+	for i := len(ts) - 1; i >= 0; i-- {
+		if ts[i].Revision > expected {
+			e.Since = append(e.Since, ts[i])
+		}
+	}
+	return e
+}
+
+// Get returns a rollout with its latest decision; flags.ErrNotFound when there is none.
+func (c *Controller) Get(ctx context.Context, id string) (flags.Rollout, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.find(ctx, id)
+}
+
+// List returns every rollout, latest created first.
+func (c *Controller) List(ctx context.Context) ([]flags.Rollout, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.read(ctx); err != nil {
+		return nil, err
+	}
+	rs := c.sorted()
+	for i, j := 0, len(rs)-1; i < j; i, j = i+1, j-1 {
+		rs[i], rs[j] = rs[j], rs[i]
+	}
+	return rs, nil
+}
+
+// History returns every transition of a rollout, newest first.
+func (c *Controller) History(ctx context.Context, id string) ([]flags.Transition, error) {
+	if _, err := c.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	ts, err := c.opt.Store.Transitions(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("history of rollout %s: %w", id, err)
+	}
+	return ts, nil
+}

@@ -1,0 +1,69 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tidemark/flags"
+	"tidemark/flags/guarantee"
+)
+
+// Promises is the catalogue of guarantees as far as rollouts need it.
+type Promises interface {
+	// Guarantee returns the one of that name, or the active one of a feature when name
+	// is ""; nil when there is none. Of several the first by name counts.
+	Guarantee(ctx context.Context, name, feature string) (*flags.Guarantee, error)
+	// HasVersion says why a version of a guarantee cannot be activated; nil when it can.
+	HasVersion(ctx context.Context, name, version string) error
+	// Activate makes a version of the history the current one, in force. Doing it twice
+	// changes nothing.
+	Activate(ctx context.Context, name, version string, by flags.Author) error
+}
+
+// FromGuarantees returns the catalogue in the form that rollouts need.
+func FromGuarantees(c *guarantee.Catalogue) Promises { return &catalogue{c} }
+
+type catalogue struct{ c *guarantee.Catalogue }
+
+// Guarantee implements Promises.
+func (p *catalogue) Guarantee(ctx context.Context, name, feature string) (*flags.Guarantee, error) {
+	docs, err := p.c.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range docs {
+		g := docs[i].Document.Guarantee
+		switch {
+		case g == nil:
+		case name != "" && g.Name == name:
+			return g, nil
+		case name == "" && g.Feature == feature && g.Status == flags.StatusActive:
+			return g, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // Nothing is promised.
+}
+
+// HasVersion implements Promises.
+func (p *catalogue) HasVersion(ctx context.Context, name, version string) error {
+	vs, err := p.c.Versions(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: name})
+	if errors.Is(err, flags.ErrNotFound) {
+		return fmt.Errorf("there is no guarantee %q", clip(name))
+	}
+	if err != nil {
+		return err
+	}
+	for i := range vs {
+		if vs[i].Version == version {
+			return nil
+		}
+	}
+	return fmt.Errorf("guarantee %q has no version %q; apply it first, such as with status: draft", clip(name), clip(version))
+}
+
+// Activate implements Promises.
+func (p *catalogue) Activate(ctx context.Context, name, version string, by flags.Author) error {
+	_, err := p.c.Activate(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: name}, version, by)
+	return err
+}
