@@ -59,8 +59,9 @@ var build = sync.OnceValues(func() (string, error) {
 // Server is one run of the program.
 type Server struct {
 	URL    string // http://127.0.0.1:PORT
-	SignIn string // the one-time link that it printed
+	SignIn string // a one-time link
 
+	data string // the folder that is served; "" for a demonstration
 	cmd  *exec.Cmd
 	said *transcript
 	done chan struct{}
@@ -111,11 +112,37 @@ func Run(bin string, env []string, args ...string) (*Server, error) {
 		s.err = s.cmd.Wait()
 		close(s.done)
 	}()
-	if err := s.awaitReady(time.Minute); err != nil {
+	s.data = dataFolder(args)
+	err := s.awaitReady(time.Minute)
+	if err == nil && s.SignIn == "" {
+		err = s.makeLink(bin)
+	}
+	if err != nil {
 		s.Kill()
 		return nil, err
 	}
 	return s, nil
+}
+
+// dataFolder returns what follows --data.
+func dataFolder(args []string) string {
+	for i, a := range args[:len(args)-1] {
+		if a == "--data" {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+// makeLink asks for a sign-in link as whoever runs the server does.
+func (s *Server) makeLink(bin string) error {
+	cmd := exec.Command(bin, "signin", "--data", s.data, "--url", s.URL) //nolint:noctx // It ends by itself.
+	link, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("make a sign-in link: %w", err)
+	}
+	s.SignIn = strings.TrimSpace(string(link))
+	return nil
 }
 
 func (s *Server) awaitReady(within time.Duration) error {
@@ -140,7 +167,7 @@ func (s *Server) awaitReady(within time.Duration) error {
 func (s *Server) ready() bool {
 	said := s.Said()
 	addr, link := listens.FindStringSubmatch(said), signIn.FindString(said)
-	if addr == nil || link == "" {
+	if addr == nil || (link == "" && s.data == "") {
 		return false
 	}
 	s.URL, s.SignIn = "http://"+strings.TrimRight(addr[1], "/.,"), link
