@@ -32,7 +32,7 @@ func TestExplain(t *testing.T) {
 			`$flagd.flagKey is "banner".`,
 			`targetingKey is "u1".`,
 			`$flagd.flagKey followed by targetingKey gives "banneru1".`,
-			`The hash of "banneru1" lies at 15 of 100, which is on.`,
+			`The hash of "banneru1" lies at 13 of 100, which is on.`,
 			`The rule gives "on".`,
 			`The answer is variant on (TARGETING_MATCH).`,
 		}},
