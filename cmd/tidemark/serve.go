@@ -24,6 +24,8 @@ type serveCmd struct {
 
 	Listen        string        `help:"Address to listen on, HOST:PORT; port 0 takes any free one." default:"127.0.0.1:8080" env:"TIDEMARK_LISTEN" placeholder:"HOST:PORT"`
 	MetricsListen string        `help:"Second address that serves /metrics alone, without asking who reads it; none by default." env:"TIDEMARK_METRICS_LISTEN" placeholder:"HOST:PORT"`
+	SyncListen    string        `help:"Address that serves flagd's gRPC sync (flagd.sync.v1); none by default." env:"TIDEMARK_SYNC_LISTEN" placeholder:"HOST:PORT"`
+	CORSOrigin    []string      `help:"Origins whose pages may evaluate flags over OFREP, such as https://shop.example, or *; none by default." name:"cors-origin" env:"TIDEMARK_CORS_ORIGIN" placeholder:"ORIGIN"`
 	PublicURL     string        `help:"How browsers reach the server, for sign-in links; https here makes cookies HTTPS-only. Default: http://LISTEN, or https with tls-cert." name:"public-url" env:"TIDEMARK_PUBLIC_URL" placeholder:"URL"`
 	TrustedProxy  []string      `help:"Networks whose X-Forwarded-For is believed, as CIDR; none by default." env:"TIDEMARK_TRUSTED_PROXY" placeholder:"CIDR"`
 	LogRequests   bool          `help:"Log every request, not only those that fail or take over 1 s." env:"TIDEMARK_LOG_REQUESTS"`
@@ -44,7 +46,7 @@ type limitFlags struct {
 	KeyRate     float64       `help:"Requests a second of one API key." default:"10000" env:"TIDEMARK_KEY_RATE"`
 	AddressRate float64       `help:"Requests a second of one address." default:"20000" env:"TIDEMARK_ADDRESS_RATE"`
 	InFlight    int           `help:"Requests being answered at once." default:"1024" env:"TIDEMARK_IN_FLIGHT"`
-	Streams     int           `help:"Live streams and waiting requests at once." default:"1000" env:"TIDEMARK_STREAMS"`
+	Streams     int           `help:"Live streams and waiting requests at once." default:"4000" env:"TIDEMARK_STREAMS"`
 	ReadBody    time.Duration `help:"Time to receive a body, a duration." default:"30s" env:"TIDEMARK_READ_BODY"`
 	BodyMemory  int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
 	Queue       int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
@@ -135,7 +137,7 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 		return app.Options{}, usagef("key-rate, address-rate, in-flight, streams, read-body and stop-wait must be greater than 0")
 	}
 	return app.Options{
-		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, PublicURL: c.PublicURL, Proxies: proxies,
+		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, SyncListen: c.SyncListen, Origins: c.CORSOrigin, PublicURL: c.PublicURL, Proxies: proxies,
 		TLS: c.TLS.files(), Provider: provider,
 		LogRequests: c.LogRequests, Log: e.log, Now: e.now, Version: version(),
 		Decode: mapping, Retention: retention, Resident: c.Resident, BodyMemory: c.BodyMemory << 20, WebhookAllow: allow,
