@@ -27,7 +27,7 @@ type Limits struct {
 	AddressRate    float64       // requests a second of one address; default 20,000
 	AddressBurst   int           // default 2 × AddressRate
 	InFlight       int           // requests being answered, without streams; default 1,024
-	Streams        int           // streams and waiting requests; default 1,000
+	Streams        int           // streams and waiting requests; default 4,000
 	ReadHeader     time.Duration // to receive the headers; default 5 s
 	ReadBody       time.Duration // to receive the body; default 30 s
 	WriteAnswer    time.Duration // to make and send the answer; default 60 s
@@ -42,7 +42,7 @@ func (l *Limits) fill() {
 	def(&l.AddressRate, 20_000)
 	def(&l.AddressBurst, int(2*l.AddressRate))
 	def(&l.InFlight, 1024)
-	def(&l.Streams, 1000)
+	def(&l.Streams, 4000)
 	def(&l.ReadHeader, 5*time.Second)
 	def(&l.ReadBody, 30*time.Second)
 	def(&l.WriteAnswer, time.Minute)

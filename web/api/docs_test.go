@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/web/ofrep"
+	flagsync "tidemark/web/sync"
 )
 
 // specPath is an echo path in the form of OpenAPI.
@@ -33,7 +36,8 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 		}
 	}
 	a := New(Options{Registry: prometheus.NewRegistry()})
-	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes(), NewPeople(a, nil, nil).Routes())
+	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes(), NewPeople(a, nil, nil).Routes(),
+		ofrep.New(ofrep.Options{}).Routes(), flagsync.New(flagsync.Options{}).Routes())
 	for _, r := range routes {
 		name := r.Method + " " + specPath(r.Path)
 		permission, ok := described[name]

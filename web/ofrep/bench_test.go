@@ -57,7 +57,9 @@ func drive(b *testing.B, h http.Handler, path, token string) {
 	}
 }
 
-func unlimited(_ *ofrep.Options, w *web.Options) { w.Limits = web.Limits{KeyRate: 1e9, AddressRate: 1e9} }
+func unlimited(_ *ofrep.Options, w *web.Options) {
+	w.Limits = web.Limits{KeyRate: 1e9, AddressRate: 1e9}
+}
 
 func BenchmarkSingle(b *testing.B) {
 	s := open(b, compile(b, manyFlags(50)), unlimited)

@@ -66,7 +66,7 @@ func New(o Options) *Handler {
 const (
 	pathBulk   = "/ofrep/v1/evaluate/flags"
 	pathSingle = "/ofrep/v1/evaluate/flags/:key"
-	pathStream = "/ofrep/v1/events"
+	pathStream = "/ofrep/v1/stream"
 )
 
 // Routes is the URL map.

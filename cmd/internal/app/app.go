@@ -35,6 +35,8 @@ import (
 	"tidemark/web/api"
 	"tidemark/web/auth"
 	"tidemark/web/live"
+	"tidemark/web/ofrep"
+	flagsync "tidemark/web/sync"
 )
 
 // Options are the settings of a server. The zero value of a field is its default.
@@ -43,6 +45,10 @@ type Options struct {
 	Listen string // HOST:PORT; port 0 takes any free one; default 127.0.0.1:8080
 	// MetricsListen serves /metrics alone, to anyone who reaches it; "" = nowhere.
 	MetricsListen string
+	// SyncListen serves flagd's gRPC sync; "" = nowhere.
+	SyncListen string
+	// Origins are those whose pages may evaluate flags; see ofrep.Options.
+	Origins []string
 	// PublicURL is how browsers reach the server, for sign-in links; default
 	// http://LISTEN. With https the cookies are for HTTPS alone.
 	PublicURL string
@@ -94,6 +100,9 @@ type App struct {
 	rate      rate
 	report    *report.Reporter
 	teller    *provenance.Teller
+	ofrep     *ofrep.Handler
+	sync      *flagsync.Server
+	syncAddr  net.Addr
 	hub       *live.Hub
 	feed      *live.Feed
 	server    *web.Server
@@ -122,7 +131,7 @@ func New(o Options) (*App, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:8080"
 	}
-	for name, addr := range map[string]string{"listen": o.Listen, "metrics-listen": o.MetricsListen} {
+	for name, addr := range map[string]string{"listen": o.Listen, "metrics-listen": o.MetricsListen, "sync-listen": o.SyncListen} {
 		if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
 			return nil, fmt.Errorf("%s: %q: want HOST:PORT", name, addr)
 		}
@@ -140,6 +149,9 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	if err := o.TLS.check(o.PublicURL); err != nil {
+		return nil, err
+	}
+	if err := checkOrigins(o.Origins); err != nil {
 		return nil, err
 	}
 	if o.Registry == nil {
@@ -160,7 +172,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.judgePromises, a.buildServer, a.listen)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -251,7 +263,7 @@ func (a *App) buildServer(context.Context) error {
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), a.peopleRoutes(door), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), a.evaluationRoutes(), a.peopleRoutes(door), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err
