@@ -24,6 +24,7 @@ import (
 	"tidemark/flags/alert"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
@@ -100,6 +101,7 @@ type App struct {
 	rate      rate
 	report    *report.Reporter
 	teller    *provenance.Teller
+	rollouts  *rollout.Controller
 	ofrep     *ofrep.Handler
 	sync      *flagsync.Server
 	syncAddr  net.Addr
@@ -172,7 +174,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
