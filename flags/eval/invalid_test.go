@@ -102,7 +102,7 @@ func TestFlagsAreChecked(t *testing.T) {
 		{`{"state": "ENABLED", "variants": {"a": true}, "defaultVariant": 1}`, "$.flags.f.defaultVariant", "is a number; it is the name of a variant"},
 		{`{"state": "ENABLED", "variants": {"a": true}, "metadata": {"x": {}}}`, "$.flags.f.metadata.x", "is an object; metadata are strings"},
 		{`{"state": "ENABLED", "variants": {"a": true}, "metadata": {"pin": "x"}}`, "$.flags.f.metadata.pin", "is a name that rollouts give"},
-		{`{"state": "ENABLED", "variants": {"a": true}, "targetting": {}}`, "$.flags.f.targetting", "is not known; did you mean targeting?"},
+		{`{"state": "ENABLED", "variants": {"a": true}, "targetingg": {}}`, "$.flags.f.targetingg", "is not known; did you mean targeting?"},
 		{`{"state": "ENABLED", "variants": {"a": {"b": ` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}}}`, "$.flags.f", "is nested more than 100 deep"},
 		{`{"state": "ENABLED", "variants": {"a": "` + strings.Repeat("x", MaxFlagBytes) + `"}}`, "$.flags.f", "at most 262144 are allowed"},
 	} {

@@ -119,3 +119,37 @@ func text(t *testing.T, v any) string {
 	}
 	return string(b)
 }
+
+// libraryRule is the targeting of the other benchmarks without fractional, which the
+// library does not have.
+const libraryRule = `{"if": [{"in": [{"var": "country"}, ["de", "fr", "it", "nl"]]}, {"cat": ["f1", {"var": "targetingKey"}]}, "off"]}`
+
+// BenchmarkLibrary and BenchmarkCompiled work the same rule out.
+func BenchmarkLibrary(b *testing.B) {
+	var rule any
+	if err := json.Unmarshal([]byte(libraryRule), &rule); err != nil {
+		b.Fatal(err)
+	}
+	ctx := obj{TargetingKey: "user-1234567", "country": "fr"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if v, err := jsonlogic.ApplyInterface(rule, ctx); err != nil || v != "f1user-1234567" {
+			b.Fatal(v, err)
+		}
+	}
+}
+
+func BenchmarkCompiled(b *testing.B) {
+	var rule any
+	if err := json.Unmarshal([]byte(libraryRule), &rule); err != nil {
+		b.Fatal(err)
+	}
+	r := newCompiler(nil).rule(rule, "$", 1, false)
+	e := &env{ctx: Context{TargetingKey: "user-1234567", "country": "fr"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if v, err := r.node.eval(e, nil); err != nil || v != "f1user-1234567" {
+			b.Fatal(v, err)
+		}
+	}
+}
