@@ -2,7 +2,6 @@ package ofrep_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -83,15 +82,14 @@ func (k *keys) Key(_ context.Context, id string) (access.Key, error) {
 type site struct {
 	http.Handler
 
-	tb      testing.TB
-	flags   *source
-	keys    *keys
-	ring    *access.Keyring
-	now     atomic.Pointer[time.Time]
-	done    chan struct{}
-	token   string // of a key that may evaluate
-	keyID   string
-	origins []string
+	tb    testing.TB
+	flags *source
+	keys  *keys
+	ring  *access.Keyring
+	now   atomic.Pointer[time.Time]
+	done  chan struct{}
+	token string // of a key that may evaluate
+	keyID string
 }
 
 func open(tb testing.TB, set *eval.Set, options ...func(*ofrep.Options, *web.Options)) *site {
@@ -148,7 +146,7 @@ func (s *site) revoke(id string) {
 }
 
 // request is what a test sends; the headers come in pairs.
-func (s *site) request(method, path, body string, headers ...string) *http.Response {
+func (s *site) request(method, path, body string, headers ...string) *answer {
 	s.tb.Helper()
 	r := httptest.NewRequestWithContext(s.tb.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -161,17 +159,17 @@ func (s *site) request(method, path, body string, headers ...string) *http.Respo
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	return w.Result()
+	return &answer{StatusCode: w.Code, Header: w.Header(), body: w.Body.String()}
 }
 
-func text(tb testing.TB, r *http.Response) string {
-	tb.Helper()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(b)
+// answer is what the server said.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	body       string
 }
+
+func text(_ testing.TB, a *answer) string { return a.body }
 
 // compile makes a set of a file in flagd's form.
 func compile(tb testing.TB, file string, as ...flags.Assignment) *eval.Set {

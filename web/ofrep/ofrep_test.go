@@ -75,7 +75,7 @@ func TestWhoMayNotIsToldInTheProtocolsForm(t *testing.T) {
 	if r := s.request(http.MethodPost, one+"colour", `{}`); r.StatusCode != 401 {
 		t.Errorf("a revoked key: %d", r.StatusCode)
 	}
-	var last *http.Response
+	var last *answer
 	for range 5 {
 		last = s.request(http.MethodPost, one+"colour", `{}`, "Authorization", "Bearer tmk_x")
 	}
@@ -88,7 +88,7 @@ func TestBulkAnswersAndItsETag(t *testing.T) {
 	t.Parallel()
 	s := open(t, compile(t, shop))
 	s.flags.record = true
-	ask := func(context, etag string) *http.Response {
+	ask := func(context, etag string) *answer {
 		return s.request(http.MethodPost, "/ofrep/v1/evaluate/flags", `{"context":`+context+`}`, "If-None-Match", etag)
 	}
 	r := ask(`{"targetingKey":"u"}`, "")
@@ -128,7 +128,7 @@ func TestOnlyListedOriginsMayCall(t *testing.T) {
 	t.Parallel()
 	s := open(t, compile(t, shop))
 	for origin, want := range map[string]string{"https://shop.example": "https://shop.example", "https://evil.example": ""} {
-		for _, r := range []*http.Response{
+		for _, r := range []*answer{
 			s.request(http.MethodOptions, one+"colour", "", "Origin", origin, "Authorization", ""),
 			s.request(http.MethodPost, one+"colour", `{}`, "Origin", origin),
 			s.request(http.MethodPost, one+"colour", `{}`, "Origin", origin, "Authorization", "Bearer x"),

@@ -64,7 +64,7 @@ func (l *listener) run(ctx context.Context, now, ends time.Time) error {
 	for {
 		changed := l.h.o.Flags.Changed()
 		if err := l.tell(); err != nil {
-			return nil //nolint:nilerr // The client left.
+			return nil // The client left.
 		}
 		select {
 		case <-ctx.Done():
