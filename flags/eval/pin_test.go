@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,4 +198,26 @@ func TestPinIsGivenOnlyByRollouts(t *testing.T) {
 	if r := reverted.Evaluate("f", listed, now()); !r.Metadata.Pinned {
 		t.Error("a pin in a list is not seen")
 	}
+}
+
+// TestConcurrentUse is for the race detector: one set, many who ask.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	s := pinned(t, models, 1, nil)
+	pin := ask(s, "u", "", now()).Metadata.Pin
+	var group sync.WaitGroup
+	for i := range 8 {
+		unit := fmt.Sprint("unit-", i)
+		group.Go(func() {
+			for range 200 {
+				if r := ask(s, unit, "", now()); r.Variant != "ryw" || r.Key != "f" {
+					t.Errorf("%s gets %q", unit, r.Variant)
+				}
+				if r := ask(s, "u", pin, now()); r.Metadata.Pin != pin {
+					t.Errorf("the pin became %q", r.Metadata.Pin)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

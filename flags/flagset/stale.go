@@ -72,7 +72,7 @@ func (c *Catalogue) Usage(ctx context.Context, flag string, span time.Duration) 
 	}
 	u, ok := all[flag]
 	if !ok {
-		return nil, fmt.Errorf("Flag/%s: %w", flag, flags.ErrNotFound)
+		return nil, fmt.Errorf("flag %q: %w", flag, flags.ErrNotFound)
 	}
 	return u, nil
 }

@@ -57,7 +57,7 @@ func (b *bench) docs(text string) []flags.Document {
 func (b *bench) apply(text string) (*Plan, error) {
 	b.t.Helper()
 	b.now = b.now.Add(time.Hour)
-	return b.cat.Apply(b.t.Context(), b.docs(text), Author{"user:ada", "because"})
+	return b.cat.Apply(b.t.Context(), b.docs(text), Author{Actor: "user:ada", Reason: "because"})
 }
 
 func (b *bench) mustApply(text string) {
@@ -127,12 +127,12 @@ func TestRestoreBringsBackAndKeepsTheHistory(t *testing.T) {
 	id := flags.DocumentID{Kind: flags.KindGuarantee, Name: "profile-ryw"}
 	b.mustApply(profile)
 	b.mustApply(strings.NewReplacer("2.1.0", "3.0.0", "value: 2s", "value: 9s").Replace(profile))
-	by := Author{"user:bo", "the new one was a mistake"}
+	by := Author{Actor: "user:bo", Reason: "the new one was a mistake"}
 	for _, c := range []struct {
 		revision int64
 		by       Author
 		want     error
-	}{{1, Author{"user:bo", " "}, flags.ErrInvalid}, {7, by, flags.ErrNotFound}, {2, by, flags.ErrRefused}} {
+	}{{1, Author{Actor: "user:bo", Reason: " "}, flags.ErrInvalid}, {7, by, flags.ErrNotFound}, {2, by, flags.ErrRefused}} {
 		if _, err := b.cat.Restore(t.Context(), id, c.revision, c.by); !errors.Is(err, c.want) {
 			t.Errorf("restore %d: %v, want %v", c.revision, err, c.want)
 		}

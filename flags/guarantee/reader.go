@@ -37,7 +37,9 @@ func (f field) problem(format string, args ...any) { f.r.at(f.path, placeOf(f), 
 
 func (r *reader) at(path string, p place, format string, args ...any) {
 	if len(r.problems) < maxProblems {
-		r.problems = append(r.problems, Problem{r.file, p.line, p.column, path, fmt.Sprintf(format, args...)})
+		r.problems = append(r.problems, Problem{
+			File: r.file, Line: p.line, Column: p.column, Field: path, Message: fmt.Sprintf(format, args...),
+		})
 	}
 }
 

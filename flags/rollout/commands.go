@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -226,9 +227,9 @@ func (c *Controller) explain(ctx context.Context, id string, expected int64, cau
 		return errors.Join(cause, err)
 	}
 	e := &ChangedError{Expected: expected, Current: r, now: c.opt.Now()}
-	for i := len(ts) - 1; i >= 0; i-- {
-		if ts[i].Revision > expected {
-			e.Since = append(e.Since, ts[i])
+	for _, t := range slices.Backward(ts) {
+		if t.Revision > expected {
+			e.Since = append(e.Since, t)
 		}
 	}
 	return e

@@ -20,7 +20,7 @@ func (s *Store) AddUsage(ctx context.Context, counts []flags.UsageCount) error {
 		if err != nil {
 			return fmt.Errorf("add usage: %w", err)
 		}
-		defer stmt.Close() //nolint:errcheck // The transaction ends it.
+		defer stmt.Close()
 		for i := range counts {
 			u := &counts[i]
 			if _, err := stmt.ExecContext(ctx, u.Flag, u.Day, u.Variant, u.Reason, u.Count, nanos(u.Last)); err != nil {

@@ -29,7 +29,7 @@ func (s *Store) Secret(ctx context.Context, name string, size int, now time.Time
 			return err
 		}
 		value = make([]byte, size)
-		rand.Read(value) //nolint:errcheck // It never fails; it ends the program.
+		rand.Read(value)
 		return insertSecret(ctx, tx, name, value, now)
 	})
 	if err != nil {

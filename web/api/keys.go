@@ -62,7 +62,7 @@ type NewKey struct {
 	Name    string   `json:"name"`
 	Env     string   `json:"env"`
 	Scopes  []string `json:"scopes"`
-	Expires string   `json:"expires"` // a duration such as 90d; "" = never
+	Expires string   `json:"expires"`        // a duration such as 90d; "" = never
 	Rate    float64  `json:"rate,omitempty"` // requests a second; 0 = as many as any key
 	Reason  string   `json:"reason"`
 }

@@ -159,6 +159,8 @@ func (f *flagSync) FetchAllFlags(context.Context, *syncv1.FetchAllFlagsRequest) 
 }
 
 // GetMetadata returns the metadata of the flag set. flagd asks for it when it begins.
+//
+//nolint:staticcheck // The specification deprecates it; providers in use still call it.
 func (f *flagSync) GetMetadata(context.Context, *syncv1.GetMetadataRequest) (*syncv1.GetMetadataResponse, error) {
 	e, err := f.s.edition()
 	if err != nil {

@@ -175,7 +175,7 @@ func (f *planForm) amount(field string, m flags.GuardMetric) float64 {
 	}
 	if inSeconds(m) {
 		if d, err := flags.ParseDuration(s); err == nil {
-			return time.Duration(d).Seconds()
+			return d.Seconds()
 		}
 	}
 	number, isPercent := strings.CutSuffix(s, "%")

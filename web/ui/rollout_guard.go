@@ -142,9 +142,11 @@ func guardPairs(c *flags.Check) []page.Pair {
 		return part.Text(guardChange(m, *v))
 	}
 	out := []page.Pair{
-		{Name: "Candidate", Cell: value(c.Candidate)}, {Name: "Control", Cell: value(c.Control)},
+		{Name: "Candidate", Cell: value(c.Candidate)},
+		{Name: "Control", Cell: value(c.Control)},
 		{Name: "Worse by", Cell: change(c.Difference)},
-		{Name: "Lower bound", Cell: change(c.Lower)}, {Name: "Upper bound", Cell: change(c.Upper)},
+		{Name: "Lower bound", Cell: change(c.Lower)},
+		{Name: "Upper bound", Cell: change(c.Upper)},
 		{Name: "Margin", Cell: part.Text(guardChange(m, c.Guardrail.Margin))},
 	}
 	if c.Guardrail.Limit > 0 {
@@ -176,14 +178,24 @@ func guardNumbers(id string, d *flags.Decision) page.Section {
 		Get: part.Downloads{CSV: rolloutAPI(id) + "?format=csv", JSON: rolloutAPI(id)},
 	}
 	s.Table = part.Table{Caption: "Guardrails", Tight: true, Columns: []part.Column{
-		{Head: "Guardrail"}, {Head: "Outcome"}, {Head: "Candidate", Num: true}, {Head: "Control", Num: true}, {Head: "Worse by", Num: true},
-		{Head: "Lower", Num: true}, {Head: "Upper", Num: true}, {Head: "Margin", Num: true}, {Head: "α", Num: true}, {Head: "Units", Num: true}, {Head: "Method"},
+		{Head: "Guardrail"},
+		{Head: "Outcome"},
+		{Head: "Candidate", Num: true},
+		{Head: "Control", Num: true},
+		{Head: "Worse by", Num: true},
+		{Head: "Lower", Num: true},
+		{Head: "Upper", Num: true},
+		{Head: "Margin", Num: true},
+		{Head: "α", Num: true},
+		{Head: "Units", Num: true},
+		{Head: "Method"},
 	}}
 	for i := range d.Checks {
 		c := &d.Checks[i]
 		p := guardPairs(c)
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.Text(guardTitle(c.Guardrail.Metric)), {Status: outcomeStatus(c.Outcome)},
+			part.Text(guardTitle(c.Guardrail.Metric)),
+			{Status: outcomeStatus(c.Outcome)},
 			p[0].Cell, p[1].Cell, p[2].Cell, p[3].Cell, p[4].Cell, p[5].Cell,
 			part.Text(strconv.FormatFloat(c.Guardrail.Alpha, 'g', 3, 64)), part.Text(format.Count(c.Samples)), part.Text(c.Method),
 		}})

@@ -130,7 +130,9 @@ func (u *UI) rolloutRow(r *flags.Rollout) []part.Cell {
 	}
 	why.Class = "wrap"
 	return []part.Cell{
-		first, {Status: rolloutStatus(r)}, cell(share), why, mono(r.Plan.Flag), part.To(r.Plan.Feature, featureURL(r.Plan.Feature)),
+		first,
+		{Status: rolloutStatus(r)},
+		cell(share), why, mono(r.Plan.Flag), part.To(r.Plan.Feature, featureURL(r.Plan.Feature)),
 		part.Text(r.CreatedBy), part.When(changed),
 	}
 }

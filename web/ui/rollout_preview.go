@@ -59,8 +59,14 @@ func previewWho(p *rollout.Preview) []string {
 
 func previewSteps(p *rollout.Preview) part.Table {
 	out := part.Table{Caption: "Steps of the plan", Cards: true, Columns: []part.Column{
-		{Head: "Step"}, {Head: "Candidate", Num: true}, {Head: "Control", Num: true}, {Head: "Not compared", Num: true}, {Head: "Bake time", Num: true},
-		{Head: "Units an arm", Num: true}, {Head: "Sample takes", Num: true, Hint: "At today’s traffic"}, {Head: "At least", Num: true},
+		{Head: "Step"},
+		{Head: "Candidate", Num: true},
+		{Head: "Control", Num: true},
+		{Head: "Not compared", Num: true},
+		{Head: "Bake time", Num: true},
+		{Head: "Units an arm", Num: true},
+		{Head: "Sample takes", Num: true, Hint: "At today’s traffic"},
+		{Head: "At least", Num: true},
 	}}
 	for i := range p.Steps {
 		s := &p.Steps[i]

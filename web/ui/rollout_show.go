@@ -282,8 +282,10 @@ func planPairs(r *flags.Rollout) []page.Pair {
 	p := &r.Plan
 	link := part.To(p.Flag, "/flags/"+p.Flag)
 	out := []page.Pair{
-		{Name: "Flag", Cell: link}, {Name: "Feature", Cell: part.To(p.Feature, featureURL(p.Feature))},
-		{Name: "Candidate", Cell: part.Text(p.Candidate)}, {Name: "Control", Cell: part.Text(p.Control)},
+		{Name: "Flag", Cell: link},
+		{Name: "Feature", Cell: part.To(p.Feature, featureURL(p.Feature))},
+		{Name: "Candidate", Cell: part.Text(p.Candidate)},
+		{Name: "Control", Cell: part.Text(p.Control)},
 		{Name: "Who", Cell: part.Text(cohortWords(p.Cohort))},
 	}
 	add := func(name, text string) { out = append(out, page.Pair{Name: name, Cell: part.Text(text)}) }
