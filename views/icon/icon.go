@@ -31,6 +31,8 @@ func paths(name string) string {
 		return "M12 3l8 3v6c0 4.5-3.3 7.8-8 9-4.7-1.2-8-4.5-8-9V6zM9 12l2 2 4-4"
 	case "alerts":
 		return "M18 9a6 6 0 0 0-12 0c0 6-2 7-2 7h16s-2-1-2-7M10 20a2 2 0 0 0 4 0"
+	case "access":
+		return "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M17 8l2 2 3-4"
 	case "pipeline":
 		return "M3 12h4l3-7 4 14 3-7h4"
 	case "rollouts":

@@ -54,6 +54,7 @@ func (f Frame) nav() []group {
 		{"Trust", []item{
 			{text: "Pipeline", url: "/pipeline", icon: "pipeline"},
 			{text: "Audit", url: "/audit", icon: "audit"},
+			{text: "Access", url: "/access", icon: "access"},
 		}},
 	}
 }

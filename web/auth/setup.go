@@ -3,7 +3,9 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -120,4 +122,44 @@ func (a *Auth) unfit(v SetUpView, password, again string) string {
 		return "The two passwords are not the same."
 	}
 	return ""
+}
+
+// ChangePassword gives who is signed in another password. The current one is asked for
+// where there is one; guessing it is as slow as signing in.
+func (a *Auth) ChangePassword(c echo.Context, current, password, again string) error {
+	ctx, id := c.Request().Context(), Who(c)
+	acc, err := a.o.People.Account(ctx, id.Name)
+	if err != nil {
+		return err
+	}
+	if acc.Issuer != "" {
+		return fmt.Errorf("%w: you sign in with %s and have no password here", access.ErrPassword, acc.Issuer)
+	}
+	if text := a.unfit(SetUpView{Name: acc.Name}, password, again); text != "" {
+		return respond.Bad("password", "%s", text)
+	}
+	if err := a.checkCurrent(c, acc.Name, current); err != nil {
+		return err
+	}
+	hash, err := a.o.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return a.o.People.SetPassword(ctx, acc.Name, hash, id.Session, access.Change{Actor: id.Actor(), At: a.o.Now()})
+}
+
+func (a *Auth) checkCurrent(c echo.Context, name, current string) error {
+	ctx := c.Request().Context()
+	stored, err := a.o.People.PasswordHash(ctx, name)
+	if err != nil || stored == "" {
+		return err
+	}
+	if wait := a.guesses.Take(strings.ToLower(name) + " " + c.RealIP()); wait > 0 {
+		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
+	}
+	ok, _, err := a.o.Passwords.Check(ctx, stored, current)
+	if err == nil && !ok {
+		err = respond.Bad("current", "The current password is wrong.")
+	}
+	return err
 }

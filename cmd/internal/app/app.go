@@ -265,7 +265,7 @@ func (a *App) buildServer(context.Context) error {
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), a.evaluationRoutes(), a.peopleRoutes(door), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), api.NewRollouts(a.rollouts).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err

@@ -59,8 +59,11 @@ func (a *App) people(pages *ui.UI) (err error) {
 }
 
 // peopleRoutes are those about who may do what.
-func (a *App) peopleRoutes(door *api.API) []auth.Route {
-	return api.NewPeople(door, a.control, a.engine.Features).Routes()
+func (a *App) peopleRoutes(door *api.API, pages *ui.UI) []auth.Route {
+	shown := ui.NewAccess(pages, ui.AccessOptions{
+		Keys: a.control, Keyring: a.keys, People: a.control, Passwords: a.who, Features: a.engine.Features,
+	})
+	return append(api.NewPeople(door, a.control, a.engine.Features).Routes(), shown.Routes()...)
 }
 
 // keysChangedEvery is how long a key that another process revoked still works.
