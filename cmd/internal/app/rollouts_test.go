@@ -1,0 +1,129 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+)
+
+const cartFlag = `{"reason":"a model to try","definition":{"state":"ENABLED","defaultVariant":"old",
+	"variants":{"old":{"model":"eventual"},"new":{"model":"causal"}}}}`
+
+const cartPlan = `{"title":"Causal carts","reason":"try it","plan":{"flag":"cart-model","feature":"cart","candidate":"new","control":"old",
+	"steps":[{"percent":5000,"bake":"1m","min_units":10},{"percent":10000,"bake":"1m","min_units":10}],
+	"guardrails":[{"metric":"time_to_visibility","margin":1,"alpha":0.05}]}}`
+
+type evaluation struct {
+	Variant  string
+	Reason   string
+	Metadata map[string]any
+}
+
+// newVariants counts the units that get the candidate over OFREP.
+func (d *door) newVariants(key string, units int) (n int) {
+	d.t.Helper()
+	for i := range units {
+		var e evaluation
+		body := fmt.Sprintf(`{"context":{"targetingKey":"user-%d"}}`, i)
+		d.do(key, http.MethodPost, "/ofrep/v1/evaluate/flags/cart-model", body, http.StatusOK, &e)
+		if e.Variant == "new" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestRolloutFromDraftToRevert(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, services, reader := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate"), d.namedKey("reader", "read")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+
+	var preview struct{ Steps []struct{ Candidate, Control float64 } }
+	d.do(reader, http.MethodPost, "/api/v1/rollouts/preview", cartPlan, http.StatusOK, &preview)
+	if len(preview.Steps) != 2 || preview.Steps[0].Candidate != 0.5 || preview.Steps[0].Control != 0.5 {
+		t.Errorf("preview %+v", preview)
+	}
+	d.do(reader, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusForbidden, nil)
+	var r flags.Rollout
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &r)
+	if r.State != flags.RolloutDraft || d.newVariants(services, 20) != 0 {
+		t.Fatalf("a draft decided: %+v", r)
+	}
+	path := "/api/v1/rollouts/" + r.ID
+	start := fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision)
+	d.do(operator, http.MethodPost, path+"/start", start, http.StatusOK, &r)
+	if n := d.newVariants(services, 100); r.State != flags.RolloutRunning || n < 30 || n > 70 {
+		t.Errorf("%s: %d of 100 have the candidate at 50 %%", r.State, n)
+	}
+	told := d.do(operator, http.MethodPost, path+"/advance", start, http.StatusConflict, nil)
+	if !strings.Contains(told, "start") {
+		t.Errorf("the second operator is not told what changed: %s", told)
+	}
+	d.do(operator, http.MethodPost, path+"/revert", `{"reason":"it is slow"}`, http.StatusOK, &r)
+	if n := d.newVariants(services, 100); n != 0 || (r.State != flags.RolloutReverting && r.State != flags.RolloutReverted) {
+		t.Errorf("%s: %d of 100 still have the candidate", r.State, n)
+	}
+	var history struct{ Items []flags.Transition }
+	d.do(reader, http.MethodGet, path+"/history", "", http.StatusOK, &history)
+	if len(history.Items) < 3 || history.Items[0].Reason != "it is slow" {
+		t.Errorf("history %+v", history.Items)
+	}
+	for name, want := range map[string]string{"/api/v1/rollouts": "Causal carts", path: "time_to_visibility", path + "/history": "it is slow"} {
+		if w := d.get(reader, name+"?format=csv"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) && name != path {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+func TestRolloutsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator := d.namedKey("operator", "control", "read")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	for name, c := range map[string]struct{ from, to, say string }{
+		"steps that go down": {`"percent":10000`, `"percent":100`, "steps[1].percent"},
+		"no such variant":    {`"candidate":"new"`, `"candidate":"newer"`, "candidate"},
+		"no such flag":       {`"flag":"cart-model"`, `"flag":"nothing"`, "flag"},
+	} {
+		told := d.do(operator, http.MethodPost, "/api/v1/rollouts", strings.Replace(cartPlan, c.from, c.to, 1), http.StatusBadRequest, nil)
+		if !strings.Contains(told, c.say) {
+			t.Errorf("%s: %s", name, told)
+		}
+	}
+	var a, b flags.Rollout
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &a)
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &b)
+	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+a.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, a.Revision), http.StatusOK, nil)
+	told := d.do(operator, http.MethodPost, "/api/v1/rollouts/"+b.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, b.Revision), http.StatusUnprocessableEntity, nil)
+	if !strings.Contains(told, a.ID) {
+		t.Errorf("who holds the flag is not said: %s", told)
+	}
+	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+b.ID+"/explode", `{"reason":"go","revision":1}`, http.StatusBadRequest, nil)
+	d.do(operator, http.MethodGet, "/api/v1/rollouts/nothing", "", http.StatusNotFound, nil)
+}
+
+func TestRolloutPagesAnswer(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator := d.namedKey("operator", "control", "read")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	var r flags.Rollout
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &r)
+	cookie := d.signIn(access.Operator)
+	for path, want := range map[string]string{
+		"/rollouts": "Causal carts", "/rollouts/new": "Preview", "/rollouts/" + r.ID: "Causal carts", "/rollouts/" + r.ID + "/start": "reason",
+	} {
+		q := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+		q.Header.Set("Accept", "text/html")
+		q.AddCookie(cookie)
+		if w := d.serve(q); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d, want %q in %.3000s", path, w.Code, want, w.Body)
+		}
+	}
+}

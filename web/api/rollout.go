@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/flags/rollout"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// RolloutController drives rollouts.
+type RolloutController interface {
+	List(ctx context.Context) ([]flags.Rollout, error)
+	Get(ctx context.Context, id string) (flags.Rollout, error)
+	History(ctx context.Context, id string) ([]flags.Transition, error)
+	Preview(ctx context.Context, d rollout.Draft) (*rollout.Preview, error)
+	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
+	Edit(ctx context.Context, id string, d rollout.Draft, revision int64, by flags.Author) (flags.Rollout, error)
+	Do(ctx context.Context, id string, cmd rollout.Command) (flags.Rollout, error)
+}
+
+// Rollouts answers programs about rollouts, and obeys them.
+type Rollouts struct{ c RolloutController }
+
+// NewRollouts returns the part of the API that is about rollouts.
+func NewRollouts(c RolloutController) *Rollouts { return &Rollouts{c} }
+
+// Routes is the URL map of rollouts.
+func (r *Rollouts) Routes() []auth.Route {
+	return []auth.Route{
+		{Method: http.MethodGet, Path: "/api/v1/rollouts", May: access.Read, Handle: r.list},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts", May: access.Control, Handle: r.create},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts/preview", May: access.Read, Handle: r.preview},
+		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: r.get},
+		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, Handle: r.edit},
+		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: r.history},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, Handle: r.do},
+	}
+}
+
+// draft is a rollout as it is asked for.
+type draft struct {
+	Title    string     `json:"title"`
+	Plan     flags.Plan `json:"plan"`
+	Reason   string     `json:"reason"`
+	Revision int64      `json:"revision"` // of an edit: the one that was looked at
+}
+
+// command is what a body says of an action.
+type command struct {
+	Reason   string      `json:"reason"`
+	Revision int64       `json:"revision"`
+	Phase    flags.Phase `json:"phase"`
+}
+
+func (r *Rollouts) list(c echo.Context) error {
+	all, err := r.c.List(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if respond.WantsCSV(c) {
+		return respond.CSV(c, rolloutTable(all))
+	}
+	return respond.JSON(c, http.StatusOK, page[flags.Rollout]{Items: orEmpty(all)})
+}
+
+func (r *Rollouts) get(c echo.Context) error {
+	one, err := r.c.Get(c.Request().Context(), pathParam(c, "id"))
+	if err != nil {
+		return err
+	}
+	if respond.WantsCSV(c) {
+		return respond.CSV(c, checkTable(one.Decision.Checks))
+	}
+	return respond.JSON(c, http.StatusOK, one)
+}
+
+func (r *Rollouts) history(c echo.Context) error {
+	id := pathParam(c, "id")
+	if _, err := r.c.Get(c.Request().Context(), id); err != nil {
+		return err
+	}
+	all, err := r.c.History(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	if respond.WantsCSV(c) {
+		return respond.CSV(c, transitionTable(all))
+	}
+	return respond.JSON(c, http.StatusOK, page[flags.Transition]{Items: orEmpty(all)})
+}
+
+func (r *Rollouts) preview(c echo.Context) error {
+	var d draft
+	if err := readJSON(c, &d); err != nil {
+		return err
+	}
+	p, err := r.c.Preview(c.Request().Context(), rollout.Draft{Title: d.Title, Plan: d.Plan})
+	if err != nil {
+		return err
+	}
+	return respond.JSON(c, http.StatusOK, p)
+}
+
+func (r *Rollouts) create(c echo.Context) error {
+	var d draft
+	if err := readJSON(c, &d); err != nil {
+		return err
+	}
+	made, err := r.c.Create(c.Request().Context(), rollout.Draft{Title: d.Title, Plan: d.Plan}, author(c, d.Reason))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, "/api/v1/rollouts/"+made.ID)
+	return respond.JSON(c, http.StatusCreated, made)
+}
+
+func (r *Rollouts) edit(c echo.Context) error {
+	var d draft
+	if err := readJSON(c, &d); err != nil {
+		return err
+	}
+	by := author(c, d.Reason)
+	changed, err := r.c.Edit(c.Request().Context(), pathParam(c, "id"), rollout.Draft{Title: d.Title, Plan: d.Plan}, d.Revision, by)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(c, http.StatusOK, changed)
+}
+
+func (r *Rollouts) do(c echo.Context) error {
+	var b command
+	if err := readJSON(c, &b); err != nil {
+		return err
+	}
+	changed, err := r.c.Do(c.Request().Context(), pathParam(c, "id"), rollout.Command{
+		Verb: rollout.CommandVerb(pathParam(c, "verb")), Author: author(c, b.Reason), Revision: b.Revision, Phase: b.Phase,
+	})
+	if err != nil {
+		return err
+	}
+	return respond.JSON(c, http.StatusOK, changed)
+}
+
+func rolloutTable(all []flags.Rollout) respond.Table {
+	out := respond.Table{Name: "rollouts", Header: []string{"id", "title", "flag", "feature", "state", "phase", "step", "percent", "decision", "why", "revision", "created_by", "created_at"}}
+	for i := range all {
+		r := &all[i]
+		out.Rows = append(out.Rows, []string{
+			r.ID, r.Title, r.Plan.Flag, r.Plan.Feature, string(r.State), string(r.Phase), strconv.Itoa(r.Step), percent(r.Percent),
+			string(r.Decision.Verb), r.Decision.Why, strconv.FormatInt(r.Revision, 10), r.CreatedBy, r.CreatedAt.UTC().Format(time.RFC3339),
+		})
+	}
+	return out
+}
+
+// percent writes basis points as a percentage.
+func percent(p flags.Percent) string { return strconv.FormatFloat(float64(p)/100, 'f', -1, 64) }
+
+func checkTable(checks []flags.Check) respond.Table {
+	number := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v, 'g', -1, 64)
+	}
+	out := respond.Table{Name: "guardrails", Header: []string{"metric", "outcome", "candidate", "control", "difference", "lower", "upper", "margin", "limit", "alpha", "samples", "method", "why"}}
+	for i := range checks {
+		k := &checks[i]
+		g := &k.Guardrail
+		out.Rows = append(out.Rows, []string{
+			string(g.Metric), string(k.Outcome), number(k.Candidate), number(k.Control), number(k.Difference), number(k.Lower), number(k.Upper),
+			number(&g.Margin), number(&g.Limit), number(&g.Alpha), strconv.FormatInt(k.Samples, 10), k.Method, k.Why,
+		})
+	}
+	return out
+}
+
+func transitionTable(all []flags.Transition) respond.Table {
+	out := respond.Table{Name: "history", Header: []string{"revision", "at", "actor", "action", "from", "to", "step", "percent", "reason"}}
+	for i := range all {
+		t := &all[i]
+		out.Rows = append(out.Rows, []string{
+			strconv.FormatInt(t.Revision, 10), t.At.UTC().Format(time.RFC3339), t.Actor, t.Action, string(t.From), string(t.To),
+			strconv.Itoa(t.Step), percent(t.Percent), t.Reason,
+		})
+	}
+	return out
+}
