@@ -39,16 +39,20 @@ func (p *Promises) Routes() []auth.Route {
 	change := func(method, path string, h echo.HandlerFunc) auth.Route {
 		return auth.Route{Method: method, Path: path, May: access.Control, Handle: h}
 	}
+	owned := func(r auth.Route, about func(echo.Context) ([]string, error)) auth.Route {
+		r.About = about
+		return r
+	}
 	const document, hook = "/api/v1/documents/:kind/:name", "/api/v1/webhooks/:id"
 	return []auth.Route{
 		get("/api/v1/documents", p.listDocuments),
-		change(http.MethodPost, "/api/v1/documents/plan", p.planDocuments),
-		change(http.MethodPost, "/api/v1/documents/apply", p.applyDocuments),
+		owned(change(http.MethodPost, "/api/v1/documents/plan", p.planDocuments), p.aboutDocuments),
+		owned(change(http.MethodPost, "/api/v1/documents/apply", p.applyDocuments), p.aboutDocuments),
 		get(document, p.getDocument),
 		get(document+"/versions", p.listVersions),
 		get(document+"/diff", p.diffVersions),
-		change(http.MethodPost, document+"/restore", p.restoreDocument),
-		change(http.MethodPost, document+"/review", p.reviewDocument),
+		owned(change(http.MethodPost, document+"/restore", p.restoreDocument), p.aboutDocument),
+		owned(change(http.MethodPost, document+"/review", p.reviewDocument), p.aboutDocument),
 
 		get("/api/v1/guarantees", p.listGuarantees),
 		get("/api/v1/guarantees/:name", p.getGuarantee),

@@ -32,9 +32,14 @@ func (a *Access) key(c echo.Context) error {
 			Answer: "The key " + k.ID + " of " + k.Name + " is " + strings.ToLower(keyStatus(&k, now).Text) + ".", Status: keyStatus(&k, now),
 		},
 		About: []page.Pair{
-			{Name: "Service", Cell: part.Text(k.Name)}, {Name: "Environment", Cell: part.Text(k.Env)}, {Name: "May", Cell: cells[2]},
-			{Name: "Made", Cell: part.When(k.CreatedAt)}, {Name: "Last used", Cell: cells[3]}, {Name: "Expires", Cell: cells[4]},
-			{Name: "Limit", Cell: cells[5]}, {Name: "History", Cell: part.To("in the audit log", historyURL("key/"+k.ID))},
+			{Name: "Service", Cell: part.Text(k.Name)},
+			{Name: "Environment", Cell: part.Text(k.Env)},
+			{Name: "May", Cell: cells[2]},
+			{Name: "Made", Cell: part.When(k.CreatedAt)},
+			{Name: "Last used", Cell: cells[3]},
+			{Name: "Expires", Cell: cells[4]},
+			{Name: "Limit", Cell: cells[5]},
+			{Name: "History", Cell: part.To("in the audit log", historyURL("key/"+k.ID))},
 		},
 	}
 	if !k.RevokedAt.IsZero() {

@@ -196,7 +196,9 @@ func (k *known) peopleRows() page.Section {
 			last = part.Text("never")
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.To(p.Name, itemURL("people", p.Name)), {Status: personStatus(p)}, part.Text(roleText(p.Role)), tagsOr(p.Teams, "none"),
+			part.To(p.Name, itemURL("people", p.Name)),
+			{Status: personStatus(p)},
+			part.Text(roleText(p.Role)), tagsOr(p.Teams, "none"),
 			part.Text(method(p)), last,
 		}})
 	}
@@ -251,7 +253,8 @@ func (k *known) keyCells(key *access.Key) []part.Cell {
 	}
 	return []part.Cell{
 		{Value: part.Value{Text: key.Name, Under: key.ID}, URL: itemURL("keys", key.ID)},
-		{Status: keyStatus(key, k)}, tags(scopeTexts(key.Scopes)), used, expires, rateCell(key.Rate),
+		{Status: keyStatus(key, k)},
+		tags(scopeTexts(key.Scopes)), used, expires, rateCell(key.Rate),
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
-	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -49,7 +48,7 @@ func (u *UI) guarantee(c echo.Context) error {
 	if err := u.guaranteeHistory(ctx, &m, cur); err != nil {
 		return err
 	}
-	if who := auth.Who(c); who.May(access.Control) {
+	if who := auth.Who(c); who.MayControl(cur.Feature) {
 		m.Review = u.reviewForm(ctx, id.Name)
 		if to != cur.Revision {
 			m.Restore = &page.Restore{

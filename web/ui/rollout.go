@@ -44,8 +44,8 @@ func (u *UI) rolloutRoutes() []auth.Route {
 		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, Handle: u.newRollout},
 		{Method: http.MethodPost, Path: "/rollouts/new", May: access.Control, Handle: u.createRollout},
 		{Method: http.MethodGet, Path: "/rollouts/:id", May: access.Read, Handle: u.rollout},
-		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, Handle: u.askRollout},
-		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, Handle: u.actRollout},
+		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.askRollout},
+		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.actRollout},
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
-	"tidemark/flags/access"
 	"tidemark/metrics"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -39,7 +38,7 @@ func (u *UI) rollout(c echo.Context) error {
 	if err := s.pick(c); err != nil {
 		return err
 	}
-	m := s.page(auth.Who(c).May(access.Control))
+	m := s.page(auth.Who(c).MayControl(s.r.Plan.Feature))
 	topic := live.TopicRollouts
 	if s.r.State.Final() || s.then != nil {
 		topic = "" // Nothing of it can change any more.

@@ -35,8 +35,9 @@ spec:
 
 // door is a running server with keys to it.
 type door struct {
-	t   *testing.T
-	app *app.App
+	t    *testing.T
+	app  *app.App
+	once string // a key that was made before
 }
 
 func open(t *testing.T) *door {
@@ -53,7 +54,7 @@ func open(t *testing.T) *door {
 			t.Error(err)
 		}
 	})
-	return &door{t, a}
+	return &door{t: t, app: a}
 }
 
 func (d *door) key(scopes ...string) string {
