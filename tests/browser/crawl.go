@@ -51,7 +51,10 @@ func pageOf(base, link string) (p Page, ok bool) {
 		return p, false
 	}
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-	if len(parts) > 1 && parts[0] != "api" {
+	switch {
+	case parts[0] == "access" && len(parts) > 2 && parts[2] != "end" && parts[2] != "new":
+		parts[2] = "*" // /access/keys/*/revoke
+	case len(parts) > 1 && parts[0] != "api" && parts[0] != "access":
 		parts[1] = "*"
 	}
 	path := u.EscapedPath()
