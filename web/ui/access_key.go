@@ -34,7 +34,7 @@ func (a *Access) key(c echo.Context) error {
 		About: []page.Pair{
 			{Name: "Service", Cell: part.Text(k.Name)},
 			{Name: "Environment", Cell: part.Text(k.Env)},
-			{Name: "May", Cell: cells[2]},
+			{Name: "May", Cell: listOr(scopeTexts(k.Scopes), "nothing")},
 			{Name: "Made", Cell: part.When(k.CreatedAt)},
 			{Name: "Last used", Cell: cells[3]},
 			{Name: "Expires", Cell: cells[4]},
@@ -115,7 +115,7 @@ func (a *Access) secretKey(c echo.Context, k *access.Key, token, more string) er
 		Title:   "Copy it now",
 		Text:    "It is shown only here and kept nowhere: put it where the service reads its secrets.",
 		Command: part.Command{ID: "new-key", Text: token},
-		Facts:   []page.Pair{{Name: "Id", Cell: mono(k.ID)}, {Name: "May", Cell: tags(scopeTexts(k.Scopes))}},
+		Facts:   []page.Pair{{Name: "Id", Cell: mono(k.ID)}, {Name: "May", Cell: listOr(scopeTexts(k.Scopes), "nothing")}},
 		Back:    part.Link{Text: "I have copied it", URL: itemURL("keys", k.ID)},
 	}
 	return a.ui.show(c, view{title: "The new key", current: accessURL, body: page.ShowSecret(m)})

@@ -34,7 +34,7 @@ func (a *Access) person(c echo.Context) error {
 		},
 		About: []page.Pair{
 			{Name: "Role", Cell: part.Text(roleText(p.Role))},
-			{Name: "Teams", Cell: tagsOr(p.Teams, "none")},
+			{Name: "Teams", Cell: listOr(p.Teams, "none")},
 			{Name: "Signs in by", Cell: part.Cell{Value: part.Value{Text: method(&p), Under: p.Issuer}}},
 			{Name: "Since", Cell: part.When(p.CreatedAt)},
 			{Name: "Did", Cell: part.To("in the audit log", "/audit?actor=user:"+p.Name)},

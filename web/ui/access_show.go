@@ -93,9 +93,17 @@ func you(id *access.Identity, k *known) []page.Pair {
 	}
 	return append(
 		out,
-		page.Pair{Name: "Teams", Cell: tagsOr(teams, "none")},
-		page.Pair{Name: "You own", Cell: tagsOr(id.User.Features, "no feature")},
+		page.Pair{Name: "Teams", Cell: listOr(teams, "none")},
+		page.Pair{Name: "You own", Cell: listOr(id.User.Features, "no feature")},
 	)
+}
+
+// listOr is a list in a sentence, or what to say when it is empty.
+func listOr(names []string, none string) part.Cell {
+	if len(names) == 0 {
+		return part.Text(none)
+	}
+	return part.Text(format.List(names))
 }
 
 // tagsOr is a list, or what to say when it is empty.
@@ -111,7 +119,7 @@ func (k *known) sessionRows(own string) page.Section {
 		ID: "sessions", Title: "Your sessions", About: "Browsers in which you are signed in. A session ends after a week, or after a day without use.",
 		None: part.Empty{Title: "You have no session", Text: "An API key shows who you are."},
 	}
-	s.Table = part.Table{Caption: "Your sessions", Columns: []part.Column{{Head: "Browser"}, {Head: "From"}, {Head: "Signed in"}, {Head: "Last used"}, {Head: "End"}}}
+	s.Table = part.Table{Caption: "Your sessions", Cards: true, Columns: []part.Column{{Head: "Browser"}, {Head: "From"}, {Head: "Signed in"}, {Head: "Last used"}, {Head: "End"}}}
 	for i := range k.sessions {
 		b := &k.sessions[i]
 		end := part.To("End", accessURL+"/sessions/"+b.ID+"/end")
@@ -222,6 +230,8 @@ func method(p *access.Account) string {
 		return "single sign-on"
 	case p.HasPassword:
 		return "password"
+	case p.LastSignIn.IsZero():
+		return "nothing yet"
 	}
 	return "a link"
 }

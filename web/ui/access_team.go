@@ -53,7 +53,7 @@ func (a *Access) team(c echo.Context) error {
 			Answer: "The team " + t.Name + " owns " + format.Plural(int64(len(t.Features)), "feature", "features") + ".", Sub: t.About,
 		},
 		About: []page.Pair{
-			{Name: "Members", Cell: tagsOr(memberNames(&t), "nobody")},
+			{Name: "Members", Cell: listOr(memberNames(&t), "nobody")},
 			{Name: "Since", Cell: part.When(t.CreatedAt)},
 			{Name: "History", Cell: part.To("in the audit log", historyURL("team/"+t.Name))},
 		},
