@@ -112,6 +112,11 @@ func fileName(name string) string {
 	}, name)
 }
 
+// permissions switches off what no page of ours uses; the clipboard is for copying
+// commands.
+const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), " +
+	"microphone=(), midi=(), payment=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
+
 // Page answers with a whole page. It is rendered to a buffer before the first
 // byte, so that a page that fails is an error page and not half a page.
 func Page(c echo.Context, status int, page templ.Component) error {
@@ -123,6 +128,8 @@ func Page(c echo.Context, status int, page templ.Component) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/html; charset=utf-8")
 	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Set("Permissions-Policy", permissions)
+	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	h.Add(echo.HeaderVary, "HX-Request, Accept, Cookie")
 	c.Response().WriteHeader(status)
 	_, err := c.Response().Write(buf.B)

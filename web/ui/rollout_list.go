@@ -82,7 +82,7 @@ func firstRollout(before bool) part.Empty {
 		Text:  "A rollout gives a flag’s new variant to more and more units, and the telemetry decides whether it widens. It needs a flag with two variants, and a feature whose writes name the flag and their unit.",
 		Link:  part.Link{Text: "Begin one here, or by a program:", URL: "/rollouts/new"},
 		Command: part.Command{
-			ID:   "first-rollout",
+			ID: "first-rollout",
 			Text: "curl -X POST $TIDEMARK_URL/api/v1/rollouts -H \"Authorization: Bearer $TIDEMARK_KEY\" -d '{\n" +
 				"  \"title\": \"Causal profiles\", \"reason\": \"try it\", \"plan\": {\n" +
 				"    \"flag\": \"profile-consistency\", \"feature\": \"profile-edit\",\n" +

@@ -41,7 +41,7 @@ func openWith(t *testing.T, o app.Options) *door {
 			t.Error(err)
 		}
 	})
-	return &door{t, a}
+	return &door{t: t, app: a}
 }
 
 // post sends a body to a path; headers are "Name: value".
@@ -477,7 +477,7 @@ func TestARestartKnowsWhatItHad(t *testing.T) {
 		if err := a.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		return &door{t, a}
+		return &door{t: t, app: a}
 	}
 	d := start()
 	key := d.key("publish:*", "read")

@@ -44,7 +44,9 @@ func TestRolloutFromDraftToRevert(t *testing.T) {
 	operator, services, reader := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate"), d.namedKey("reader", "read")
 	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
 
-	var preview struct{ Steps []struct{ Candidate, Control float64 } }
+	var preview struct {
+		Steps []struct{ Candidate, Control float64 }
+	}
 	d.do(reader, http.MethodPost, "/api/v1/rollouts/preview", cartPlan, http.StatusOK, &preview)
 	if len(preview.Steps) != 2 || preview.Steps[0].Candidate != 0.5 || preview.Steps[0].Control != 0.5 {
 		t.Errorf("preview %+v", preview)
