@@ -58,8 +58,9 @@ var build = sync.OnceValues(func() (string, error) {
 
 // Server is one run of the program.
 type Server struct {
-	URL    string // http://127.0.0.1:PORT
-	SignIn string // a one-time link
+	URL    string    // http://127.0.0.1:PORT
+	SignIn string    // a one-time link
+	Ready  time.Time // when it answered
 
 	data string // the folder that is served; "" for a demonstration
 	cmd  *exec.Cmd
@@ -114,6 +115,7 @@ func Run(bin string, env []string, args ...string) (*Server, error) {
 	}()
 	s.data = dataFolder(args)
 	err := s.awaitReady(time.Minute)
+	s.Ready = time.Now()
 	if err == nil && s.SignIn == "" {
 		err = s.makeLink(bin)
 	}

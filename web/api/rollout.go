@@ -41,8 +41,17 @@ func (r *Rollouts) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: r.get},
 		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, Handle: r.edit},
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: r.history},
-		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, Handle: r.do},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, About: r.about, Handle: r.do},
 	}
+}
+
+// about says which feature a rollout is about, so that its owners may act on it.
+func (r *Rollouts) about(c echo.Context) ([]string, error) {
+	now, err := r.c.Get(c.Request().Context(), pathParam(c, "id"))
+	if err != nil {
+		return nil, err
+	}
+	return []string{now.Plan.Feature}, nil
 }
 
 // draft is a rollout as it is asked for.
