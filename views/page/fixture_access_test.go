@@ -8,7 +8,7 @@ import (
 )
 
 func accessPage() page.Access {
-	people, keys := section("people", "People", "Name", "ana"), section("keys", "API keys", "Service", "cart-api")
+	people, keys := section("people", "People", "Name", "ana"), section("api-keys", "API keys", "Service", "cart-api")
 	return page.Access{
 		Head:     part.Head{Answer: "2 of 3 features have no owning team.", Tone: part.Warn},
 		Actions:  []page.Action{{Text: "Invite a person", URL: "/access/people/new", Primary: true}},

@@ -238,7 +238,7 @@ func method(p *access.Account) string {
 
 func (k *known) keyRows() page.Section {
 	s := page.Section{
-		ID: "keys", Title: "API keys", About: "Of services. Two live keys may share a name, so that one can replace the other.",
+		ID: "api-keys", Title: "API keys", About: "Of services. Two live keys may share a name, so that one can replace the other.",
 		Get:  part.Downloads{JSON: "/api/v1/keys"},
 		None: part.Empty{Title: "There is no API key yet", Text: "A service needs one to send events or ask questions.", Command: part.Command{ID: "key-command", Text: "tidemark keys create SERVICE --data DIR --scope publish:FEATURE"}},
 	}
