@@ -292,7 +292,7 @@ func (s *Store) SignInExternal(ctx context.Context, e access.External, at time.T
 		if a, recs, err = externalAccount(ctx, tx, e, at); err != nil || !e.SetTeams {
 			return recs, err
 		}
-		rec, err := claimTeams(ctx, tx, a.Name, e.Teams, at)
+		rec, err := claimTeams(ctx, tx, a.Name, e, at)
 		return append(recs, rec...), err
 	})
 	return a, err
@@ -352,7 +352,7 @@ func freeName(ctx context.Context, q querier, wanted []string) (string, error) {
 }
 
 // claimTeams makes the person a member of exactly those teams by claim.
-func claimTeams(ctx context.Context, tx *sql.Tx, name string, claimed []string, at time.Time) ([]audit.Record, error) {
+func claimTeams(ctx context.Context, tx *sql.Tx, name string, e access.External, at time.Time) ([]audit.Record, error) {
 	scan := func(row scanner) (team string, err error) { return team, row.Scan(&team) }
 	before, err := list(ctx, tx, scan, "SELECT team FROM team_members WHERE user_name = ? AND source = 'claim' ORDER BY team", name)
 	if err != nil {
@@ -361,7 +361,7 @@ func claimTeams(ctx context.Context, tx *sql.Tx, name string, claimed []string, 
 	if _, err := tx.ExecContext(ctx, "DELETE FROM team_members WHERE user_name = ? AND source = 'claim'", name); err != nil {
 		return nil, fmt.Errorf("teams of %q: %w", name, err)
 	}
-	for _, team := range claimed {
+	for _, team := range e.Teams {
 		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO team_members (team, user_name, source)
 			SELECT name, ?, 'claim' FROM teams WHERE name = ?`, name, team)
 		if err != nil {
@@ -377,5 +377,5 @@ func claimTeams(ctx context.Context, tx *sql.Tx, name string, claimed []string, 
 		return nil, err
 	}
 	is, err := audit.State(after)
-	return []audit.Record{{At: at, Actor: "oidc", Action: "user.teams", Subject: userSubject(name), Reason: "As the OpenID provider says.", Before: was, After: is}}, err
+	return []audit.Record{{At: at, Actor: "oidc:" + e.Issuer, Action: "user.teams", Subject: userSubject(name), Reason: "As the OpenID provider says.", Before: was, After: is}}, err
 }

@@ -105,8 +105,8 @@ func (s *Store) Version(ctx context.Context) (int64, error) {
 	return v, nil
 }
 
-// ChangeCount returns a number that is another one after anybody, this process or
-// another, has written to the file. The table that it counts is never shortened.
+// ChangeCount returns a number that grows when anybody, this process or another,
+// changes control data: how many records the audit log has.
 func (s *Store) ChangeCount(ctx context.Context) (int64, error) {
 	return auditSize(ctx, s.read)
 }
