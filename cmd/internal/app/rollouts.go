@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"tidemark/flags/guarantee"
@@ -32,11 +33,25 @@ func (a *App) runRollouts(ctx context.Context) error {
 		return err
 	}
 	a.rollouts = c
-	a.onStop("rollouts", c.Close)
+	var ticking sync.Mutex // The lease that Close gives back must not be taken again.
+	closed := false
+	a.onStop("rollouts", func(ctx context.Context) error {
+		ticking.Lock()
+		defer ticking.Unlock()
+		closed = true
+		return c.Close(ctx)
+	})
 	if err := c.Tick(ctx); err != nil {
 		a.log.ErrorContext(ctx, "upkeep failed", "what", "rollouts", "error", err)
 	}
-	a.every(tickEvery, "rollouts", c.Tick)
+	a.every(tickEvery, "rollouts", func(ctx context.Context) error {
+		ticking.Lock()
+		defer ticking.Unlock()
+		if closed {
+			return nil
+		}
+		return c.Tick(ctx)
+	})
 	return nil
 }
 
