@@ -77,6 +77,7 @@ type Pipeline struct {
 	opts  Options
 	log   metrics.Log
 	fold  Folder
+	fresh []fingerprint // scratch of commit
 	admit admission
 
 	queued  atomic.Int64
@@ -317,10 +318,14 @@ func (p *Pipeline) commit(g *group, queued int) {
 }
 
 // dropKnown takes out events whose ids are known, and returns the ids that were not.
-func (p *Pipeline) dropKnown(g *group) (fresh []fingerprint) {
+func (p *Pipeline) dropKnown(g *group) []fingerprint {
+	fresh := p.fresh[:0]
 	for _, s := range g.subs {
 		kept := 0
 		for i := range s.events {
+			if i%warmAhead == 0 {
+				p.recent.warm(s.ids[i:min(i+warmAhead, len(s.ids))])
+			}
 			if !p.recent.add(s.ids[i]) {
 				s.dups++
 				continue
@@ -336,6 +341,7 @@ func (p *Pipeline) dropKnown(g *group) (fresh []fingerprint) {
 			g.batches = append(g.batches, s.events)
 		}
 	}
+	p.fresh = fresh
 	return fresh
 }
 

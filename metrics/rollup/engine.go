@@ -80,9 +80,9 @@ type Engine struct {
 	configs  map[string][]metrics.FeatureConfig
 	book     *book
 
-	writes   map[metrics.Entity]*write
-	keys     map[metrics.Entity]*keyState
-	sessions map[metrics.Entity]*sessionState
+	writes   table[write]
+	keys     table[keyState]
+	sessions table[sessionState]
 	reads    map[string]*read // without a session, by id
 	conflict map[string]*conflictState
 	lru      *lru
@@ -97,6 +97,7 @@ type Engine struct {
 	dirtyConflicts []*conflictState
 	loaded         loaded
 	ops            []session.Op // scratch
+	warmth         uint64       // keeps warm from being optimised away
 	check          session.Checker
 
 	verdicts map[verdictKey]*series
@@ -176,9 +177,8 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 	return &Engine{
 		opts: opts, store: store,
 		names: newNames(), features: map[string]*feature{}, configs: map[string][]metrics.FeatureConfig{},
-		book:   newBook(opts.MaxSeries),
-		writes: map[metrics.Entity]*write{}, keys: map[metrics.Entity]*keyState{},
-		sessions: map[metrics.Entity]*sessionState{}, reads: map[string]*read{},
+		book:     newBook(opts.MaxSeries),
+		reads:    map[string]*read{},
 		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
 		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
@@ -236,6 +236,9 @@ func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, events [
 	e.base, e.ctx = first, ctx
 	e.reload.begin(e.opts.Now())
 	for i := range events {
+		if i%warmAhead == 0 {
+			e.warm(events[i:min(i+warmAhead, len(events))])
+		}
 		if err := e.fold(ctx, &events[i]); err != nil {
 			return fmt.Errorf("fold event %q: %w", events[i].EventID, err)
 		}
@@ -311,7 +314,7 @@ func (e *Engine) SetConfigs(configs []metrics.FeatureConfig) {
 	}
 	e.configs = by
 	touched := map[*keyState]bool{}
-	for _, w := range e.writes {
+	for w := range e.writes.all() {
 		for ; w != nil; w = w.next {
 			e.touchWrite(w)
 			if w.key != nil {

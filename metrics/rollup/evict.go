@@ -34,7 +34,7 @@ func (e *Engine) evictSession(s *sessionState) {
 			e.evictRead(o.r)
 		}
 	}
-	unchain(e.sessions, s.entity, s, func(s *sessionState) **sessionState { return &s.next })
+	unchain(&e.sessions, s.entity, s, func(s *sessionState) **sessionState { return &s.next })
 }
 
 // forgetSession makes a session not resident while replaying.
@@ -55,7 +55,7 @@ func (e *Engine) dropPartial() {
 	defer func() { e.silent = false }()
 	for again := true; again; {
 		again = false
-		for _, k := range e.keys {
+		for k := range e.keys.all() {
 			for ; k != nil; k = k.next {
 				if k.complete || k.empty() || (!k.f.stateBased && !k.f.hasReads) {
 					continue
@@ -126,7 +126,7 @@ func (e *Engine) forget(w *write) {
 		k.complete = false
 		e.dropKey(k)
 	}
-	unchain(e.writes, w.entity, w, func(w *write) **write { return &w.next })
+	unchain(&e.writes, w.entity, w, func(w *write) **write { return &w.next })
 	e.resident--
 }
 
@@ -144,18 +144,18 @@ func (e *Engine) evictRead(r *read) {
 
 func (e *Engine) dropKey(k *keyState) {
 	if k.empty() {
-		unchain(e.keys, k.entity, k, func(k *keyState) **keyState { return &k.next })
+		unchain(&e.keys, k.entity, k, func(k *keyState) **keyState { return &k.next })
 	}
 }
 
-// unchain removes an item from a map of chains.
-func unchain[T any](m map[metrics.Entity]*T, ent metrics.Entity, item *T, next func(*T) **T) {
-	head := m[ent]
+// unchain removes an item from a table of chains.
+func unchain[T any](m *table[T], ent metrics.Entity, item *T, next func(*T) **T) {
+	head := m.get(ent)
 	if head == item {
 		if rest := *next(item); rest != nil {
-			m[ent] = rest
+			m.put(ent, rest)
 		} else {
-			delete(m, ent)
+			m.drop(ent)
 		}
 		*next(item) = nil
 		return

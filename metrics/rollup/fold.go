@@ -62,7 +62,7 @@ func (e *Engine) writeFor(ctx context.Context, f *feature, ev *metrics.Event) (*
 }
 
 func (e *Engine) lookupWrite(ent metrics.Entity, f *feature, id string) *write {
-	for w := e.writes[ent]; w != nil; w = w.next {
+	for w := e.writes.get(ent); w != nil; w = w.next {
 		if w.id == id && w.f == f {
 			return w
 		}
@@ -72,11 +72,11 @@ func (e *Engine) lookupWrite(ent metrics.Entity, f *feature, id string) *write {
 
 func (e *Engine) newWrite(ent metrics.Entity, f *feature, id string) *write {
 	w := &write{
-		entity: ent, next: e.writes[ent], id: cloneString(id), f: f,
+		entity: ent, next: e.writes.get(ent), id: cloneString(id), f: f,
 		initiated: noStamp, committed: noStamp, published: noStamp,
 	}
 	w.node.w = w
-	e.writes[ent] = w
+	e.writes.put(ent, w)
 	e.lru.push(&w.node)
 	e.resident++
 	return w
@@ -257,17 +257,17 @@ func cloneVersion(v metrics.Version) metrics.Version {
 
 func (e *Engine) keyFor(f *feature, key string) *keyState {
 	ent := metrics.KeyEntity(f.name, key)
-	for k := e.keys[ent]; k != nil; k = k.next {
+	for k := e.keys.get(ent); k != nil; k = k.next {
 		if k.key == key && k.f == f {
 			return k
 		}
 	}
-	k := &keyState{entity: ent, next: e.keys[ent], f: f, key: cloneString(key)}
+	k := &keyState{entity: ent, next: e.keys.get(ent), f: f, key: cloneString(key)}
 	k.complete = !e.seen.has(uint64(ent))
 	if k.complete {
 		e.seen.add(uint64(ent))
 	}
-	e.keys[ent] = k
+	e.keys.put(ent, k)
 	return k
 }
 
@@ -329,11 +329,7 @@ func (e *Engine) findRead(s *sessionState, id string, seq int64) *read {
 	if s == nil {
 		return e.reads[id]
 	}
-	probe := sessionOp{seq: seq, r: &read{id: id}}
-	if i, ok := slices.BinarySearchFunc(s.ops, probe, orderOps); ok {
-		return s.ops[i].r
-	}
-	return nil
+	return s.read(seq, id)
 }
 
 // wins decides between two events with one natural key: the earlier time, then the
@@ -476,7 +472,7 @@ func (e *Engine) sessionFor(ctx context.Context, id string) (*sessionState, erro
 }
 
 func (e *Engine) lookupSession(ent metrics.Entity, id string) *sessionState {
-	for s := e.sessions[ent]; s != nil; s = s.next {
+	for s := e.sessions.get(ent); s != nil; s = s.next {
 		if s.id == id {
 			return s
 		}
@@ -485,9 +481,9 @@ func (e *Engine) lookupSession(ent metrics.Entity, id string) *sessionState {
 }
 
 func (e *Engine) newSession(ent metrics.Entity, id string) *sessionState {
-	s := &sessionState{entity: ent, next: e.sessions[ent], id: cloneString(id)}
+	s := &sessionState{entity: ent, next: e.sessions.get(ent), id: cloneString(id)}
 	s.node.s = s
-	e.sessions[ent] = s
+	e.sessions.put(ent, s)
 	e.lru.push(&s.node)
 	return s
 }

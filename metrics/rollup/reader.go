@@ -252,7 +252,7 @@ func (e *Engine) KeyVersions(_ context.Context, feature string, limit int) ([]me
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	var out []metrics.KeyVersions
-	for _, k := range e.keys {
+	for k := range e.keys.all() {
 		for ; k != nil && len(out) < limit; k = k.next {
 			if k.f.name != feature {
 				continue

@@ -66,11 +66,17 @@ func orderOps(a, b sessionOp) int {
 	return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.kind(), b.kind()), strings.Compare(a.id(), b.id()))
 }
 
+// Kinds of operations, in the order in which those of one sequence are placed.
+const (
+	kindWrite = iota
+	kindRead
+)
+
 func (o sessionOp) kind() int {
 	if o.w != nil {
-		return 0
+		return kindWrite
 	}
-	return 1
+	return kindRead
 }
 
 func (o sessionOp) id() string {
@@ -86,6 +92,17 @@ func (s *sessionState) add(o sessionOp) {
 		return
 	}
 	s.ops = slices.Insert(s.ops, i, o)
+}
+
+// read returns the read with that sequence and natural key, or nil.
+func (s *sessionState) read(seq int64, id string) *read {
+	i, ok := slices.BinarySearchFunc(s.ops, seq, func(o sessionOp, seq int64) int {
+		return cmp.Or(cmp.Compare(o.seq, seq), cmp.Compare(o.kind(), kindRead), strings.Compare(o.id(), id))
+	})
+	if !ok {
+		return nil
+	}
+	return s.ops[i].r
 }
 
 func (s *sessionState) drop(o sessionOp) {

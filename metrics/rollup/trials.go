@@ -81,7 +81,7 @@ func (e *Engine) redefine(t *trial, def metrics.Trial) {
 }
 
 func (e *Engine) touchTrial(t *trial) {
-	for _, w := range e.writes {
+	for w := range e.writes.all() {
 		for ; w != nil; w = w.next {
 			if w.trial != nil && w.trial.t == t {
 				e.touchWrite(w)
@@ -96,7 +96,7 @@ func (e *Engine) touchTrial(t *trial) {
 	for _, r := range e.reads {
 		touch(r)
 	}
-	for _, s := range e.sessions {
+	for s := range e.sessions.all() {
 		for ; s != nil; s = s.next {
 			for _, o := range s.ops {
 				if o.r != nil {
