@@ -40,6 +40,7 @@ type Batch struct {
 	list    []string
 	nodes   []node
 	errs    []fieldError
+	shape   shape
 	spans   spanBuffer
 }
 
@@ -54,7 +55,7 @@ func (b *Batch) Reset() {
 	b.spans.reset()
 	b.Events, b.Indexes, b.Rejected = b.Events[:0], b.Indexes[:0], b.Rejected[:0]
 	b.arena, b.strs, b.list, b.errs = b.arena[:0], b.strs[:0], b.list[:0], b.errs[:0]
-	b.items = 0
+	b.items, b.shape.learnt = 0, 0
 }
 
 // Size is roughly how much memory the batch keeps for its next use, in bytes.

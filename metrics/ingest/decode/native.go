@@ -47,21 +47,8 @@ func (b *Batch) event(s *scanner, e *metrics.Event) bool {
 	b.errs, b.attrs = b.errs[:0], b.attrs[:0]
 	given := "" // the member attributes, as it was sent
 	some, ok := s.open('{', '}')
-	for some && ok {
-		s.space()
-		from := s.pos
-		var name string
-		if name, ok = s.str(); !ok {
-			return false
-		}
-		quoted := s.src[from:s.pos]
-		if !s.take(':', "a colon was expected") {
-			return false
-		}
-		if len(b.errs) > 0 {
-			b.forgive(name)
-		}
-		if !b.field(s, e, name, quoted, &given) {
+	for place := 0; some && ok; place++ {
+		if !b.member(s, e, &place, &given) {
 			return false
 		}
 		some, ok = s.more('}')
@@ -70,6 +57,35 @@ func (b *Batch) event(s *scanner, e *metrics.Event) bool {
 		e.Attributes = b.attributes(given)
 	}
 	return ok
+}
+
+// member reads the next member of an object, expected at a place of the shape, and
+// its value.
+func (b *Batch) member(s *scanner, e *metrics.Event, place *int, given *string) bool {
+	s.space()
+	from := s.pos
+	if len(b.errs) == 0 {
+		if m, at := b.shape.next(*place, s); m != nil {
+			*place = at
+			if m.isText {
+				return b.textField(s, m.field(e), m.name)
+			}
+			return b.field(s, e, m.name, s.src[from:s.pos-1], given)
+		}
+	}
+	name, ok := s.str()
+	if !ok {
+		return false
+	}
+	quoted := s.src[from:s.pos]
+	if !s.take(':', "a colon was expected") {
+		return false
+	}
+	b.shape.learn(*place, e, s.src, from, s.pos, name)
+	if len(b.errs) > 0 {
+		b.forgive(name)
+	}
+	return b.field(s, e, name, quoted, given)
 }
 
 // forgive forgets what was wrong with a field that is given once more: of
