@@ -1,6 +1,10 @@
 package segment
 
-import "tidemark/metrics"
+import (
+	"unsafe"
+
+	"tidemark/metrics"
+)
 
 // A text column, in the order in which they are stored. Columns up to lastFind are
 // enough to find an entity.
@@ -46,70 +50,49 @@ const lastFind = colSession
 // for repetitions is wasted.
 func (c textColumn) plain() bool { return c == colEventID || c == colSpanID }
 
+// textOffset is where the field of each text column is in an event.
+var textOffset = [texts]uintptr{
+	colWriteID:     unsafe.Offsetof(metrics.Event{}.WriteID),
+	colFeature:     unsafe.Offsetof(metrics.Event{}.Feature),
+	colKey:         unsafe.Offsetof(metrics.Event{}.Key),
+	colSession:     unsafe.Offsetof(metrics.Event{}.SessionID),
+	colEventID:     unsafe.Offsetof(metrics.Event{}.EventID),
+	colEntity:      unsafe.Offsetof(metrics.Event{}.Entity),
+	colService:     unsafe.Offsetof(metrics.Event{}.Service),
+	colReplica:     unsafe.Offsetof(metrics.Event{}.Replica),
+	colRegion:      unsafe.Offsetof(metrics.Event{}.Region),
+	colClockID:     unsafe.Offsetof(metrics.Event{}.ClockID),
+	colVersionText: unsafe.Offsetof(metrics.Event{}.Version) + unsafe.Offsetof(metrics.Version{}.Text),
+	colTraceID:     unsafe.Offsetof(metrics.Event{}.TraceID),
+	colSpanID:      unsafe.Offsetof(metrics.Event{}.SpanID),
+	colActor:       unsafe.Offsetof(metrics.Event{}.Actor),
+	colDelta:       unsafe.Offsetof(metrics.Event{}.Delta),
+	colBeforeHash:  unsafe.Offsetof(metrics.Event{}.BeforeHash),
+	colAfterHash:   unsafe.Offsetof(metrics.Event{}.AfterHash),
+	colOwner:       unsafe.Offsetof(metrics.Event{}.Owner),
+	colFlag:        unsafe.Offsetof(metrics.Event{}.Flag),
+	colVariant:     unsafe.Offsetof(metrics.Event{}.Variant),
+	colModel:       unsafe.Offsetof(metrics.Event{}.Model),
+	colUnit:        unsafe.Offsetof(metrics.Event{}.Unit),
+	colMechanism:   unsafe.Offsetof(metrics.Event{}.Mechanism),
+	colConflictID:  unsafe.Offsetof(metrics.Event{}.ConflictID),
+	colRule:        unsafe.Offsetof(metrics.Event{}.Rule),
+	colRuleVersion: unsafe.Offsetof(metrics.Event{}.RuleVersion),
+	colWinner:      unsafe.Offsetof(metrics.Event{}.Winner),
+	colOutcome:     unsafe.Offsetof(metrics.Event{}.Outcome),
+	colReason:      unsafe.Offsetof(metrics.Event{}.Reason),
+	colAttributes:  unsafe.Offsetof(metrics.Event{}.Attributes),
+}
+
+// textAt is the text field at an offset. A switch over the columns, forty times an
+// event, took a tenth of the time of encoding.
+func textAt(e *metrics.Event, offset uintptr) string {
+	return *(*string)(unsafe.Add(unsafe.Pointer(e), offset))
+}
+
 // text returns the field of a text column.
 func text(e *metrics.Event, c textColumn) *string {
-	switch c {
-	case colWriteID:
-		return &e.WriteID
-	case colFeature:
-		return &e.Feature
-	case colKey:
-		return &e.Key
-	case colSession:
-		return &e.SessionID
-	case colEventID:
-		return &e.EventID
-	case colEntity:
-		return &e.Entity
-	case colService:
-		return &e.Service
-	case colReplica:
-		return &e.Replica
-	case colRegion:
-		return &e.Region
-	case colClockID:
-		return &e.ClockID
-	case colVersionText:
-		return &e.Version.Text
-	case colTraceID:
-		return &e.TraceID
-	case colSpanID:
-		return &e.SpanID
-	case colActor:
-		return &e.Actor
-	case colDelta:
-		return &e.Delta
-	case colBeforeHash:
-		return &e.BeforeHash
-	case colAfterHash:
-		return &e.AfterHash
-	case colOwner:
-		return &e.Owner
-	case colFlag:
-		return &e.Flag
-	case colVariant:
-		return &e.Variant
-	case colModel:
-		return &e.Model
-	case colUnit:
-		return &e.Unit
-	case colMechanism:
-		return &e.Mechanism
-	case colConflictID:
-		return &e.ConflictID
-	case colRule:
-		return &e.Rule
-	case colRuleVersion:
-		return &e.RuleVersion
-	case colWinner:
-		return &e.Winner
-	case colOutcome:
-		return &e.Outcome
-	case colReason:
-		return &e.Reason
-	default:
-		return &e.Attributes
-	}
+	return (*string)(unsafe.Add(unsafe.Pointer(e), textOffset[c]))
 }
 
 // A list column: a list is one text, see joinList.
@@ -157,27 +140,47 @@ const (
 // running reports whether a column is stored as differences between neighbours.
 func (c numberColumn) running() bool { return c <= colObserved }
 
-func number(e *metrics.Event, c numberColumn) int64 {
+// gatherNumbers appends the values of a column.
+func gatherNumbers(dst []int64, rows []metrics.Event, c numberColumn) []int64 {
 	switch c {
 	case colOccurred:
-		return e.OccurredAt
+		for i := range rows {
+			dst = append(dst, rows[i].OccurredAt)
+		}
 	case colObserved:
-		return e.ObservedAt
+		for i := range rows {
+			dst = append(dst, rows[i].ObservedAt)
+		}
 	case colKind:
-		return int64(e.Kind)
+		for i := range rows {
+			dst = append(dst, int64(rows[i].Kind))
+		}
 	case colClockOffset:
-		return e.ClockOffset
+		for i := range rows {
+			dst = append(dst, rows[i].ClockOffset)
+		}
 	case colClockError:
-		return e.ClockError
+		for i := range rows {
+			dst = append(dst, rows[i].ClockError)
+		}
 	case colFlags:
-		return flags(e)
+		for i := range rows {
+			dst = append(dst, flags(&rows[i]))
+		}
 	case colVersionSeq:
-		return int64(e.Version.Seq)
+		for i := range rows {
+			dst = append(dst, int64(rows[i].Version.Seq))
+		}
 	case colSessionSeq:
-		return e.SessionSeq
+		for i := range rows {
+			dst = append(dst, rows[i].SessionSeq)
+		}
 	default:
-		return int64(e.Attempt)
+		for i := range rows {
+			dst = append(dst, int64(rows[i].Attempt))
+		}
 	}
+	return dst
 }
 
 func flags(e *metrics.Event) int64 {

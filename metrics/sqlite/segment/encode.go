@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -136,25 +137,31 @@ func (e *Encoder) gather(events []metrics.Event) {
 			e.gatherList(&e.columns[texts+textColumn(c)], rows, c)
 		}
 		for c := range numbers {
-			for i := range rows {
-				e.numbers[c] = append(e.numbers[c], number(&rows[i], c))
-			}
+			e.numbers[c] = gatherNumbers(e.numbers[c], rows, c)
 		}
 	}
 }
 
 func (c *encColumn) gather(rows []metrics.Event, col textColumn) {
+	at := textOffset[col]
+	last, code := c.last, c.code
+	codes := slices.Grow(c.codes, len(rows))
+	n := len(codes)
+	codes = codes[:n+len(rows)]
+	out := codes[n:]
 	for i := range rows {
-		if s := *text(&rows[i], col); s != c.last {
-			c.last, c.code = s, c.dict.number(s)
+		if s := textAt(&rows[i], at); s != last {
+			last, code = s, c.dict.number(s)
 		}
-		c.codes = append(c.codes, c.code)
+		out[i] = code
 	}
+	c.codes, c.last, c.code = codes, last, code
 }
 
 func (c *encColumn) gatherPlain(rows []metrics.Event, col textColumn) {
+	at := textOffset[col]
 	for i := range rows {
-		s := *text(&rows[i], col)
+		s := textAt(&rows[i], at)
 		c.any = c.any || s != ""
 		c.bin = c.plain.add(c.bin, s)
 	}
