@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -268,22 +269,36 @@ func (p *Pipeline) write() {
 	defer close(p.stored)
 	for s := range p.queue {
 		g := group{subs: []*submission{s}}
-		n := len(s.events)
-	more:
-		for n < p.opts.GroupEvents {
-			select {
-			case s, ok := <-p.queue:
-				if !ok {
-					break more
-				}
-				g.subs = append(g.subs, s)
-				n += len(s.events)
-			default:
-				break more
-			}
-		}
+		n := p.gather(&g, len(s.events))
 		p.commit(&g, n)
 	}
+}
+
+// yields is how often a group lets requests that are being read catch up with it.
+const yields = 2
+
+// gather adds what is queued to a group of n events and returns how many it has then.
+// A transaction costs much the same whatever it holds, so the group stands back for
+// requests that are ready to run; on an idle machine that takes no time.
+func (p *Pipeline) gather(g *group, n int) int {
+	for yielded := 0; n < p.opts.GroupEvents; {
+		select {
+		case s, ok := <-p.queue:
+			if !ok {
+				return n
+			}
+			g.subs = append(g.subs, s)
+			n += len(s.events)
+			continue
+		default:
+		}
+		if yielded == yields {
+			return n
+		}
+		yielded++
+		runtime.Gosched()
+	}
+	return n
 }
 
 func (p *Pipeline) commit(g *group, queued int) {
