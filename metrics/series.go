@@ -117,6 +117,10 @@ type CellQuery struct {
 	Match    Series   // Feature is required unless AllFeatures
 	// AllFeatures asks for every feature; Match.Feature must be "".
 	AllFeatures bool
+
+	// At, when set, is called before the first cell with the checkpoint that the cells
+	// come from. Its error ends the query. Rollups call it; a Reader has a use of its own.
+	At func(Position) error
 }
 
 // Matches reports whether a series is selected.

@@ -21,7 +21,7 @@ var (
 	ErrStopped = errors.New("the pipeline is stopped")
 )
 
-// Folder counts what was made durable.
+// Folder counts what was made durable. Fold goes on while Checkpoint is at work.
 type Folder interface {
 	Fold(ctx context.Context, first metrics.Position, batches ...[]metrics.Event) error
 	Checkpoint(ctx context.Context) error
@@ -360,13 +360,16 @@ func (p *Pipeline) dropKnown(g *group) []fingerprint {
 	return fresh
 }
 
-// foldAll folds stored groups and takes checkpoints when they are due.
+// foldAll folds stored groups and takes checkpoints when they are due. Folding goes
+// on while a checkpoint is being stored.
 func (p *Pipeline) foldAll() {
 	defer p.done.Done()
 	ctx := context.Background()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	last := p.opts.Now()
+	storing := make(chan struct{}, 1) // holds a token while a checkpoint is being stored
+	defer func() { storing <- struct{}{} }()
 	for {
 		select {
 		case g, ok := <-p.stored:
@@ -384,14 +387,26 @@ func (p *Pipeline) foldAll() {
 			}
 		case <-tick.C:
 		}
-		if p.fold.Due(last) {
-			last = p.opts.Now()
-			if err := p.fold.Checkpoint(ctx); err != nil {
-				p.fail(err)
-			} else {
-				p.recovered()
-			}
+		if !p.fold.Due(last) {
+			continue
 		}
+		select {
+		case storing <- struct{}{}:
+			last = p.opts.Now()
+			go func() {
+				p.checkpoint(ctx)
+				<-storing
+			}()
+		default: // the last one is not stored yet
+		}
+	}
+}
+
+func (p *Pipeline) checkpoint(ctx context.Context) {
+	if err := p.fold.Checkpoint(ctx); err != nil {
+		p.fail(err)
+	} else {
+		p.recovered()
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"tidemark/metrics"
 	"tidemark/metrics/session"
-	"tidemark/metrics/sketch"
 )
 
 // Options configure an Engine. The zero value of a field means its default.
@@ -128,7 +127,7 @@ type Engine struct {
 	ctx      context.Context
 
 	commitMu   sync.Mutex   // one checkpoint at a time
-	committing sync.RWMutex // held for reading by those who read the store and what is pending
+	committing sync.RWMutex // held while a checkpoint is stored
 	flushed    atomic.Uint64
 }
 
@@ -491,18 +490,3 @@ func (e *Engine) cut() *metrics.Checkpoint {
 }
 
 func (e *Engine) advanceSeen(cp *metrics.Checkpoint) { e.seen.advance(e.pos, cp) }
-
-// pending calls fn with what is folded but not in the store. The caller holds mu and
-// keeps checkpoints from being committed.
-func (e *Engine) pending(fn func(s *metrics.Series, start int64, c *sketch.Cell)) {
-	if e.flushing != nil {
-		for k, c := range e.flushing.Deltas {
-			fn(k.Series, k.Start, c)
-		}
-	}
-	for _, s := range e.book.touched {
-		for _, c := range s.cells {
-			fn(&s.Series, c.start, c.cell)
-		}
-	}
-}

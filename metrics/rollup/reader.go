@@ -3,9 +3,11 @@ package rollup
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tidemark/metrics"
 	"tidemark/metrics/sketch"
@@ -14,11 +16,48 @@ import (
 var _ metrics.Reader = (*Engine)(nil)
 
 // Cells implements metrics.Reader: what is stored, merged with what was folded since.
-// A checkpoint waits for readers, so that nothing is counted twice or missed.
 func (e *Engine) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
+	for range viewTries {
+		if err := e.cells(ctx, q, fn); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	// Checkpoints at every try, or one that moves no position: this one waits.
 	e.committing.RLock()
 	defer e.committing.RUnlock()
-	m := merger{extra: e.collect(&q), fn: fn}
+	v := e.view(&q)
+	v.addCut(&q)
+	return e.merge(ctx, q, &merger{extra: v.sorted(), fn: fn})
+}
+
+const viewTries = 8
+
+// errMoved says that a checkpoint was stored between looking at what is pending and
+// reading what is stored.
+var errMoved = errors.New("the checkpoint moved")
+
+// cells reads without keeping checkpoints from being stored: which one the store's
+// cells come from tells whether the one being stored is to be added to them.
+func (e *Engine) cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
+	v := e.view(&q)
+	if v.cut != nil && v.cut.Position == v.stored {
+		return errMoved
+	}
+	m := &merger{fn: fn}
+	q.At = func(p metrics.Position) error {
+		switch {
+		case p == v.stored:
+			v.addCut(&q)
+		case v.cut == nil || p != v.cut.Position:
+			return errMoved
+		}
+		m.extra = v.sorted()
+		return nil
+	}
+	return e.merge(ctx, q, m)
+}
+
+func (e *Engine) merge(ctx context.Context, q metrics.CellQuery, m *merger) error {
 	if err := e.store.Cells(ctx, q, m.stored); err != nil {
 		return fmt.Errorf("read cells: %w", err)
 	}
@@ -31,25 +70,52 @@ type extraSeries struct {
 	cells  []cellAt
 }
 
-// collect returns what is pending for a query, at its level, in the order of Cells.
-func (e *Engine) collect(q *metrics.CellQuery) []extraSeries {
+// view is what is pending for a query, and which checkpoint it goes on from.
+type view struct {
+	stored metrics.Position    // of the last checkpoint known to be stored
+	cut    *metrics.Checkpoint // being stored, or nil; it does not change any more
+	by     map[metrics.Series]*series
+}
+
+// view returns what was folded since the last cut, for a query and at its level.
+func (e *Engine) view(q *metrics.CellQuery) *view {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	by := map[metrics.Series]*series{}
-	e.pending(func(s *metrics.Series, start int64, c *sketch.Cell) {
-		start = q.Level.Start(start * int64(1e9))
-		if start < q.From || start >= q.To || !q.Matches(s) {
-			return
+	v := &view{stored: metrics.Position(e.flushed.Load()), cut: e.flushing, by: map[metrics.Series]*series{}}
+	for _, s := range e.book.touched {
+		for _, c := range s.cells {
+			v.add(q, &s.Series, c.start, c.cell)
 		}
-		x, ok := by[*s]
-		if !ok {
-			x = &series{Series: *s}
-			by[*s] = x
-		}
-		x.at(start).Merge(c)
-	})
-	out := make([]extraSeries, 0, len(by))
-	for k, x := range by {
+	}
+	return v
+}
+
+func (v *view) addCut(q *metrics.CellQuery) {
+	if v.cut == nil {
+		return
+	}
+	for k, c := range v.cut.Deltas {
+		v.add(q, k.Series, k.Start, c)
+	}
+}
+
+func (v *view) add(q *metrics.CellQuery, s *metrics.Series, start int64, c *sketch.Cell) {
+	start = q.Level.Start(start * int64(time.Second))
+	if start < q.From || start >= q.To || !q.Matches(s) {
+		return
+	}
+	x, ok := v.by[*s]
+	if !ok {
+		x = &series{Series: *s}
+		v.by[*s] = x
+	}
+	x.at(start).Merge(c)
+}
+
+// sorted returns the pending cells in the order of Cells.
+func (v *view) sorted() []extraSeries {
+	out := make([]extraSeries, 0, len(v.by))
+	for k, x := range v.by {
 		slices.SortFunc(x.cells, func(a, b cellAt) int { return cmp.Compare(a.start, b.start) })
 		out = append(out, extraSeries{k, x.cells})
 	}

@@ -68,3 +68,70 @@ func TestReadersSeeWhatIsNotYetStored(t *testing.T) {
 		}
 	})
 }
+
+// midway lets something happen at the moments of a checkpoint.
+type midway struct {
+	metrics.Store
+	begun, stored, reading func()
+}
+
+func (m *midway) Commit(ctx context.Context, c *metrics.Checkpoint) error {
+	m.begun()
+	err := m.Store.Commit(ctx, c)
+	m.stored()
+	return err
+}
+
+func (m *midway) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
+	m.reading()
+	return m.Store.Cells(ctx, q, fn)
+}
+
+// TestReadersDoNotWaitForCheckpoints: a reader sees each write once, just before a
+// checkpoint is stored, just after, and when one is stored while it begins to read.
+func TestReadersDoNotWaitForCheckpoints(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	nothing := func() {}
+	st := &midway{Store: storetest.NewMemory(), begun: nothing, stored: nothing, reading: nothing}
+	e := run{}.open(t, st, Options{Now: func() time.Time { return time.Unix(0, epoch) }})
+	traffic := storetest.NewTraffic(7, epoch)
+	fold := func() {
+		t.Helper()
+		events := traffic.Events(400)
+		pos, err := st.Append(ctx, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Fold(ctx, pos, events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkpoint := func() {
+		t.Helper()
+		if err := e.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fold()
+	checkpoint()
+	fold()
+	want := everything(t, e.Cells)
+	if len(want) == 0 {
+		t.Fatal("nothing was counted")
+	}
+	same := func(when string) func() {
+		return func() {
+			if d := cmp.Diff(want, everything(t, e.Cells)); d != "" {
+				t.Errorf("%s (-before +then):\n%s", when, d)
+			}
+		}
+	}
+	st.begun, st.stored = same("before it is stored"), same("after it was stored")
+	checkpoint()
+	st.begun, st.stored = nothing, nothing
+	fold()
+	want = everything(t, e.Cells)
+	st.reading = func() { st.reading = nothing; checkpoint() }
+	same("stored while a reader began")()
+}

@@ -177,6 +177,11 @@ func (s *Store) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellF
 		return wrap(err, "%s: read cells", s.main.path)
 	}
 	defer func() { _ = tx.Rollback() }()
+	if q.At != nil {
+		if err := tellPosition(ctx, tx, q.At); err != nil {
+			return wrap(err, "%s: read cells", s.main.path)
+		}
+	}
 	first, last, ok, err := blockRange(ctx, tx, level, q)
 	if err != nil || !ok {
 		return wrap(err, "%s: read cells", s.main.path)
@@ -193,6 +198,15 @@ func (s *Store) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellF
 		}
 	}
 	return nil
+}
+
+// tellPosition calls at with the checkpoint that a transaction sees.
+func tellPosition(ctx context.Context, tx *sql.Tx, at func(metrics.Position) error) error {
+	var p metrics.Position
+	if err := tx.QueryRowContext(ctx, selectPosition).Scan(&p); err != nil {
+		return err
+	}
+	return at(p)
 }
 
 // blockRange returns the first and last block that may hold cells of a query.

@@ -59,6 +59,8 @@ func setPosition(ctx context.Context, tx *sql.Tx, p metrics.Position) error {
 	return err
 }
 
+const selectPosition = "SELECT position FROM checkpoint"
+
 // Checkpointed implements metrics.Rollups.
 func (s *Store) Checkpointed(ctx context.Context) (metrics.Position, error) {
 	done, err := s.use(ctx)
@@ -70,7 +72,7 @@ func (s *Store) Checkpointed(ctx context.Context) (metrics.Position, error) {
 }
 
 func (s *Store) checkpointed(ctx context.Context) (p metrics.Position, err error) {
-	err = s.main.r.QueryRowContext(ctx, "SELECT position FROM checkpoint").Scan(&p)
+	err = s.main.r.QueryRowContext(ctx, selectPosition).Scan(&p)
 	return p, wrap(err, "%s: read the position of the checkpoint", s.main.path)
 }
 

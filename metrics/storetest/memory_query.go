@@ -24,6 +24,11 @@ type foundCell struct {
 func (m *Memory) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellFunc) error {
 	var found []foundCell
 	err := m.read(ctx, func() error {
+		if q.At != nil {
+			if err := q.At(m.position); err != nil {
+				return err
+			}
+		}
 		for s, byStart := range m.cells[q.Level] {
 			if !q.Matches(&s) {
 				continue
