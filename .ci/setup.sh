@@ -13,6 +13,7 @@ missing_packages() {
   have chromium || have chromium-browser || have google-chrome || echo chromium
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres || echo postgresql
   have redis-server || echo redis-server
+  have strace || echo strace
   compgen -G '/usr/share/fonts/*/*' >/dev/null || echo fonts-dejavu-core
 }
 

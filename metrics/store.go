@@ -16,6 +16,9 @@ var (
 	ErrLocked   = errors.New("store is in use by another process")
 	ErrClosed   = errors.New("store is closed")
 	ErrCursor   = errors.New("malformed cursor")
+	// ErrUnsynced says that a write failed in a way after which nobody can tell what is
+	// on the disk. Nothing more is stored until the store was opened again.
+	ErrUnsynced = errors.New("an earlier write may not have reached the disk")
 )
 
 // Position counts the events of the log: an event's position is the number of
@@ -27,8 +30,9 @@ type Position uint64
 type Log interface {
 	// Append makes the events of all batches durable (on the disk, not only in its
 	// cache) in one transaction and returns the position of the first; the rest
-	// follow in order. On error nothing was stored. The events and their strings are
-	// not kept after the call.
+	// follow in order. On error nothing was stored. Once one failed with ErrUnsynced,
+	// all later ones do, until the store is opened anew. The events and their strings
+	// are not kept after the call.
 	Append(ctx context.Context, batches ...[]Event) (Position, error)
 	// End is the position after the last appended event; Begin that of the oldest
 	// one that retention has kept.

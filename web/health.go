@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tidemark/flags/access"
+	"tidemark/metrics"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -30,6 +32,9 @@ func (s *Server) healthz(c echo.Context) error { return c.String(http.StatusOK, 
 func (s *Server) readyz(c echo.Context) error {
 	if err := s.o.Ready(c.Request().Context()); err != nil {
 		s.o.Log.WarnContext(c.Request().Context(), "not ready", "error", err)
+		if errors.Is(err, metrics.ErrUnsynced) {
+			return respond.From(err) // It needs a person, who is told so at once.
+		}
 		return respond.New(http.StatusServiceUnavailable, "not_ready", "tidemark is not ready to serve.").Later(time.Second)
 	}
 	return c.String(http.StatusOK, "ready\n")

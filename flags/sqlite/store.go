@@ -11,11 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
+	"syscall"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // The driver "sqlite3".
+	"github.com/mattn/go-sqlite3"
 
 	"tidemark/flags/audit"
+	"tidemark/metrics"
 	"tidemark/migrations"
 )
 
@@ -29,15 +32,22 @@ type Store struct {
 	write *sql.DB
 	read  *sql.DB
 	path  string
+	// unsynced is why nothing more is changed; see update.
+	unsynced atomic.Pointer[error]
+	// commit ends a transaction; a test may let it fail.
+	commit func(*sql.Tx) error
 }
 
 // Open opens the file, creates it when it is missing, and brings its schema up to
 // date.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s := &Store{path: path}
+	s := &Store{path: path, commit: (*sql.Tx).Commit}
 	var err error
 	if s.write, err = open(path, 1, true); err != nil {
 		return nil, err
+	}
+	if err := settle(ctx, s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("control store %s: %w", path, err), s.write.Close())
 	}
 	if err := migrate(ctx, s.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("control store %s: %w", path, err), s.write.Close())
@@ -83,7 +93,7 @@ func Inspect(ctx context.Context, path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("control store: %w", err)
 	}
-	s := &Store{path: path}
+	s := &Store{path: path, commit: (*sql.Tx).Commit}
 	var err error
 	if s.read, err = open(path, 2, false); err != nil {
 		return nil, err
@@ -163,7 +173,22 @@ func (s *Store) changes(ctx context.Context, fn func(*sql.Tx) ([]audit.Record, e
 
 // update runs fn in a write transaction without an audit record: for what is not a
 // change of control data, such as sessions and the last use of a key.
+//
+// After a commit that left the disk unknown, nothing is changed until the store is
+// opened anew: a change that was acknowledged on top of it could be lost with it.
 func (s *Store) update(ctx context.Context, fn func(*sql.Tx) error) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	err := s.transact(ctx, fn)
+	if leavesUnknown(err) {
+		err = fmt.Errorf("%w; restart the server once the disk is well: %w", metrics.ErrUnsynced, err)
+		s.unsynced.CompareAndSwap(nil, &err)
+	}
+	return err
+}
+
+func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("control store: begin: %w", err)
@@ -171,8 +196,48 @@ func (s *Store) update(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	if err := tx.Commit(); err != nil {
+	if err := s.commit(tx); err != nil {
+		// It may leave the connection inside the transaction; when it does not, this
+		// fails and changes nothing.
+		_, _ = s.write.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return fmt.Errorf("control store: commit: %w", err)
+	}
+	return nil
+}
+
+// Err says why nothing more is changed, until the store is opened anew; nil when all
+// is well.
+func (s *Store) Err() error {
+	if err := s.unsynced.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// leavesUnknown reports whether nobody can tell what a failed transaction left on the
+// disk: a sync that failed may look as if it had succeeded from then on. A full disk
+// is told before anything is lost, except by a sync.
+func leavesUnknown(err error) bool {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	switch {
+	case !ok:
+		return false
+	case e.ExtendedCode == sqlite3.ErrIoErrFsync, e.ExtendedCode == sqlite3.ErrIoErrDirFsync:
+		return true
+	case e.Code == sqlite3.ErrIoErr:
+		return e.SystemErrno != syscall.ENOSPC && e.SystemErrno != syscall.EDQUOT && e.SystemErrno != syscall.EFBIG
+	}
+	return e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB
+}
+
+// settle writes what an earlier process left in the write-ahead log into the file and
+// syncs it: what that process could not sync may look stored. When others have the
+// file open, they do so.
+func settle(ctx context.Context, db *sql.DB) error {
+	var busy, logged, stored int
+	err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &logged, &stored)
+	if err != nil {
+		return fmt.Errorf("store the write-ahead log: %w", err)
 	}
 	return nil
 }

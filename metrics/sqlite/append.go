@@ -141,7 +141,8 @@ func (s *Store) AppendEncoded(ctx context.Context, b *Encoded) (metrics.Position
 	ctx = context.WithoutCancel(ctx) // from here on it is carried through
 	p, err := s.writable(ctx)
 	if err != nil {
-		return 0, err
+		s.inst.appendFailures.Inc()
+		return 0, s.trip.note(err)
 	}
 	first := p.past()
 	if err := s.insert(ctx, p, first, b); err != nil {
@@ -157,6 +158,9 @@ func (s *Store) AppendEncoded(ctx context.Context, b *Encoded) (metrics.Position
 // writable returns the partition to append to: the last one, or a new one when that
 // is full.
 func (s *Store) writable(ctx context.Context) (*partition, error) {
+	if err := s.trip.err(); err != nil {
+		return nil, err
+	}
 	p := s.log.last()
 	if p != nil && !s.isFull(p) {
 		_, err := p.db(ctx)
@@ -166,7 +170,7 @@ func (s *Store) writable(ctx context.Context) (*partition, error) {
 	if p != nil {
 		number = p.number + 1
 	}
-	next := &partition{number: number, first: s.log.end(), runsLoaded: true, path: partitionPath(s.opts.Dir, number)}
+	next := &partition{number: number, trip: s.trip, first: s.log.end(), runsLoaded: true, path: partitionPath(s.opts.Dir, number)}
 	if _, err := next.db(ctx); err != nil {
 		// What is left of a file that could not be made would stand in the way.
 		_ = os.Remove(next.path)

@@ -38,6 +38,7 @@ func dsn(path string, params ...string) string {
 type file struct {
 	path string
 	w, r *sql.DB
+	trip *trip // of the store
 }
 
 // readers is how many connections read one file at once.
@@ -45,7 +46,7 @@ const readers = 8
 
 // openFile opens a database file, creating it with the page size, and brings its
 // schema up to date.
-func openFile(ctx context.Context, path string, pageSize int, sqls fs.FS) (*file, error) {
+func openFile(ctx context.Context, path string, pageSize int, sqls fs.FS, t *trip) (*file, error) {
 	if err := create(ctx, path, pageSize); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,10 @@ func openFile(ctx context.Context, path string, pageSize int, sqls fs.FS) (*file
 		return nil, wrap(err, "open %s", path)
 	}
 	w.SetMaxOpenConns(1)
-	f := &file{path: path, w: w}
+	f := &file{path: path, w: w, trip: t}
+	if err := settle(ctx, w); err != nil {
+		return nil, errors.Join(wrap(err, "store the write-ahead log of %s", path), f.close())
+	}
 	if err := migrations.Apply(ctx, w, sqls); err != nil {
 		return nil, errors.Join(wrap(err, "bring %s up to date", path), f.close())
 	}
@@ -97,8 +101,15 @@ func (f *file) close() error {
 	return wrap(errors.Join(errs...), "close %s", f.path)
 }
 
-// tx runs fn in one write transaction.
+// tx runs fn in one write transaction, unless an earlier one tripped the store.
 func (f *file) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	if err := f.trip.err(); err != nil {
+		return err
+	}
+	return f.trip.note(f.transact(ctx, fn))
+}
+
+func (f *file) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := f.w.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -106,13 +117,21 @@ func (f *file) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	err = tx.Commit()
+	err = f.trip.commit(tx)
 	if err != nil {
 		// A commit that failed may leave the connection inside the transaction; when it
 		// does not, this fails and changes nothing.
 		_, _ = f.w.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	}
 	return err
+}
+
+// exec runs one statement as a transaction.
+func (f *file) exec(ctx context.Context, statement string, args ...any) error {
+	return f.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return err
+	})
 }
 
 // size is what the file takes on the disk, with its WAL.

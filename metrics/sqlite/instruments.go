@@ -47,6 +47,12 @@ func newInstruments(s *Store) (*instruments, error) {
 	i.all = []prometheus.Collector{
 		i.appendSeconds, i.commitSeconds, i.appendEvents, i.appendBytes, i.appendFailures, i.commitFailures,
 		i.upkeepFailures, i.merged,
+		gauge("unsynced", "1 after a write that may not have reached the disk: nothing more is stored until a restart.", func() float64 {
+			if s.trip.err() != nil {
+				return 1
+			}
+			return 0
+		}),
 		gauge("segments", "Segments of raw events.", func() float64 { return float64(s.figures().Segments) }),
 		gauge("partitions", "Files of raw events.", func() float64 { return float64(s.figures().Partitions) }),
 		gauge("events", "Raw events kept.", func() float64 { return float64(s.figures().Events) }),

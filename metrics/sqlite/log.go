@@ -96,7 +96,7 @@ func (s *Store) openLog(ctx context.Context) error {
 		delete(known, n)
 		p.path = partitionPath(s.opts.Dir, n)
 		unlisted := p.number == 0 // not in the catalogue
-		p.number = n
+		p.number, p.trip = n, s.trip
 		if err := s.openPartition(ctx, p); err != nil {
 			return errors.Join(err, p.close())
 		}

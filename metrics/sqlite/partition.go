@@ -30,6 +30,7 @@ type partition struct {
 	runs             []run         // nil until loaded; see loadRuns
 	runsLoaded       bool
 
+	trip    *trip      // of the store
 	opening sync.Mutex // guards file
 	file    *file
 	inUse   sync.RWMutex // read-locked by readers; locked to delete the file
@@ -83,7 +84,7 @@ func (p *partition) db(ctx context.Context) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}
-	p.file, err = openFile(ctx, p.path, partitionPage, sqls)
+	p.file, err = openFile(ctx, p.path, partitionPage, sqls, p.trip)
 	return p.file, err
 }
 

@@ -66,7 +66,7 @@ func (s *Store) pruneRaw(ctx context.Context, cut int64) error {
 		}
 		s.log.mu.Unlock()
 		s.commits.Lock()
-		_, err := s.main.w.ExecContext(ctx, "DELETE FROM partition WHERE number = ?", p[0].number)
+		err := s.main.exec(ctx, "DELETE FROM partition WHERE number = ?", p[0].number)
 		s.commits.Unlock()
 		if err != nil {
 			return wrap(err, "%s: forget partition %d", s.main.path, p[0].number)
@@ -174,7 +174,7 @@ func pruneRows(ctx context.Context, tx *sql.Tx, cut time.Time) error {
 // caller holds commits.
 func (s *Store) dropEmptySeries(ctx context.Context) error {
 	const mask = 1<<seriesBits - 1
-	_, err := s.main.w.ExecContext(ctx, "DELETE FROM series WHERE id NOT IN (SELECT DISTINCT id & ? FROM block)", int64(mask))
+	err := s.main.exec(ctx, "DELETE FROM series WHERE id NOT IN (SELECT DISTINCT id & ? FROM block)", int64(mask))
 	if err != nil {
 		return wrap(err, "%s: forget empty series", s.main.path)
 	}

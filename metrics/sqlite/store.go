@@ -20,6 +20,7 @@ type Store struct {
 	lock *os.File
 	main *file // telemetry.db
 	inst *instruments
+	trip *trip
 
 	closed  atomic.Bool
 	inUse   sync.WaitGroup // calls that use the files
@@ -54,7 +55,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: o, lock: l, encoder: make(chan *Encoder, 2)}
+	s := &Store{opts: o, lock: l, trip: newTrip(), encoder: make(chan *Encoder, 2)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
@@ -67,7 +68,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	if s.main, err = openFile(ctx, filepath.Join(s.opts.Dir, "telemetry.db"), mainPage, sqls); err != nil {
+	if s.main, err = openFile(ctx, filepath.Join(s.opts.Dir, "telemetry.db"), mainPage, sqls, s.trip); err != nil {
 		return err
 	}
 	if s.inst, err = newInstruments(s); err != nil {

@@ -112,6 +112,7 @@ func table() []row {
 		{err: metrics.ErrNotFound, status: http.StatusNotFound, code: "not_found", tell: true},
 		{err: ingest.ErrOverloaded, status: http.StatusTooManyRequests, code: "overloaded", detail: "Too many events are waiting to be stored; nothing of this request was.", retry: time.Second},
 		{err: ingest.ErrStopped, status: http.StatusServiceUnavailable, code: "stopping", detail: "The server is stopping.", retry: 5 * time.Second},
+		{err: metrics.ErrUnsynced, status: http.StatusServiceUnavailable, code: "storage_unsynced", detail: "An earlier write may not have reached the disk, so nothing more is stored until the server was restarted; nothing of this request was.", retry: time.Minute},
 		{err: metrics.ErrFull, status: http.StatusServiceUnavailable, code: "storage_full", detail: "There is no space left to store events; nothing of this request was stored.", retry: 30 * time.Second},
 		{err: metrics.ErrDamaged, status: http.StatusServiceUnavailable, code: "storage_damaged", detail: "The store is damaged; see the server's log.", retry: time.Minute},
 		{err: metrics.ErrLocked, status: http.StatusServiceUnavailable, code: "storage_locked", detail: "The store is in use by another process.", retry: 5 * time.Second},

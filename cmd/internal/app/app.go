@@ -333,6 +333,16 @@ func (a *App) Ready(context.Context) error {
 	if !a.ready.Load() {
 		return errors.New("starting or stopping")
 	}
+	return a.trouble()
+}
+
+// trouble is what keeps the server from doing its work, though it answers.
+func (a *App) trouble() error {
+	for _, err := range []error{a.telemetry.Err(), a.control.Err()} {
+		if err != nil {
+			return err
+		}
+	}
 	return a.pipeline.Err()
 }
 

@@ -70,7 +70,7 @@ func (a *App) PipelineReport(ctx context.Context) (*PipelineReport, error) {
 		Ingest: a.pipeline.Stats(), Fold: foldReport(a.engine.Stats()), Store: store, Sources: heard,
 		Clocks: clock.Table(a.engine.ClockPairs()), Live: LiveReport{subscribers, dropped},
 	}
-	if err := a.pipeline.Err(); err != nil {
+	if err := a.trouble(); err != nil {
 		r.Error = err.Error()
 	}
 	return r, nil
