@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tidemark/metrics"
+	"tidemark/metrics/ingest/decode"
 )
 
 // The formats of requests.
@@ -37,6 +38,7 @@ type body struct {
 	path    string
 	bytes   []byte
 	items   int // events or spans
+	events  int // what they come to
 	patches []patch
 	r       *rand.Rand
 	lastID  string // write id of the latest request's first write
@@ -77,16 +79,25 @@ const (
 )
 
 func newBody(format string, r *rand.Rand) (*body, error) {
-	if format == formatOTLP {
-		return newSpans(r)
+	if format != formatOTLP {
+		return newEvents(r), nil
 	}
-	return newEvents(r), nil
+	b, err := newSpans(r)
+	if err != nil {
+		return nil, err
+	}
+	var batch decode.Batch
+	if err := decode.Traces(bytes.Clone(b.bytes), false, &decode.Options{}, &batch); err != nil {
+		return nil, fmt.Errorf("decode spans: %w", err)
+	}
+	b.events = len(batch.Events)
+	return b, nil
 }
 
 // newEvents is NDJSON of perRequest events, perWrite of each write: begun, committed,
 // published, applied and visible at two replicas, and read back by its session.
 func newEvents(r *rand.Rand) *body {
-	b := &body{kind: "application/x-ndjson", path: "/v1/events", items: perRequest, r: r}
+	b := &body{kind: "application/x-ndjson", path: "/v1/events", items: perRequest, events: perRequest, r: r}
 	for i := range perRequest {
 		e := template(i % perWrite)
 		e.OccurredAt = firstTime + int64(i)

@@ -52,13 +52,17 @@ func (m *measured) print(p plan, server string, base float64) {
 		ratio = fmt.Sprintf("%.2f", m.perSecond()/base)
 	}
 	if m.disk > 0 {
-		disk = fmt.Sprintf("%.0f", float64(m.disk)/float64(m.items))
+		disk = fmt.Sprintf("%.0f", float64(m.disk)/float64(m.events))
 	}
 	size := float64(m.bytes) / float64(max(m.items, 1))
+	what := p.format
+	if m.events != m.items {
+		what = fmt.Sprintf("%s (%.2f events a span)", p.format, float64(m.events)/float64(max(m.items, 1)))
+	}
 	fmt.Printf("| %s, %d × %.0f B | %d | %s | %.0f | %s | %s | %s | %.2f µs | %.0f MB | %s |\n",
-		p.format, perRequest, size, p.conns, server, m.perSecond(), ratio,
+		what, perRequest, size, p.conns, server, m.perSecond(), ratio,
 		quantile(m.latencies, 0.5).Round(10*time.Microsecond), quantile(m.latencies, 0.99).Round(10*time.Microsecond),
-		float64(m.cpu.Nanoseconds())/1e3/float64(max(m.items, 1)), float64(m.peak)/1e6, disk)
+		float64(m.cpu.Nanoseconds())/1e3/float64(max(m.events, 1)), float64(m.peak)/1e6, disk)
 	if m.refused > 0 {
 		fmt.Fprintf(os.Stderr, "%d requests were refused for overload and sent again\n", m.refused)
 	}

@@ -32,7 +32,8 @@ type plan struct {
 
 // result is what a load came to.
 type result struct {
-	items     int
+	items     int // events or spans
+	events    int // what they came to
 	requests  int
 	bytes     int64
 	elapsed   time.Duration
@@ -41,7 +42,8 @@ type result struct {
 	lastID    string
 }
 
-func (r *result) perSecond() float64 { return float64(r.items) / r.elapsed.Seconds() }
+// perSecond is how many events came in a second.
+func (r *result) perSecond() float64 { return float64(r.events) / r.elapsed.Seconds() }
 
 // quantile is the latency that a share q of the requests did not exceed.
 func quantile(sorted []time.Duration, q float64) time.Duration {
@@ -86,6 +88,7 @@ func load(ctx context.Context, t target, p plan) (*result, error) {
 
 func (r *result) add(o *result) {
 	r.items += o.items
+	r.events += o.events
 	r.requests += o.requests
 	r.bytes += o.bytes
 	r.refused += o.refused
@@ -165,6 +168,7 @@ func (w *worker) send(ctx context.Context) error {
 		}
 		w.latencies = append(w.latencies, time.Since(sent))
 		w.items += w.body.items
+		w.events += w.body.events
 		w.requests++
 		w.bytes += int64(len(w.body.bytes))
 		w.lastID = w.body.lastID
