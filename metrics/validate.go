@@ -27,10 +27,12 @@ const (
 	CodeFormatInvalid      = "format_invalid"       // not a well-formed CloudEvent, Debezium or OTLP item
 )
 
-// How far occurred_at may be from the server's clock.
+// How far occurred_at, corrected by the offset of its clock, may be from the server's
+// clock. A little ahead is drift. Much ahead is a wrong clock, which would make every
+// event after it look late, and its lag mean nothing.
 const (
 	MaxPast   = 397 * 24 * time.Hour // 13 months: what rollups are kept for
-	MaxFuture = 24 * time.Hour
+	MaxFuture = 10 * time.Minute
 	// MaxOffset bounds clock_offset_ns and clock_error_ns.
 	MaxOffset = 24 * time.Hour
 	// MaxAttempt bounds attempt.
@@ -108,7 +110,7 @@ func Mechanisms() []string {
 // Validate says why the event cannot be accepted at the server's time now (Unix
 // ns), or nil. It does not allocate when there is nothing to say. Index is left 0.
 func Validate(e *Event, now int64) *Rejection {
-	if e.fits() && e.complete() && inTime(e.OccurredAt, now) && knownMechanism(e.Mechanism) && e.inRange() {
+	if e.fits() && e.complete() && inTime(e.Corrected(), now) && knownMechanism(e.Mechanism) && e.inRange() {
 		return nil
 	}
 	return explain(e, now)
@@ -191,8 +193,8 @@ func explain(e *Event, now int64) *Rejection {
 	}
 	switch {
 	case r.Code != "":
-	case !inTime(e.OccurredAt, now):
-		r.Code, r.Field, r.Message = timeOutOfRange(e.OccurredAt, now)
+	case !inTime(e.Corrected(), now):
+		r.Code, r.Field, r.Message = timeOutOfRange(e.Corrected(), now)
 	default:
 		r.Code, r.Field = CodeMechanismUnknown, "mechanism"
 		r.Message = fmt.Sprintf("mechanism %s is not known; it must be one of %s, or left out",
@@ -290,7 +292,7 @@ func outOfRange(e *Event) (code, field, message string) {
 }
 
 func timeOutOfRange(at, now int64) (code, field, message string) {
-	message = fmt.Sprintf("occurred_at is %s; it may be at most 13 months before and 24 h after the server's clock, which says %s",
+	message = fmt.Sprintf("occurred_at is %s; it may be at most 13 months before and 10 minutes after the server's clock, which says %s",
 		rfc3339(at), rfc3339(now))
 	if at > 0 && at < now/100 {
 		message += "; integers are nanoseconds since 1970, not seconds, milliseconds or microseconds"

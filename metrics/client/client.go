@@ -137,7 +137,11 @@ func (c *Client) Send(events ...*metrics.Event) error {
 func (c *Client) send(given *metrics.Event) error {
 	e, now := *given, c.o.Now()
 	c.complete(&e, now)
-	if r := metrics.Validate(&e, now.UnixNano()); r != nil {
+	server := now.UnixNano() // as far as it is known
+	if e.HasOffset {
+		server += e.ClockOffset
+	}
+	if r := metrics.Validate(&e, server); r != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.stats.Invalid++

@@ -24,8 +24,9 @@ type reloadBudget struct {
 	spent time.Duration
 }
 
-// budgetWindow is over how long the share is taken.
-const budgetWindow = 2 * time.Second
+// budgetWindow is over how long the share is taken: short, since all of it may be
+// spent at once, and readers and senders wait as long.
+const budgetWindow = 100 * time.Millisecond
 
 func (b *reloadBudget) begin(now time.Time) {
 	if now.Sub(b.since) > budgetWindow {

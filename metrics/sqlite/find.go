@@ -72,13 +72,15 @@ func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error
 			}
 		}
 	}
-	for i := len(runs) - 1; i >= 0 && !f.more; i-- {
-		if runs[i].segments[0] >= f.q.Before {
-			continue
-		}
-		segments, err := runs[i].lookup(ctx, db, f.q.Kind, f.q.Entity)
+	for len(runs) > 0 && runs[len(runs)-1].segments[0] >= f.q.Before {
+		runs = runs[:len(runs)-1]
+	}
+	for len(runs) > 0 && !f.more {
+		some := runs[max(0, len(runs)-lookupRuns):]
+		runs = runs[:len(runs)-len(some)]
+		segments, err := lookup(ctx, db, some, f.q.Kind, f.q.Entity)
 		if err != nil {
-			return wrap(err, "%s: look up in index run %d", p.path, runs[i].id)
+			return wrap(err, "%s: look up in %d index runs", p.path, len(some))
 		}
 		for _, first := range segments {
 			if err := f.segment(ctx, p, db, first); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"tidemark/metrics"
 	"tidemark/metrics/sqlite/segment"
@@ -86,18 +87,47 @@ func readRuns(ctx context.Context, db *sql.DB) (runs []run, err error) {
 	return runs, rows.Err()
 }
 
-// lookup returns the segments of a run that may hold an entity, latest first.
-func (r *run) lookup(ctx context.Context, db *sql.DB, kind metrics.EntityKind, e metrics.Entity) ([]metrics.Position, error) {
-	from, to := entry(e, 0), entry(e, 1<<placeBits-1)
-	var data []byte
-	err := db.QueryRowContext(ctx, "SELECT data FROM chunk WHERE id = ?", chunkID(r.id, kind, r.chunk(from))).Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+// lookupRuns is how many runs one statement looks into: a statement costs several
+// times what a look-up does.
+const lookupRuns = 64
+
+// selectChunks reads the chunks of lookupRuns runs, the latest run first.
+var selectChunks = "SELECT id, data FROM chunk WHERE id IN (?" + strings.Repeat(", ?", lookupRuns-1) + ") ORDER BY id DESC"
+
+// lookup returns the segments of at most lookupRuns runs that may hold an entity,
+// latest first.
+func lookup(ctx context.Context, db *sql.DB, runs []run, kind metrics.EntityKind, e metrics.Entity) ([]metrics.Position, error) {
+	ids := make([]any, lookupRuns)
+	by := make(map[int64]*run, len(runs))
+	for i := range runs {
+		r := &runs[i]
+		id := chunkID(r.id, kind, r.chunk(entry(e, 0)))
+		ids[i], by[id] = id, r
 	}
+	rows, err := db.QueryContext(ctx, selectChunks, ids...)
 	if err != nil {
 		return nil, err
 	}
+	defer rows.Close()
 	var found []metrics.Position
+	var data sql.RawBytes
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id, &data); err != nil {
+			return nil, err
+		}
+		if found, err = by[id].appendPlaces(found, data, e); err != nil {
+			return nil, err
+		}
+	}
+	return found, errors.Join(rows.Err(), rows.Close())
+}
+
+// appendPlaces appends the segments that a chunk of the run names for an entity,
+// latest first.
+func (r *run) appendPlaces(found []metrics.Position, data []byte, e metrics.Entity) ([]metrics.Position, error) {
+	from, to := entry(e, 0), entry(e, 1<<placeBits-1)
+	begin := len(found)
 	for at := r.chunk(from) << (32 + placeBits - r.bits); len(data) > 0; {
 		d, n := binary.Uvarint(data)
 		if n <= 0 {
@@ -111,7 +141,7 @@ func (r *run) lookup(ctx context.Context, db *sql.DB, kind metrics.EntityKind, e
 			found = append(found, r.segments[at-from])
 		}
 	}
-	slices.Reverse(found)
+	slices.Reverse(found[begin:])
 	return found, nil
 }
 
@@ -136,7 +166,10 @@ func (s *Store) buildRun(ctx context.Context, p *partition, n int) error {
 		}
 	}
 	r.bits = min(bits.Len(uint(most/chunkTarget)), maxChunks)
-	s.log.writer.Lock()
+	for _, all := range entries {
+		slices.Sort(all)
+	}
+	s.log.writer.Lock() // appends wait from here on
 	defer s.log.writer.Unlock()
 	f, err := p.db(ctx)
 	if err == nil {
@@ -169,7 +202,6 @@ func (r *run) insert(ctx context.Context, tx *sql.Tx, kinds []metrics.EntityKind
 	defer ins.Close()
 	var data []byte
 	for k, all := range entries {
-		slices.Sort(all)
 		for len(all) > 0 {
 			chunk := r.chunk(all[0])
 			data = data[:0]

@@ -43,7 +43,8 @@ func measureStored(ctx context.Context, o options, dir string) error {
 
 // fill loads events whose writes are spread evenly over the time before now.
 func fill(ctx context.Context, o options, t target, s *tidemark.Server, dir string) (lastID string, err error) {
-	writes := max(o.fill/perWrite, 1)
+	requests := max(o.fill/perRequest, 1)
+	writes := requests * ((perRequest + perWrite - 1) / perWrite)
 	step := max(int64(o.span)/int64(writes), 1)
 	fmt.Fprintf(os.Stderr, "filling %d events over %v…\n", o.fill, o.span)
 	m, err := measure(ctx, t, plan{format: formatNDJSON, conns: 4, items: o.fill, begin: time.Now().Add(-o.span).UnixNano(), step: step}, s.PID())
