@@ -53,9 +53,12 @@ type FindQuery struct {
 	// Before leaves out events at or after that position; 0 means no bound. The fold
 	// needs it: the log is ahead of what was folded.
 	Before Position
-	// Limit is the most events returned, 0 = 10,000; the latest are kept, and more is
-	// true when some were left out.
-	Limit int
+	// Since leaves out events that were observed before it (Unix ns); 0 means no bound.
+	Since int64
+	// Limit is the most events returned, 0 = 10,000; the latest are kept, or with
+	// Earliest the earliest, and more is true when some were left out.
+	Limit    int
+	Earliest bool
 }
 
 // Rollups keeps what the log adds up to.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"tidemark/metrics"
 	"tidemark/metrics/report"
@@ -82,7 +83,12 @@ func (t *Teller) collectVisible(ctx context.Context, c *collected) error {
 	return nil
 }
 
-// collectKey reads the events of the write's key: later versions may satisfy it.
+// early is how long before the first event of a write was observed an event of a later
+// version may have been: reporters send in batches.
+const early = time.Minute
+
+// collectKey reads the events of the write's key, those that follow it first: later
+// versions may satisfy it.
 func (t *Teller) collectKey(ctx context.Context, c *collected) error {
 	if c.key == "" {
 		c.ofKey = c.events
@@ -90,12 +96,22 @@ func (t *Teller) collectKey(ctx context.Context, c *collected) error {
 	}
 	found, _, err := t.r.Find(ctx, metrics.FindQuery{
 		Kind: metrics.EntityKey, Entity: metrics.KeyEntity(c.feature, c.key), Limit: maxKeyEvents,
+		Since: c.observed() - int64(early), Earliest: true,
 	})
 	if err != nil {
 		return fmt.Errorf("find key %q of %q: %w", c.key, c.feature, err)
 	}
 	c.ofKey = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature && e.Key == c.key })
 	return nil
+}
+
+// observed is when the first event of the write arrived.
+func (c *collected) observed() int64 {
+	first := c.events[0].ObservedAt
+	for i := range c.events {
+		first = min(first, c.events[i].ObservedAt)
+	}
+	return first
 }
 
 // distinct keeps the wanted events, each event id once, in the total order.

@@ -15,7 +15,7 @@ import (
 // Limits of what is read for one story.
 const (
 	maxEvents    = 5000 // of the write itself
-	maxKeyEvents = 5000 // of its key: the later versions, children
+	maxKeyEvents = 1000 // of its key since then: the later versions, children
 	maxRelatives = 50   // parents, and children, each
 )
 

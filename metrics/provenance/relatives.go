@@ -34,6 +34,7 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 	if s.SessionID != "" {
 		found, _, err := t.r.Find(ctx, metrics.FindQuery{
 			Kind: metrics.EntitySession, Entity: metrics.SessionEntity(s.SessionID), Limit: maxKeyEvents,
+			Since: c.observed() - int64(early), Earliest: true,
 		})
 		if err != nil {
 			return fmt.Errorf("find session of write %q: %w", c.id, err)

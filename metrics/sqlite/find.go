@@ -14,14 +14,16 @@ import (
 // defaultFind is how many events a Find without a limit returns.
 const defaultFind = 10_000
 
-// finding is one Find under way: it goes from the newest segment to the oldest.
+// finding is one Find under way: it goes from the newest segment to the oldest, or
+// with q.Earliest from the oldest to the newest.
 type finding struct {
 	s     *Store
 	q     metrics.FindQuery
 	dec   *segment.Decoder
-	last  metrics.Position // first of the segment that was looked at last
+	first metrics.Position // what was looked at begins here …
+	past  metrics.Position // … and ends before this
 	rows  []int
-	found []metrics.Event // newest first
+	found []metrics.Event // in the order in which they were found
 	more  bool
 }
 
@@ -43,19 +45,35 @@ func (s *Store) Find(ctx context.Context, q metrics.FindQuery) ([]metrics.Event,
 		return nil, false, err
 	}
 	defer s.log.decoders.Put(d)
-	f := finding{s: s, q: q, dec: d, last: math.MaxUint64}
-	s.log.mu.RLock()
-	partitions := slices.Clone(s.log.partitions)
-	s.log.mu.RUnlock()
-	for _, p := range slices.Backward(partitions) {
-		if p.first < q.Before && !f.more {
-			if _, err := p.read(ctx, func(db *sql.DB) error { return f.partition(ctx, p, db) }); err != nil {
-				return nil, false, err
-			}
+	f := finding{s: s, q: q, dec: d, first: math.MaxUint64}
+	for _, p := range f.partitions() {
+		if f.more {
+			break
+		}
+		if _, err := p.read(ctx, func(db *sql.DB) error { return f.partition(ctx, p, db) }); err != nil {
+			return nil, false, err
 		}
 	}
-	slices.Reverse(f.found)
+	if !q.Earliest {
+		slices.Reverse(f.found)
+	}
 	return f.found, f.more, nil
+}
+
+// partitions are those that may hold what is looked for, in the order of the search.
+func (f *finding) partitions() []*partition {
+	f.s.log.mu.RLock()
+	defer f.s.log.mu.RUnlock()
+	var some []*partition
+	for _, p := range f.s.log.partitions {
+		if p.first < f.q.Before && p.newest >= f.q.Since {
+			some = append(some, p)
+		}
+	}
+	if !f.q.Earliest {
+		slices.Reverse(some)
+	}
+	return some
 }
 
 func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error {
@@ -65,22 +83,59 @@ func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error
 	f.s.log.mu.RLock()
 	tail, runs := p.tail, p.runs // both are replaced or appended to, never changed
 	f.s.log.mu.RUnlock()
-	for i := len(tail) - 1; i >= 0 && !f.more; i-- {
-		if t := &tail[i]; t.first < f.q.Before && t.entities.Has(f.q.Kind, f.q.Entity) {
+	for len(runs) > 0 && runs[len(runs)-1].segments[0] >= f.q.Before {
+		runs = runs[:len(runs)-1]
+	}
+	// Only what all came before is left out: the server's clock may have been set back.
+	for len(runs) > 0 && runs[0].newest < f.q.Since {
+		runs = runs[1:]
+	}
+	parts := []func() error{
+		func() error { return f.tail(ctx, p, db, tail) },
+		func() error { return f.runs(ctx, p, db, runs) },
+	}
+	if f.q.Earliest {
+		slices.Reverse(parts)
+	}
+	for _, part := range parts {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tail looks into the segments that no run covers yet.
+func (f *finding) tail(ctx context.Context, p *partition, db *sql.DB, tail []tailSegment) error {
+	for n := range tail {
+		t := &tail[n]
+		if !f.q.Earliest {
+			t = &tail[len(tail)-1-n]
+		}
+		if t.first < f.q.Before && t.newest >= f.q.Since && t.entities.Has(f.q.Kind, f.q.Entity) {
 			if err := f.segment(ctx, p, db, t.first); err != nil {
 				return err
 			}
 		}
 	}
-	for len(runs) > 0 && runs[len(runs)-1].segments[0] >= f.q.Before {
-		runs = runs[:len(runs)-1]
-	}
+	return nil
+}
+
+// runs looks into the segments that runs name.
+func (f *finding) runs(ctx context.Context, p *partition, db *sql.DB, runs []run) error {
 	for len(runs) > 0 && !f.more {
-		some := runs[max(0, len(runs)-lookupRuns):]
-		runs = runs[:len(runs)-len(some)]
+		n := min(lookupRuns, len(runs))
+		some, rest := runs[len(runs)-n:], runs[:len(runs)-n]
+		if f.q.Earliest {
+			some, rest = runs[:n], runs[n:]
+		}
+		runs = rest
 		segments, err := lookup(ctx, db, some, f.q.Kind, f.q.Entity)
 		if err != nil {
-			return wrap(err, "%s: look up in %d index runs", p.path, len(some))
+			return wrap(err, "%s: look up in %d index runs", p.path, n)
+		}
+		if f.q.Earliest {
+			slices.Reverse(segments)
 		}
 		for _, first := range segments {
 			if err := f.segment(ctx, p, db, first); err != nil {
@@ -91,32 +146,60 @@ func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error
 	return nil
 }
 
-// segment takes the events of one segment, the latest first.
-func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, first metrics.Position) error {
-	if f.more || first >= f.q.Before {
+// segment takes the events of the segment that holds a position.
+func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metrics.Position) error {
+	if f.more || at >= f.q.Before {
 		return nil
 	}
-	seg, ok, err := p.holding(ctx, db, first)
-	if err != nil || !ok || seg.first >= f.last { // merged meanwhile, and looked at already
+	seg, ok, err := p.holding(ctx, db, at)
+	if err != nil || !ok {
 		return err
 	}
-	// A segment merged meanwhile may hold what was taken already, from f.last on.
-	before := min(f.q.Before, f.last)
-	f.last = seg.first
+	// A segment merged meanwhile may hold what was looked at already.
+	from, to := f.unseen(seg.first, min(seg.first+metrics.Position(seg.count), f.q.Before))
+	if from >= to {
+		return nil
+	}
 	if err := p.open(f.dec, &seg); err != nil {
 		return err
 	}
-	end := int(min(uint64(before-seg.first), uint64(seg.count)))
-	f.rows = f.dec.Rows(f.rows[:0], f.q.Kind, f.q.Entity, end)
-	for _, row := range slices.Backward(f.rows) {
-		if len(f.found) == f.q.Limit {
-			f.more = true
-			return nil
+	f.rows = f.dec.Rows(f.rows[:0], f.q.Kind, f.q.Entity, int(to-seg.first))
+	if !f.q.Earliest {
+		slices.Reverse(f.rows)
+	}
+	for _, row := range f.rows {
+		if row < int(from-seg.first) {
+			continue
 		}
-		e, err := f.dec.Event(row)
-		if err != nil {
+		if err := f.take(row); err != nil || f.more {
 			return wrap(err, "%s: segment at position %d", p.path, seg.first)
 		}
+	}
+	return nil
+}
+
+// unseen is the part of a range that was not looked at yet, and notes that it was.
+func (f *finding) unseen(from, to metrics.Position) (_, _ metrics.Position) {
+	if f.q.Earliest {
+		from = max(from, f.past)
+	} else {
+		to = min(to, f.first)
+	}
+	f.first, f.past = min(f.first, from), max(f.past, to)
+	return from, to
+}
+
+// take adds the event of a row of the open segment.
+func (f *finding) take(row int) error {
+	e, err := f.dec.Event(row)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.ObservedAt < f.q.Since:
+	case len(f.found) == f.q.Limit:
+		f.more = true
+	default:
 		own(&e)
 		f.found = append(f.found, e)
 	}

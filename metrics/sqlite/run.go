@@ -18,6 +18,7 @@ import (
 type run struct {
 	id       int64
 	past     metrics.Position // after the last event of its segments
+	newest   int64            // when the last of them were observed
 	bits     int
 	segments []metrics.Position // first positions; an entry names one by its place here
 }
@@ -63,7 +64,8 @@ func (s *Store) loadRuns(ctx context.Context, p *partition, db *sql.DB) error {
 }
 
 func readRuns(ctx context.Context, db *sql.DB) (runs []run, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT id, past, bits, segments FROM run ORDER BY id")
+	const newest = "(SELECT newest FROM segment WHERE first < past ORDER BY first DESC LIMIT 1)"
+	rows, err := db.QueryContext(ctx, "SELECT id, past, bits, segments, ifnull("+newest+", 0) FROM run ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func readRuns(ctx context.Context, db *sql.DB) (runs []run, err error) {
 	for rows.Next() {
 		var r run
 		var list []byte
-		if err := rows.Scan(&r.id, &r.past, &r.bits, &list); err != nil {
+		if err := rows.Scan(&r.id, &r.past, &r.bits, &list, &r.newest); err != nil {
 			return nil, err
 		}
 		for pos := uint64(0); len(list) > 0; {
@@ -152,7 +154,7 @@ func (s *Store) buildRun(ctx context.Context, p *partition, n int) error {
 	r := run{id: int64(len(p.runs)) + 1}
 	s.log.mu.RUnlock()
 	last := &tail[n-1]
-	r.past = last.first + metrics.Position(last.count)
+	r.past, r.newest = last.first+metrics.Position(last.count), last.newest
 	kinds := []metrics.EntityKind{metrics.EntityWrite, metrics.EntityKey, metrics.EntitySession}
 	entries := make([][]uint64, len(kinds))
 	most := 0

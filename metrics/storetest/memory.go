@@ -153,9 +153,13 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 		if q.Before > 0 {
 			n = int(min(max(q.Before, m.begin), m.end()) - m.begin)
 		}
-		for i := n - 1; i >= 0; i-- {
-			e := &m.events[i]
-			if !belongs(e, q.Kind, q.Entity) {
+		events := slices.Clone(m.events[:n])
+		if !q.Earliest {
+			slices.Reverse(events)
+		}
+		for i := range events {
+			e := &events[i]
+			if e.ObservedAt < q.Since || !belongs(e, q.Kind, q.Entity) {
 				continue
 			}
 			if len(found) == q.Limit {
@@ -164,7 +168,9 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 			}
 			found = append(found, CloneEvent(e))
 		}
-		slices.Reverse(found)
+		if !q.Earliest {
+			slices.Reverse(found)
+		}
 		return nil
 	})
 	return found, more, err

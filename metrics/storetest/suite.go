@@ -159,6 +159,10 @@ func testFind(t *testing.T, s metrics.Store) {
 				{Kind: k, Entity: e, Limit: 2},
 				{Kind: k, Entity: e, Before: metrics.Position(i)},
 				{Kind: k, Entity: e, Before: metrics.Position(i + 1), Limit: 1},
+				{Kind: k, Entity: e, Limit: 3, Earliest: true},
+				{Kind: k, Entity: e, Before: metrics.Position(i + 1), Earliest: true},
+				{Kind: k, Entity: e, Since: events[i].ObservedAt, Limit: 2, Earliest: true},
+				{Kind: k, Entity: e, Since: events[i].ObservedAt},
 			} {
 				sameFind(t, ref, s, q)
 			}
