@@ -96,8 +96,6 @@ type Store interface {
 	// or after the checkpoint are never deleted.
 	Prune(ctx context.Context, now time.Time, r Retention) error
 	Stats(ctx context.Context) (StoreStats, error)
-	// Backup writes a consistent copy into the folder dir, which must be empty.
-	Backup(ctx context.Context, dir string) error
 	Close() error
 }
 

@@ -45,13 +45,9 @@ type verification struct {
 
 // Run implements the verb.
 func (c *auditVerifyCmd) Run(e *env) error {
-	trust := audit.Trust{Public: c.Public}
-	for _, path := range c.Checkpoint {
-		note, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
-		if err != nil {
-			return fmt.Errorf("checkpoint: %w", err)
-		}
-		trust.Kept = append(trust.Kept, note)
+	trust, err := keptCheckpoints(c.Public, c.Checkpoint)
+	if err != nil {
+		return err
 	}
 	v, err := c.verify(e, trust)
 	if c.JSON {

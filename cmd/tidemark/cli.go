@@ -23,8 +23,8 @@ type cli struct {
 	Export   exportCmd   `cmd:"" help:"Print the current documents."`
 	Import   importCmd   `cmd:"" help:"Take telemetry from a file."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Make the rollups of a stopped store anew from its raw events."`
-	Backup   backupCmd   `cmd:"" help:"Copy a stopped store into another folder."`
-	Restore  restoreCmd  `cmd:"" help:"Copy a backup into an empty data folder, and check it."`
+	Backup   backupCmd   `cmd:"" help:"Write a checked copy of a store into one file: of a running server, or of a stopped store."`
+	Restore  restoreCmd  `cmd:"" help:"Put a backup into an empty data folder, checked."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the schema of a stopped store up to date; serve does so too."`
 	Audit    auditCmd    `cmd:"" help:"Verify, export and sign the log of who changed what."`
 	Doctor   doctorCmd   `cmd:"" help:"Check that a stopped store is whole."`

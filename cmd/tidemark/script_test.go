@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "spoil": spoil, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
+			"server": startServer, "spoil": spoil, "cut": cut, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -64,6 +64,14 @@ func spoil(ts *testscript.TestScript, neg bool, args []string) {
 		raw[i] ^= 0xa5
 	}
 	ts.Check(os.WriteFile(path, raw, 0o600))
+}
+
+// cut is "cut FILE": it takes the second half of a file away.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cut FILE")
+	}
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(len(ts.ReadFile(args[0]))/2)))
 }
 
 // runSQL is "sql FILE STATEMENTS": what somebody with the file can do to it.

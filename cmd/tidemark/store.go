@@ -99,45 +99,6 @@ func (c *rebuildCmd) Run(e *env) error {
 	return nil
 }
 
-// backupCmd is "tidemark backup".
-type backupCmd struct {
-	dataFlag
-
-	Dir string `arg:"" help:"Folder for the copy; empty or missing." type:"path"`
-}
-
-// Run implements the verb.
-func (c *backupCmd) Run(e *env) error {
-	a, err := c.stopped(e)
-	if err != nil {
-		return err
-	}
-	if err := a.Backup(e.ctx, c.Dir); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stderr, "Backed up %s into %s.\n", c.Data, c.Dir)
-	return nil
-}
-
-// restoreCmd is "tidemark restore".
-type restoreCmd struct {
-	dataFlag
-
-	Dir string `arg:"" help:"Folder of the backup." type:"existingdir"`
-}
-
-// Run implements the verb.
-func (c *restoreCmd) Run(e *env) error {
-	if c.Data == "" {
-		return usagef("data: a folder is required (--data or TIDEMARK_DATA)")
-	}
-	if err := app.Restore(e.ctx, c.Dir, app.Options{Data: c.Data, Log: e.log, Now: e.now}); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stderr, "Restored %s into %s.\n", c.Dir, c.Data)
-	return nil
-}
-
 // migrateCmd is "tidemark migrate".
 type migrateCmd struct {
 	dataFlag

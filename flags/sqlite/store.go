@@ -20,6 +20,7 @@ import (
 	"tidemark/flags/audit"
 	"tidemark/metrics"
 	"tidemark/migrations"
+	"tidemark/migrations/snapshot"
 )
 
 // FileName is the name of the file within a data folder.
@@ -133,12 +134,27 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// Backup writes a consistent copy to a file that must not exist yet.
-func (s *Store) Backup(ctx context.Context, path string) error {
-	if _, err := s.write.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
-		return fmt.Errorf("control store backup to %s: %w", path, err)
+// Pin fixes the moment of a copy and calls also within it: no change is made between
+// the two. The caller closes what it gets.
+func (s *Store) Pin(ctx context.Context, also func() error) (p *snapshot.Snapshot, err error) {
+	err = s.update(ctx, func(*sql.Tx) error {
+		if p, err = snapshot.Pin(ctx, s.path); err != nil {
+			return err
+		}
+		if err := also(); err != nil {
+			return errors.Join(err, p.Close())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("control store: %w", err)
 	}
-	return nil
+	return p, nil
+}
+
+// Record appends a record about the store itself, such as that it was copied.
+func (s *Store) Record(ctx context.Context, rec audit.Record) error {
+	return s.change(ctx, func(*sql.Tx) (audit.Record, error) { return rec, nil })
 }
 
 // Close waits for running statements and closes the file.

@@ -272,7 +272,12 @@ func TestABackupIsWhole(t *testing.T) {
 	s := open4test(t)
 	recordSome(t, s, 3)
 	path := filepath.Join(t.TempDir(), "copy.db")
-	if err := s.Backup(t.Context(), path); err != nil {
+	p, err := s.Pin(t.Context(), func() error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	recordSome(t, s, 2) // after the moment
+	if err := errors.Join(p.CopyTo(t.Context(), path), p.Close()); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Open(context.WithoutCancel(t.Context()), path)

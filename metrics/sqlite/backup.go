@@ -5,59 +5,89 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"tidemark/metrics"
+	"tidemark/migrations/snapshot"
 )
 
-// Backup implements metrics.Store: dir is created, or must be empty. Rollups are
-// copied first and the log after them, while no checkpoint or pruning happens, so
-// the copy of the log is at least as long as what the rollups include. Events go on
-// being appended meanwhile.
-func (s *Store) Backup(ctx context.Context, dir string) error {
-	done, err := s.use(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return wrap(err, "back up into %s", dir)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return wrap(err, "back up into %s", dir)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("back up into %s: the folder must be empty, it holds %q", dir, entries[0].Name())
-	}
-	s.upkeep.one.Lock() // no sealing
-	defer s.upkeep.one.Unlock()
-	s.commits.Lock() // no checkpoint, no pruning
-	defer s.commits.Unlock()
-	if err := copyTo(ctx, s.main.path, filepath.Join(dir, "telemetry.db")); err != nil {
-		return err
-	}
-	s.log.mu.RLock()
-	partitions := slices.Clone(s.log.partitions)
-	s.log.mu.RUnlock()
-	for _, p := range partitions {
-		_, err := p.read(ctx, func(*sql.DB) error {
-			return copyTo(ctx, p.path, filepath.Join(dir, filepath.Base(p.path)))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// Snapshot is the store as it is at one moment, to be copied file by file. Rollups are
+// those of the moment; the log, which is copied after them, is at least as long as what
+// they include. Meanwhile the store goes on as ever, but prunes nothing.
+type Snapshot struct {
+	store      *Store
+	main       *snapshot.Snapshot
+	partitions []*partition
+	end        func()
 }
 
-// copyTo writes a compact copy of a file as of now. It needs a connection of its own:
-// those of readers may not write, not even into another file.
-func copyTo(ctx context.Context, from, to string) error {
-	db, err := sql.Open("sqlite3", dsn(from))
-	if err == nil {
-		_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
-		err = errors.Join(err, db.Close())
+// Pin fixes the moment. The caller closes what it gets; a second one fails with
+// metrics.ErrLocked until then.
+func (s *Store) Pin(ctx context.Context) (*Snapshot, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return wrap(err, "copy %s to %s", from, to)
+	if !s.pruning.TryLock() {
+		done()
+		return nil, fmt.Errorf("%s: %w: another backup, or retention, is at work", s.opts.Dir, metrics.ErrLocked)
+	}
+	p := &Snapshot{store: s, end: func() { s.pruning.Unlock(); done() }}
+	if p.main, err = snapshot.Pin(ctx, s.main.path); err != nil {
+		p.end()
+		return nil, wrap(err, "%s", s.main.path)
+	}
+	s.log.mu.RLock()
+	p.partitions = slices.Clone(s.log.partitions)
+	s.log.mu.RUnlock()
+	return p, nil
+}
+
+// Files are the names of what is to be copied, in the order in which it must be.
+func (p *Snapshot) Files() []string {
+	names := []string{filepath.Base(p.store.main.path)}
+	for _, part := range p.partitions {
+		names = append(names, filepath.Base(part.path))
+	}
+	return names
+}
+
+// Bytes is about how much there is to copy, and how large the largest file is.
+func (p *Snapshot) Bytes() (all, largest int64) {
+	for _, name := range p.Files() {
+		n := (&file{path: filepath.Join(p.store.opts.Dir, name)}).size()
+		all, largest = all+n, max(largest, n)
+	}
+	return all, largest
+}
+
+// CopyTo writes one of Files into a new file.
+func (p *Snapshot) CopyTo(ctx context.Context, name, to string) error {
+	if name == filepath.Base(p.store.main.path) {
+		return wrap(p.main.CopyTo(ctx, to), "%s", name)
+	}
+	for _, part := range p.partitions {
+		if filepath.Base(part.path) != name {
+			continue
+		}
+		_, err := part.read(ctx, func(*sql.DB) error { return copyFile(ctx, part.path, to) })
+		return wrap(err, "%s", name)
+	}
+	return fmt.Errorf("%s: %w", name, metrics.ErrNotFound)
+}
+
+func copyFile(ctx context.Context, from, to string) error {
+	s, err := snapshot.Pin(ctx, from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.CopyTo(ctx, to), s.Close())
+}
+
+// Close lets go of the moment.
+func (p *Snapshot) Close() error {
+	err := p.main.Close()
+	p.end()
+	return err
 }

@@ -20,6 +20,10 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r metrics.Retention) e
 		return err
 	}
 	defer done()
+	if !s.pruning.TryLock() {
+		return nil // A backup needs what is there; the next time will do.
+	}
+	defer s.pruning.Unlock()
 	if err := s.maintain(ctx); err != nil {
 		return err
 	}

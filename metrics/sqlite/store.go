@@ -29,6 +29,7 @@ type Store struct {
 	log     rawLog
 	series  seriesList
 	commits sync.Mutex // one checkpoint, reset or pruning at a time
+	pruning sync.Mutex // held while retention deletes, and while a Snapshot is
 	upkeep  upkeep
 }
 

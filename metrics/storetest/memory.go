@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -383,11 +382,6 @@ func (m *Memory) Stats(ctx context.Context) (s metrics.StoreStats, err error) {
 		return nil
 	})
 	return s, err
-}
-
-// Backup always fails with errors.ErrUnsupported: nothing is on a disk.
-func (m *Memory) Backup(context.Context, string) error {
-	return fmt.Errorf("back up a store that is in memory: %w", errors.ErrUnsupported)
 }
 
 // Close implements metrics.Store; every later call returns metrics.ErrClosed.

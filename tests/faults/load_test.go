@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -101,6 +102,7 @@ type load struct {
 	size  int // events a batch
 	start time.Time
 	next  atomic.Int64
+	sent  int64 // when not 0, batches up to this one were sent by another load
 
 	mu           sync.Mutex
 	acknowledged map[int64]int // batch → how many of its events
@@ -189,6 +191,13 @@ func (l *load) events() int {
 	return n
 }
 
+// acknowledgedNow is what was acknowledged up to now.
+func (l *load) acknowledgedNow() map[int64]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.acknowledged)
+}
+
 // check fails the test when the server refused what was right, or refused without
 // saying when to try again.
 func (l *load) check(t *testing.T) {
@@ -216,7 +225,7 @@ func (l *load) checkStored(t *testing.T, data string) {
 			batch, number, ok := strings.Cut(events[i].EventID, "-")
 			b, err1 := strconv.ParseInt(batch, 10, 64)
 			n, err2 := strconv.ParseInt(number, 10, 32)
-			if !ok || err1 != nil || err2 != nil || b > l.next.Load() || int(n) >= l.size {
+			if !ok || err1 != nil || err2 != nil || b > max(l.sent, l.next.Load()) || int(n) >= l.size {
 				return fmt.Errorf("event %q was never sent", events[i].EventID)
 			}
 			if stored[b] == nil {

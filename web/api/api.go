@@ -4,9 +4,11 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -56,6 +58,8 @@ type Options struct {
 	Keyring  *access.Keyring
 	Audit    audit.Log
 	Registry prometheus.Registerer
+	// Backup writes a copy of everything, checked, as of one moment.
+	Backup func(ctx context.Context, actor, reason string, w io.Writer) error
 	// DocsPage shows the API to a person; nil shows the plain page.
 	DocsPage func(c echo.Context) error
 }
@@ -70,6 +74,7 @@ type API struct {
 	unpacking chan struct{}
 	memory    *semaphore.Weighted
 	counts    *ingestMetrics
+	copying   sync.Mutex // held by the one backup at a time
 }
 
 // New returns an API.
@@ -122,6 +127,8 @@ func (a *API) Routes() []auth.Route {
 		{Method: http.MethodPost, Path: "/api/v1/keys", May: access.Admin, Handle: a.createKey},
 		{Method: http.MethodDelete, Path: "/api/v1/keys/:id", May: access.Admin, Handle: a.revokeKey},
 		{Method: http.MethodPost, Path: "/api/v1/keys/:id/rotate", May: access.Admin, Handle: a.rotateKey},
+
+		{Method: http.MethodPost, Path: "/api/v1/backup", May: access.Admin, Handle: a.postBackup, Stream: true},
 
 		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: a.getSpec},
 		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: a.getDocs},

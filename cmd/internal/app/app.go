@@ -115,6 +115,7 @@ type App struct {
 	ln          net.Listener
 
 	running    context.Context // done when background work must end
+	leaving    context.Context // done when the server begins to stop
 	background sync.WaitGroup
 	cleanups   []cleanup
 }
@@ -174,7 +175,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -259,6 +260,7 @@ func (a *App) buildServer(context.Context) error {
 		Report: a.report, Teller: a.teller, Hub: a.hub, Feed: a.feed,
 		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
 		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
+		Backup: a.Backup,
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
 		Catalogue: a.catalogue, Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
@@ -279,8 +281,11 @@ func (a *App) listen(ctx context.Context) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	a.ln = ln
+	leaving, leave := context.WithCancel(context.Background())
+	a.leaving = leaving
 	a.serve("server", a.server.Serve, ln, func(ctx context.Context) error {
 		a.ready.Store(false)
+		leave()
 		a.hub.Close() // Streams end, so that shutting down need not wait for them.
 		return a.server.Shutdown(ctx)
 	})

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 
-	control "tidemark/flags/sqlite"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/rollup"
@@ -40,102 +37,6 @@ func (a *App) Rebuild(ctx context.Context, progress func(done, total uint64)) er
 		_, err = rollup.Rebuild(ctx, store, configs, rollup.Options{Now: a.o.Now, Resident: a.o.Resident}, progress)
 	}
 	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-}
-
-// Backup copies a stopped store, consistently, into a folder that must be empty or
-// missing.
-func (a *App) Backup(ctx context.Context, dir string) error {
-	if err := a.begin(ctx, a.openControl, a.openPromises); err != nil {
-		return err
-	}
-	store, err := telemetry.Open(ctx, telemetry.Options{Dir: a.o.Data, Logger: a.log})
-	if err != nil {
-		return errors.Join(err, a.Stop(ctx))
-	}
-	a.onStop("telemetry store", func(context.Context) error { return store.Close() })
-	err = store.Backup(ctx, dir)
-	if err == nil {
-		err = a.control.Backup(ctx, filepath.Join(dir, control.FileName))
-	}
-	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-}
-
-// Restore copies a backup into a data folder that must be empty or missing, and
-// checks that it opens.
-func Restore(ctx context.Context, backup string, o Options) error {
-	names, err := backupFiles(backup)
-	if err != nil {
-		return err
-	}
-	if err := emptyFolder(o.Data); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := copyFile(ctx, filepath.Join(backup, name), filepath.Join(o.Data, name)); err != nil {
-			return err
-		}
-	}
-	r, err := Examine(ctx, o)
-	if err == nil && !r.OK() {
-		err = fmt.Errorf("%w: the restored store does not pass its check: %s", metrics.ErrDamaged, r.Trouble())
-	}
-	return err
-}
-
-// backupFiles lists the databases of a backup; both kinds must be there.
-func backupFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("restore: %w", err)
-	}
-	var names []string
-	found := map[string]bool{}
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".db" && e.Type().IsRegular() {
-			names = append(names, e.Name())
-			found[e.Name()] = true
-		}
-	}
-	for _, need := range []string{control.FileName, "telemetry.db"} {
-		if !found[need] {
-			return nil, fmt.Errorf("restore: %s is no backup: it holds no %s", dir, need)
-		}
-	}
-	return names, nil
-}
-
-func emptyFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("restore: %s must be empty, it holds %q: move it away first", dir, entries[0].Name())
-	}
-	return nil
-}
-
-func copyFile(ctx context.Context, from, to string) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	src, err := os.Open(from) //nolint:gosec // The operator names the folder.
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	defer src.Close()
-	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // The operator names the folder.
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	if _, err := io.Copy(dst, src); err != nil {
-		return fmt.Errorf("restore %s: %w", from, err)
-	}
-	return dst.Sync()
 }
 
 // Check is one thing that Examine looked at.
