@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "spoil": spoil, "cut": cut, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
+			"server": startServer, "spoil": spoil, "cut": cut, "copyfolder": copyFolder, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -72,6 +72,14 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: cut FILE")
 	}
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(len(ts.ReadFile(args[0]))/2)))
+}
+
+// copyFolder is "copyfolder FROM TO".
+func copyFolder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: copyfolder FROM TO")
+	}
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
 }
 
 // runSQL is "sql FILE STATEMENTS": what somebody with the file can do to it.
