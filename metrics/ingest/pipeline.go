@@ -34,7 +34,7 @@ type Options struct {
 	// QueueEvents is how many events may wait to be stored (default 100,000); beyond
 	// it Submit returns ErrOverloaded.
 	QueueEvents int
-	// GroupEvents is how many events one transaction takes at most (default 16,384,
+	// GroupEvents is how many events one transaction takes at most (default 4,096,
 	// though one request is never split).
 	GroupEvents int
 	// RecentIDs is how many event ids are remembered at least, to drop duplicates
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.QueueEvents, 100_000)
-	set(&o.GroupEvents, 16_384)
+	set(&o.GroupEvents, 4_096)
 	set(&o.RecentIDs, 500_000)
 	set(&o.FoldBehind, 8)
 	o.Cardinality = o.Cardinality.withDefaults()
