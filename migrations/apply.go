@@ -34,6 +34,22 @@ func Apply(ctx context.Context, db *sql.DB, files fs.FS) error {
 	return nil
 }
 
+// Latest is the number of the newest migration of a folder of them.
+func Latest(files fs.FS) (latest int64, err error) {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return 0, fmt.Errorf("migrations: %w", err)
+	}
+	for _, e := range entries {
+		n, err := goose.NumericComponent(e.Name())
+		if err != nil {
+			return 0, fmt.Errorf("migrations: %w", err)
+		}
+		latest = max(latest, n)
+	}
+	return latest, nil
+}
+
 // Newest is the number of the newest migration that a provider has; 0 without any.
 func Newest(p *goose.Provider) int64 {
 	var n int64

@@ -25,9 +25,9 @@ type cli struct {
 	Rebuild  rebuildCmd  `cmd:"" help:"Make the rollups of a stopped store anew from its raw events."`
 	Backup   backupCmd   `cmd:"" help:"Write a checked copy of a store into one file: of a running server, or of a stopped store."`
 	Restore  restoreCmd  `cmd:"" help:"Put a backup into an empty data folder, checked."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the schema of a stopped store up to date; serve does so too."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the schema of a stopped store up to date, or say what it is."`
 	Audit    auditCmd    `cmd:"" help:"Verify, export and sign the log of who changed what."`
-	Doctor   doctorCmd   `cmd:"" help:"Check that a stopped store is whole."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the store, the disk, the clock and the settings, and say what to do."`
 	Signin   signinCmd   `cmd:"" help:"Print a link that signs a browser in, once, within 15 minutes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 	Help     helpCmd     `cmd:"" help:"Show help of a verb."`

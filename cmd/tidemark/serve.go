@@ -101,15 +101,22 @@ func (f runtimeFlags) apply() error {
 	return nil
 }
 
-// options checks the settings that a type alone does not.
-func (c *serveCmd) settings(e *env) (app.Options, error) {
-	var proxies []netip.Prefix
-	for _, p := range c.TrustedProxy {
+func proxyNetworks(texts []string) (proxies []netip.Prefix, err error) {
+	for _, p := range texts {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {
-			return app.Options{}, usagef("trusted-proxy: %q: want a network such as 10.0.0.0/8", p)
+			return nil, usagef("trusted-proxy: %q: want a network such as 10.0.0.0/8", p)
 		}
 		proxies = append(proxies, prefix)
+	}
+	return proxies, nil
+}
+
+// options checks the settings that a type alone does not.
+func (c *serveCmd) settings(e *env) (app.Options, error) {
+	proxies, err := proxyNetworks(c.TrustedProxy)
+	if err != nil {
+		return app.Options{}, err
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/")) {
 		return app.Options{}, usagef("public-url: %q: want http://HOST or https://HOST without a path", c.PublicURL)

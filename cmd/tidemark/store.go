@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -96,67 +95,5 @@ func (c *rebuildCmd) Run(e *env) error {
 		return err
 	}
 	fmt.Fprintf(e.stderr, "Rebuilt the rollups from %d events.\n", events)
-	return nil
-}
-
-// migrateCmd is "tidemark migrate".
-type migrateCmd struct {
-	dataFlag
-}
-
-// Run implements the verb: opening a store brings its schema up to date.
-func (c *migrateCmd) Run(e *env) error {
-	a, err := c.stopped(e)
-	if err != nil {
-		return err
-	}
-	if err := a.Open(e.ctx); err != nil {
-		return err
-	}
-	if err := a.Stop(e.ctx); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stderr, "The schema of %s is up to date.\n", c.Data)
-	return nil
-}
-
-// doctorCmd is "tidemark doctor".
-type doctorCmd struct {
-	dataFlag
-
-	JSON bool `help:"Print a JSON object." name:"json"`
-}
-
-// Run implements the verb.
-func (c *doctorCmd) Run(e *env) error {
-	o, err := c.options(e)
-	if err != nil {
-		return err
-	}
-	x, err := app.Examine(e.ctx, o)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		err = json.NewEncoder(e.stdout).Encode(x)
-	} else {
-		err = printExamination(e.stdout, x)
-	}
-	if err == nil && !x.OK() {
-		err = fmt.Errorf("%s", x.Trouble())
-	}
-	return err
-}
-
-func printExamination(w io.Writer, x *app.Examination) error {
-	for _, c := range x.Checks {
-		mark := "ok  "
-		if !c.OK {
-			mark = "FAIL"
-		}
-		if _, err := fmt.Fprintf(w, "%s  %s: %s\n", mark, c.Name, c.Text); err != nil {
-			return err
-		}
-	}
 	return nil
 }

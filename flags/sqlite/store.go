@@ -60,8 +60,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 // open puts the pragmas in the DSN, so that every pooled connection has them.
-func open(path string, conns int, writer bool) (*sql.DB, error) {
+func open(path string, conns int, writer bool, mode ...string) (*sql.DB, error) {
 	q := url.Values{
+		"mode":          mode,
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"},
 		"_foreign_keys": {"1"}, "_txlock": {"deferred"},
 	}
@@ -88,15 +89,15 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return migrations.Apply(ctx, db, files)
 }
 
-// Inspect opens a file that exists and only reads it: nothing is written, also no
-// newer schema.
+// Inspect opens a file that exists and only reads it: nothing is written, no newer
+// schema and nothing of its write-ahead log.
 func Inspect(ctx context.Context, path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("control store: %w", err)
 	}
 	s := &Store{path: path, commit: (*sql.Tx).Commit}
 	var err error
-	if s.read, err = open(path, 2, false); err != nil {
+	if s.read, err = open(path, 2, false, "ro"); err != nil {
 		return nil, err
 	}
 	s.write = s.read
@@ -114,6 +115,15 @@ func (s *Store) Version(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("control store version: %w", err)
 	}
 	return v, nil
+}
+
+// Known is the number of the newest migration that this program has.
+func Known() (int64, error) {
+	files, err := migrations.Control()
+	if err != nil {
+		return 0, fmt.Errorf("migrations: %w", err)
+	}
+	return migrations.Latest(files)
 }
 
 // ChangeCount returns a number that grows when anybody, this process or another,

@@ -37,3 +37,25 @@ func lock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// Holder tells which process has the store of a folder open; "" when none has.
+func Holder(dir string) (string, error) {
+	path := filepath.Join(dir, "tidemark.lock")
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("open lock %s: %w", path, err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", err
+	}
+	pid, err := os.ReadFile(path)
+	if text := strings.TrimSpace(string(pid)); text != "" {
+		return text, err
+	}
+	return "unknown", err
+}
