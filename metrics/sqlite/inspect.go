@@ -26,6 +26,9 @@ func EngineVersion() (string, error) {
 // Inspection is what Inspect found.
 type Inspection struct {
 	Files []FileReport
+	// NoRollups says that telemetry.db is missing: no server was ever started, or it was
+	// moved away to be made anew.
+	NoRollups bool
 	// Begin and End bound the log; Checkpointed is what the rollups include.
 	Begin, End, Checkpointed metrics.Position
 	// Newest is when the latest event was observed, in Unix ns; 0 without any.
@@ -126,6 +129,10 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 
 func (x *Inspection) main(ctx context.Context, dir string) error {
 	path := filepath.Join(dir, "telemetry.db")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		x.NoRollups = true
+		return nil
+	}
 	return x.inspectFile(ctx, path, migrations.Telemetry, func(db *sql.DB) error {
 		return db.QueryRowContext(ctx, selectPosition).Scan(&x.Checkpointed)
 	})

@@ -172,6 +172,10 @@ func (x *Examination) stores(ctx context.Context, o Options) error {
 		x.file(f.Name, f.Schema, f.Known, f.WAL, f.Err)
 	}
 	switch read := uint64(i.End - i.Begin); {
+	case i.NoRollups && len(i.Files) == 0:
+		x.ok("event log", "there is none yet; the first start makes it")
+	case i.NoRollups:
+		x.warn("rollups", "tidemark rebuild makes them anew from the raw files.", "telemetry.db is missing")
 	case i.Err != nil:
 		x.fail("event log", doRestoreRaw, i.Err)
 	case i.Read != read:
