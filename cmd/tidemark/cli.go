@@ -19,6 +19,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
 	Keys     keysCmd     `cmd:"" help:"Create, list and revoke the API keys of services."`
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
+	Rollout  rolloutCmd  `cmd:"" help:"Stage a change onto a cohort: plan, start, watch, pause, revert."`
+	Eval     evalCmd     `cmd:"" help:"Say what a context gets of a flag, and why, step by step."`
 	Apply    applyCmd    `cmd:"" help:"Make documents current: plan, compare, and store all of them or none."`
 	Export   exportCmd   `cmd:"" help:"Print the current documents."`
 	Import   importCmd   `cmd:"" help:"Take telemetry from a file."`

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,6 +29,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": startServer, "spoil": spoil, "cut": cut, "copyfolder": copyFolder, "keyfrom": keyFrom, "wrong": wrongUse, "sql": runSQL,
+			"putflag": putFlag, "fromfile": fromFile,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
@@ -100,6 +103,25 @@ func keyFrom(ts *testscript.TestScript, neg bool, args []string) {
 	id, err := access.KeyID(text[:len(text)-1])
 	ts.Check(err)
 	ts.Setenv(args[0], id)
+}
+
+// putFlag is "putflag KEY FILE": it stores a flag at the server of URL and KEY.
+func putFlag(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: putflag KEY FILE")
+	}
+	f := remoteFlags{To: ts.Getenv("URL"), Key: ts.Getenv("KEY")}
+	body := json.RawMessage(ts.ReadFile(args[1]))
+	ts.Check(f.call(context.Background(), http.MethodPut, "/api/v1/flags/"+args[0], body, nil))
+}
+
+// fromFile is "fromfile VARIABLE FILE": it sets a variable to the first line of a file.
+func fromFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fromfile VARIABLE FILE")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
 }
 
 // wrongUse is "wrong MESSAGE ARG…": it runs tidemark and wants exit code 2, nothing
