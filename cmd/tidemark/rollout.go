@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -38,11 +39,7 @@ type rolloutCmd struct {
 
 // rolloutPath is the path of a rollout, or of what is below it.
 func rolloutPath(id string, below ...string) string {
-	path := "/api/v1/rollouts/" + url.PathEscape(id)
-	for _, b := range below {
-		path += "/" + b
-	}
-	return path
+	return "/api/v1/rollouts/" + strings.Join(append([]string{url.PathEscape(id)}, below...), "/")
 }
 
 // listOf is a page of items, as the server answers.
