@@ -55,6 +55,8 @@ func newInstruments(s *Store) (*instruments, error) {
 		}),
 		gauge("segments", "Segments of raw events.", func() float64 { return float64(s.figures().Segments) }),
 		gauge("partitions", "Files of raw events.", func() float64 { return float64(s.figures().Partitions) }),
+		gauge("raw_bytes", "What raw events take on the disk.", func() float64 { return float64(s.rawBytes()) }),
+		gauge("rollup_bytes", "What rollups and rows take on the disk.", func() float64 { return float64(s.main.size()) }),
 		gauge("events", "Raw events kept.", func() float64 { return float64(s.figures().Events) }),
 	}
 	if i.reg == nil {

@@ -14,11 +14,7 @@ func (s *Store) Stats(ctx context.Context) (metrics.StoreStats, error) {
 	}
 	defer done()
 	st := s.figures()
-	s.log.mu.RLock()
-	defer s.log.mu.RUnlock()
-	for _, p := range s.log.partitions {
-		st.RawBytes += (&file{path: p.path}).size()
-	}
+	st.RawBytes = s.rawBytes()
 	st.CellBytes = s.main.size()
 	return st, nil
 }
@@ -37,4 +33,13 @@ func (s *Store) figures() metrics.StoreStats {
 		st.Partitions++
 	}
 	return st
+}
+
+func (s *Store) rawBytes() (n int64) {
+	s.log.mu.RLock()
+	defer s.log.mu.RUnlock()
+	for _, p := range s.log.partitions {
+		n += (&file{path: p.path}).size()
+	}
+	return n
 }

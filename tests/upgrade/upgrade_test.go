@@ -153,36 +153,40 @@ func dump(t *testing.T, path string) map[string][]map[string]any {
 	db := openPlain(t, path)
 	out := map[string][]map[string]any{}
 	for _, table := range tables(t, db, "main") {
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2")
-		if err != nil {
+		out[table] = readAll(t, db, table)
+	}
+	return out
+}
+
+func readAll(t *testing.T, db *sql.DB, table string) []map[string]any {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" ORDER BY 1, 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []map[string]any
+	for rows.Next() {
+		values := make([]any, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
 			t.Fatal(err)
 		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
+		row := map[string]any{}
+		for i, c := range columns {
+			row[c] = values[i]
 		}
-		for rows.Next() {
-			values := make([]any, len(columns))
-			into := make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			if err := rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-			row := map[string]any{}
-			for i, c := range columns {
-				row[c] = values[i]
-			}
-			out[table] = append(out[table], row)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if out[table] == nil {
-			out[table] = []map[string]any{}
-		}
-		rows.Close()
+		out = append(out, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
