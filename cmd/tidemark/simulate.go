@@ -23,6 +23,7 @@ type simulateCmd struct {
 	For      time.Duration `help:"How long users act, a duration of simulated time; 0 is until interrupted." default:"1m"`
 	Seed     uint64        `help:"Seed: the same scenario, seed and start give the same events." default:"1"`
 	Out      string        `help:"Write NDJSON here instead of sending it; - is standard output." placeholder:"FILE"`
+	Obey     string        `help:"Flag that each session asks the server for over OFREP, pins included, and obeys; the key needs the scope evaluate." placeholder:"FLAG"`
 	Start    string        `help:"When it begins, RFC 3339; the past is sent as fast as possible. Default: now." placeholder:"TIME"`
 }
 
@@ -31,14 +32,34 @@ func (c *simulateCmd) Run(e *env) error {
 	if c.Scenario == "" {
 		return listScenarios(e.stdout)
 	}
-	run, err := c.prepare(e.now())
+	var flags *obedience
+	if c.Obey != "" {
+		flags = newObedience(e, c.To, c.Key)
+	}
+	run, err := c.prepare(e.now(), flags)
 	if err != nil {
 		return err
 	}
 	if c.Out != "" {
-		return c.write(e, run)
+		err = c.write(e, run)
+	} else {
+		err = c.send(e, run)
 	}
-	return c.send(e, run)
+	return errors.Join(err, tellObedience(e, flags))
+}
+
+// tellObedience says how often the flag was asked for. Units that got no answer did what
+// their code does by default, which is worth knowing, and an error when none got one.
+func tellObedience(e *env, flags *obedience) error {
+	if flags == nil {
+		return nil
+	}
+	asked, failed, first := flags.report()
+	fmt.Fprintf(e.stderr, "simulate: %d evaluations, %d of them failed\n", asked, failed)
+	if failed > 0 && failed == asked {
+		return fmt.Errorf("simulate: no evaluation succeeded: %w", first)
+	}
+	return nil
 }
 
 func listScenarios(w io.Writer) error {
@@ -55,7 +76,7 @@ func listScenarios(w io.Writer) error {
 }
 
 // prepare checks the settings and starts the virtual clock.
-func (c *simulateCmd) prepare(now time.Time) (*simulate.Simulation, error) {
+func (c *simulateCmd) prepare(now time.Time, flags *obedience) (*simulate.Simulation, error) {
 	sc, err := simulate.Named(c.Scenario)
 	if err != nil {
 		return nil, usageError{err}
@@ -65,6 +86,8 @@ func (c *simulateCmd) prepare(now time.Time) (*simulate.Simulation, error) {
 		return nil, usagef("for: %v: want 0 or more", c.For)
 	case c.Out != "" && c.For == 0:
 		return nil, usagef("for: 0 is without end; a file needs one")
+	case c.Obey != "" && (c.To == "" || c.Key == ""):
+		return nil, usagef("obey: want --to URL and --key KEY to ask for the flag")
 	case c.Out == "" && (c.To == "" || c.Key == ""):
 		return nil, usagef("want --to URL and --key KEY to send events, or --out FILE to write them")
 	}
@@ -79,6 +102,9 @@ func (c *simulateCmd) prepare(now time.Time) (*simulate.Simulation, error) {
 		}
 	}
 	sc.Duration = c.For
+	if flags != nil {
+		sc = obeying(sc, c.Obey, flags.ask)
+	}
 	run, err := simulate.New(sc, c.Seed, now)
 	if err != nil {
 		return nil, usageError{err}
@@ -135,6 +161,7 @@ type traffic struct {
 	client   *client.Client
 	rejected chan metrics.Rejection // the first one
 	told     time.Time
+	present  func() // called once, when the past has been sent; may be nil
 }
 
 // newTraffic starts a client that stamps nothing of its own: the events already
@@ -164,8 +191,11 @@ const early = 2 * time.Millisecond
 // than the run, it waits for it.
 func (t *traffic) play(ctx context.Context, run *simulate.Simulation) {
 	for at, ev := range run.All() {
-		if wait := at.Sub(t.e.now()); wait > early && !pause(ctx, wait) {
-			return
+		if wait := at.Sub(t.e.now()); wait > early {
+			t.caughtUp()
+			if !pause(ctx, wait) {
+				return
+			}
 		}
 		for errors.Is(t.client.Send(ev), client.ErrFull) {
 			if !pause(ctx, 20*time.Millisecond) {
@@ -175,6 +205,14 @@ func (t *traffic) play(ctx context.Context, run *simulate.Simulation) {
 		if !t.progress() || ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// caughtUp says, once, that what follows happens now.
+func (t *traffic) caughtUp() {
+	if t.present != nil {
+		t.present()
+		t.present = nil
 	}
 }
 

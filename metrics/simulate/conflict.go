@@ -99,6 +99,13 @@ func (f *feature) detect(p *place, w, h *write) {
 func (p *place) dispute(kind metrics.Kind, w *write, d *dispute) *metrics.Event {
 	e := p.stage(kind, w, 0)
 	e.ConflictID, e.Rule, e.RuleVersion = d.id, p.f.Rule.Name, p.f.Rule.Version
+	// Whoever reports it, it is counted for the same unit: a person's, where there is one.
+	of := d.a
+	if of.told.unit == "" {
+		of = d.b
+	}
+	of.told.stamp(e)
+	e.Model, e.Variant = of.arm.Model, of.arm.Variant
 	return e
 }
 
@@ -149,7 +156,7 @@ func (f *feature) merge(d *dispute, actor string) *write {
 		return m
 	}
 	m := f.write(o, d.a.key, author{
-		actor: actor, user: actor, labels: d.a.labels, arm: d.a.arm,
+		actor: actor, labels: d.a.labels, arm: d.a.arm,
 		context: both, deps: []*write{d.a, d.b},
 	}, nil)
 	f.merging[d.a.key] = m

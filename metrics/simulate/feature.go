@@ -21,13 +21,18 @@ type feature struct {
 	nodes    []string // origin names in the order of a version vector's text
 	expect   []string
 	arms     []Arm
+	ask      Ask
+	others   map[string]*Arm // those of variants without an arm, by variant and model
 	seqs     map[int32]uint64
 	disputes disputes
 	merging  map[int32]*write // the latest merge of a key
 }
 
-func newFeature(s *Simulation, cfg *Feature, seed uint64) *feature {
-	f := &feature{Feature: *cfg, sim: s, r: source(seed, cfg.Name), arms: cfg.Arms, seqs: map[int32]uint64{}, merging: map[int32]*write{}}
+func newFeature(s *Simulation, cfg *Feature, seed uint64, ask Ask) *feature {
+	f := &feature{
+		Feature: *cfg, sim: s, r: source(seed, cfg.Name), arms: cfg.Arms, ask: ask, others: map[string]*Arm{},
+		seqs: map[int32]uint64{}, merging: map[int32]*write{},
+	}
 	if cfg.Skew > 1 {
 		f.zipf = rand.NewZipf(f.r, cfg.Skew, 4, uint64(cfg.Keys-1))
 	}

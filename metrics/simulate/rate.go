@@ -34,6 +34,7 @@ func (s Scenario) AtRate(perSecond float64) (Scenario, error) {
 // heartbeats, and others.
 func (s Scenario) pace() (beats, others float64, err error) {
 	calm := s
+	calm.Ask = nil
 	calm.Features = slices.Clone(s.Features)
 	for i := range calm.Features {
 		f := &calm.Features[i]

@@ -24,6 +24,9 @@ type Scenario struct {
 	// Duration is how long users act; 0 is without end. What is under way then is
 	// finished, for at most a minute.
 	Duration time.Duration
+	// Ask decides which arm a session is in, for features that have a flag; nil = the
+	// arms' shares do.
+	Ask Ask
 }
 
 // Feature is one user-visible capability and the store behind it.

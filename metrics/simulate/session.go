@@ -21,7 +21,9 @@ type session struct {
 	left   int
 	own    int32 // the user's own key
 	front  *place
-	arm    *Arm
+	arm    *Arm   // nil before the first answer of Scenario.Ask
+	got    Answer // the last one
+	told   told
 	sticky *place
 	wrote  map[int32]stamp
 	read   map[int32]stamp
@@ -39,7 +41,12 @@ func (f *feature) newSession() *session {
 	if n := len(f.Tenants); n > 0 {
 		s.labels = append(s.labels, "tenant:"+f.Tenants[user%n])
 	}
-	s.arm = f.armOf(s.user)
+	if f.Flag != "" {
+		s.told = told{flag: f.Flag, unit: s.user}
+	}
+	if f.ask == nil || f.Flag == "" {
+		s.arm = f.armOf(s.user)
+	}
 	return s
 }
 
@@ -74,6 +81,7 @@ func (s *session) next() {
 		if s.f.sim.now >= s.f.sim.end {
 			return
 		}
+		s.ask()
 		key := s.pickKey()
 		if s.f.chance(s.f.Sessions.Writes) {
 			s.write(key)
@@ -104,7 +112,7 @@ func (s *session) write(key int32) {
 	}
 	s.seq++
 	by := author{
-		session: s, actor: s.user, user: s.user, labels: s.labels, arm: s.arm,
+		session: s, actor: s.user, labels: s.labels, arm: s.arm,
 		context: join(s.wrote[key], s.read[key]), deps: slices.Clone(s.deps),
 	}
 	var w *write
@@ -115,7 +123,10 @@ func (s *session) write(key int32) {
 			s.next()
 			return
 		}
-		f.sim.after(draw(f.Sessions.BackAfter, f.r), func() { s.look(key) })
+		f.sim.after(draw(f.Sessions.BackAfter, f.r), func() {
+			s.ask()
+			s.look(key)
+		})
 	})
 }
 
@@ -266,9 +277,7 @@ func (s *session) done(key int32, e *metrics.Event, a answer) {
 	e.Key, e.Entity, e.Replica, e.Region = f.keyName(key), f.Entity, a.at.Name, a.at.Region
 	e.SessionID, e.Actor, e.Model, e.Variant = s.id, s.user, s.arm.Model, s.arm.Variant
 	e.Mechanism, e.TraceID, e.SpanID = f.Mechanism, traceID(f.r), spanID(f.r)
-	if f.Flag != "" {
-		e.Flag, e.Unit = f.Flag, s.user
-	}
+	s.told.stamp(e)
 	if !f.chance(f.Sessions.Unversioned) {
 		e.Version = f.version(a.stamp)
 	}

@@ -32,7 +32,7 @@ func New(sc Scenario, seed uint64, start time.Time) (*Simulation, error) {
 		s.end = int64(sc.Duration)
 	}
 	for i := range sc.Features {
-		f := newFeature(s, &sc.Features[i], seed)
+		f := newFeature(s, &sc.Features[i], seed, sc.Ask)
 		s.features = append(s.features, f)
 		f.begin()
 	}

@@ -19,6 +19,7 @@ type write struct {
 	committed          int64 // ns after the start; never until then
 	labels             []string
 	arm                *Arm
+	told               told
 	deps               []*write
 	seen               uint64 // bits of the places that hold it
 	acks               int
@@ -36,7 +37,6 @@ type waiter struct {
 type author struct {
 	session *session // nil for a merge
 	actor   string
-	user    string
 	labels  []string
 	arm     *Arm
 	context stamp
@@ -50,6 +50,9 @@ func (f *feature) write(o *place, key int32, by author, onCommit func()) *write 
 		id: uuidV7(f.r, f.sim.start+f.sim.now), trace: traceID(f.r), key: key, keyName: f.keyName(key),
 		origin: o, labels: by.labels, arm: by.arm, deps: by.deps, committed: never, onCommit: onCommit,
 		stamped: o.clock(f.sim.now), stamp: f.nextStamp(o, key, context),
+	}
+	if by.session != nil {
+		w.told = by.session.told
 	}
 	w.version = f.version(w.stamp)
 	o.report(f.initiated(w, by, context))
@@ -83,9 +86,7 @@ func (f *feature) initiated(w *write, by author, before stamp) *metrics.Event {
 	if s := by.session; s != nil {
 		e.SessionID, e.SessionSeq = s.id, s.seq
 	}
-	if f.Flag != "" {
-		e.Flag, e.Unit = f.Flag, by.user
-	}
+	w.told.stamp(e)
 	return e
 }
 
