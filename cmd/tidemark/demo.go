@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +38,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	start := e.now().Add(-simulate.DemoHistory)
-	key, err := furnish(e.ctx, dir, start)
+	keys, err := furnish(e.ctx, dir, start)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -46,35 +47,48 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopDemo(e, a)) }()
-	return c.show(e, a, key, start)
+	return c.show(e, a, keys, start)
 }
 
 // furnish writes what the demonstration promises, as if it had been promised all
-// along, and returns an API key for its traffic.
-func furnish(ctx context.Context, dir string, since time.Time) (key string, err error) {
+// along, and returns the API keys that it works with.
+func furnish(ctx context.Context, dir string, since time.Time) (keys demoKeys, err error) {
 	store, err := control.Open(ctx, filepath.Join(dir, control.FileName))
 	if err != nil {
-		return "", err
+		return keys, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	files, err := simulate.DemoGuarantees()
 	if err != nil {
-		return "", err
+		return keys, err
 	}
 	docs, err := guarantee.Load(files)
 	if err != nil {
-		return "", err
+		return keys, err
 	}
 	past := func() time.Time { return since.Add(-time.Minute) }
 	by := guarantee.Author{Actor: "cli:demo", Reason: "The demonstration's promises."}
 	if _, err := guarantee.NewCatalogue(guarantee.Options{Store: store, Now: past}).Apply(ctx, docs, by); err != nil {
-		return "", err
+		return keys, err
 	}
-	k, token, err := access.NewKey(access.NewKeyOptions{Name: "demo-traffic", Env: "demo", Scopes: []string{"publish:*", "consume:*"}}, time.Now())
+	traffic, err := newDemoKey(ctx, store, "demo-traffic", "Simulated traffic.", "publish:*", "consume:*", "evaluate")
+	if err != nil {
+		return keys, err
+	}
+	operator, err := newDemoKey(ctx, store, "demo-operator", "Starts the demonstration's rollouts.", "read", "control")
+	return demoKeys{traffic, operator}, err
+}
+
+// demoKeys are the API keys of the demonstration's traffic, and of who starts its
+// rollouts.
+type demoKeys struct{ traffic, operator string }
+
+func newDemoKey(ctx context.Context, store access.Store, name, reason string, scopes ...string) (token string, err error) {
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: name, Env: "demo", Scopes: scopes}, time.Now())
 	if err != nil {
 		return "", err
 	}
-	return token, store.CreateKey(ctx, k, by.Actor, "Simulated traffic.")
+	return token, store.CreateKey(ctx, k, "cli:demo", reason)
 }
 
 // serve starts the server on loopback, on another port if the wanted one is taken.
@@ -103,16 +117,23 @@ func stopDemo(e *env, a *app.App) error {
 
 // show prints the link and plays the traffic: the past as fast as it goes, then
 // the present.
-func (c *demoCmd) show(e *env, a *app.App, key string, start time.Time) error {
+func (c *demoCmd) show(e *env, a *app.App, keys demoKeys, start time.Time) error {
+	base := "http://" + a.Addr().String()
+	operator := &demoOperator{e: e, server: remoteFlags{To: base, Key: keys.operator}}
+	if err := operator.makeFlags(e.ctx); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 	sc, err := simulate.Named("demo")
 	if err != nil {
 		return err
 	}
+	flags := newObedience(e, base, keys.traffic)
+	sc.Ask = flags.ask
 	run, err := simulate.New(sc, c.Seed, start)
 	if err != nil {
 		return err
 	}
-	t, err := newTraffic(e, client.Options{URL: "http://" + a.Addr().String(), Key: key})
+	t, err := newTraffic(e, client.Options{URL: base, Key: keys.traffic})
 	if err != nil {
 		return err
 	}
@@ -123,11 +144,12 @@ func (c *demoCmd) show(e *env, a *app.App, key string, start time.Time) error {
 	fmt.Fprintf(e.stderr, "tidemark demo listens on %s, for this machine alone.\n"+
 		"Open this link to sign in; it works once, within %d minutes:\n", a.Addr(), access.SignInLife/time.Minute)
 	fmt.Fprintln(e.stdout, link)
-	fmt.Fprintf(e.stderr, "Filling in the last %d minutes; then live traffic follows. Press Ctrl-C to stop; nothing is kept.\n",
+	fmt.Fprintf(e.stderr, "Filling in the last %d minutes; then live traffic and two rollouts follow. Press Ctrl-C to stop; nothing is kept.\n",
 		simulate.DemoHistory/time.Minute)
 
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	defer cancel(nil)
+	var telling sync.WaitGroup
 	go func() {
 		select {
 		case err := <-a.Failed():
@@ -135,7 +157,16 @@ func (c *demoCmd) show(e *env, a *app.App, key string, start time.Time) error {
 		case <-ctx.Done():
 		}
 	}()
+	t.present = func() {
+		telling.Go(func() {
+			if err := operator.tell(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
 	t.play(ctx, run)
+	cancel(nil)
+	telling.Wait()
 	if err := t.finish(); err != nil && e.ctx.Err() == nil {
 		return errors.Join(context.Cause(ctx), err)
 	}

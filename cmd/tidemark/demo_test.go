@@ -4,13 +4,20 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"tidemark/flags"
+	control "tidemark/flags/sqlite"
 )
 
 // stopper ends the demonstration as soon as it has printed a line.
@@ -68,4 +75,69 @@ func TestDemoTakesAnotherPort(t *testing.T) {
 	if strings.Contains(out.String(), fmt.Sprintf(":%d/", port)) || !strings.Contains(talk.String(), fmt.Sprintf("Port %d is taken", port)) {
 		t.Errorf("link %q, talk %q; want another port than %d, and to be told", out.String(), talk.String(), port)
 	}
+}
+
+// listener ends the demonstration once it has said something.
+type listener struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+	want string
+	stop func()
+}
+
+func (l *listener) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := l.said.Write(p)
+	if strings.Contains(l.said.String(), l.want) {
+		l.stop()
+	}
+	return n, err
+}
+
+// Once the past is in, the demonstration stages its two changes over the API, as a
+// person with a key would, and says what there is to see.
+func TestDemoBeginsTwoRollouts(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	var staged []flags.Rollout
+	talk := &listener{want: "Watch them on the page Rollouts"}
+	talk.stop = func() {
+		staged = storedRollouts(t, dir)
+		cancel()
+	}
+	e := &env{ctx: ctx, stdout: io.Discard, stderr: talk, log: slog.New(slog.DiscardHandler), now: time.Now}
+	if err := (&demoCmd{Port: 0, Seed: 1}).Run(e); err != nil {
+		t.Fatalf("%v\n%s", err, talk.said.String())
+	}
+	running := map[string]bool{}
+	for i := range staged {
+		running[staged[i].Plan.Flag] = staged[i].State == flags.RolloutRunning
+	}
+	if want := map[string]bool{"profile-consistency": true, "cart-consistency": true}; !maps.Equal(running, want) {
+		t.Errorf("running %v; want %v\n%s", running, want, talk.said.String())
+	}
+}
+
+// storedRollouts reads what the demonstration that keeps its store below dir has staged.
+func storedRollouts(t *testing.T, dir string) []flags.Rollout {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*", control.FileName))
+	if err != nil || len(found) != 1 {
+		t.Errorf("stores %v (%v); want one", found, err)
+		return nil
+	}
+	store, err := control.Open(t.Context(), found[0])
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer store.Close()
+	all, err := store.Rollouts(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	return all
 }

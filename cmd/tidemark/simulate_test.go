@@ -139,9 +139,9 @@ func TestSimulateFails(t *testing.T) {
 func TestDemoIsFurnished(t *testing.T) {
 	t.Parallel()
 	dir, since := t.TempDir(), time.Now().Add(-simulate.DemoHistory)
-	key, err := furnish(t.Context(), dir, since)
-	if err != nil || !strings.HasPrefix(key, "tmk_demo_") {
-		t.Fatalf("key %q, error %v", key, err)
+	keys, err := furnish(t.Context(), dir, since)
+	if err != nil || !strings.HasPrefix(keys.traffic, "tmk_demo_") || !strings.HasPrefix(keys.operator, "tmk_demo_") {
+		t.Fatalf("keys %+v, error %v", keys, err)
 	}
 	store, err := control.Open(context.Background(), filepath.Join(dir, control.FileName))
 	if err != nil {

@@ -26,6 +26,7 @@ func main() {
 type options struct {
 	bin, url, signIn, out, readme string
 	wait                          time.Duration
+	rollouts                      bool
 }
 
 func run(args []string) error {
@@ -37,6 +38,7 @@ func run(args []string) error {
 	fs.StringVar(&o.out, "out", ".cache/screenshots", "folder for the pictures")
 	fs.StringVar(&o.readme, "readme", "", "file for the README's picture: the front page, wide and light")
 	fs.DurationVar(&o.wait, "wait", 75*time.Second, "how long the demonstration runs before it is pictured")
+	fs.BoolVar(&o.rollouts, "rollouts", false, "picture a demonstration's rollouts from their beginning to their end instead")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -49,12 +51,18 @@ func run(args []string) error {
 		}
 		defer s.Kill()
 		o.url, o.signIn = s.URL, s.SignIn
+		if o.rollouts {
+			return pictureRollouts(ctx, o)
+		}
 		fmt.Printf("waiting %s for traffic\n", o.wait)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(o.wait):
 		}
+	}
+	if o.rollouts {
+		return pictureRollouts(ctx, o)
 	}
 	return picture(ctx, o)
 }
@@ -80,17 +88,29 @@ func picture(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", o.out, err)
 	}
-	for _, look := range []browser.Look{
-		{Width: browser.Wide, Height: 900, Still: true},
-		{Width: browser.Wide, Height: 900, Still: true, Dark: true},
-		{Width: browser.Narrow, Height: 844, Still: true},
-		{Width: browser.Narrow, Height: 844, Still: true, Dark: true},
-	} {
+	for _, look := range looks() {
 		if err := pictureAll(b, look, pages, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// looks are the four ways in which each page is looked at.
+func looks() []browser.Look {
+	return []browser.Look{
+		{Width: browser.Wide, Height: 900, Still: true},
+		{Width: browser.Wide, Height: 900, Still: true, Dark: true},
+		{Width: browser.Narrow, Height: 844, Still: true},
+		{Width: browser.Narrow, Height: 844, Still: true, Dark: true},
+	}
+}
+
+func theme(look browser.Look) string {
+	if look.Dark {
+		return "dark"
+	}
+	return "light"
 }
 
 func pictureAll(b *browser.Browser, look browser.Look, pages []browser.Page, o options) error {
@@ -99,10 +119,6 @@ func pictureAll(b *browser.Browser, look browser.Look, pages []browser.Page, o o
 		return err
 	}
 	defer t.Close()
-	theme := "light"
-	if look.Dark {
-		theme = "dark"
-	}
 	for _, p := range pages {
 		if _, err := t.Go(o.url + p.Path); err != nil {
 			return err
@@ -114,7 +130,7 @@ func pictureAll(b *browser.Browser, look browser.Look, pages []browser.Page, o o
 		if err != nil {
 			return err
 		}
-		file := filepath.Join(o.out, fmt.Sprintf("%s-%d-%s.png", name(p), look.Width, theme))
+		file := filepath.Join(o.out, fmt.Sprintf("%s-%d-%s.png", name(p), look.Width, theme(look)))
 		if err := os.WriteFile(file, png, 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", file, err)
 		}
