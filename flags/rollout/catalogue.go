@@ -63,9 +63,22 @@ func (f *flagsetFlags) Flag(key string) (FlagInfo, error) {
 			}
 		}
 	}
+	info.Feature = featureOf(d["metadata"])
 	info.Variants = slices.Sorted(maps.Keys(variants))
 	info.Disabled = state == "DISABLED"
 	return info, nil
+}
+
+// featureOf is the feature that a flag's metadata names. Metadata of another form names
+// none.
+func featureOf(metadata json.RawMessage) string {
+	var m struct {
+		Feature string `json:"feature"`
+	}
+	if json.Unmarshal(metadata, &m) != nil {
+		return ""
+	}
+	return m.Feature
 }
 
 // CheckCohort implements Flags.

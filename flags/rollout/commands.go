@@ -46,6 +46,28 @@ type Draft struct {
 	Plan  flags.Plan
 }
 
+// About lists the features that a plan is about: the one that gives the evidence, the
+// one that the flag belongs to, and the one of the guarantee that it names. Whoever owns
+// them all may stage it. A flag that belongs to no feature gives "": nobody's owner may.
+func (c *Controller) About(ctx context.Context, p *flags.Plan) ([]string, error) {
+	flag, err := c.opt.Flags.Flag(p.Flag)
+	if err != nil && !errors.Is(err, flags.ErrNotFound) {
+		return nil, fmt.Errorf("what the plan is about: %w", err)
+	}
+	out := []string{p.Feature, flag.Feature}
+	if p.Guarantee == "" || c.opt.Promises == nil {
+		return out, nil
+	}
+	g, err := c.opt.Promises.Guarantee(ctx, p.Guarantee, p.Feature)
+	switch {
+	case errors.Is(err, flags.ErrNotFound), err == nil && g == nil:
+		return append(out, ""), nil
+	case err != nil:
+		return nil, fmt.Errorf("what the plan is about: %w", err)
+	}
+	return append(out, g.Feature), nil
+}
+
 // Create completes and checks a plan, and stores a draft of it.
 func (c *Controller) Create(ctx context.Context, d Draft, by flags.Author) (flags.Rollout, error) {
 	if err := by.Check(false); err != nil {

@@ -115,7 +115,7 @@ func (j *judgement) subject() string {
 // basis is what the comparison stands on: units, and how much of the traffic names one.
 func (j *judgement) basis() string {
 	s := fmt.Sprintf(" (%s and %s units", thousands(j.units[0]), thousands(j.units[1]))
-	if j.ev.Writes > 0 {
+	if j.ev.NoUnit > 0 { // Else every write names one, which goes without saying.
 		s += "; " + share3(float64(j.ev.Writes-j.ev.NoUnit)/float64(j.ev.Writes)) + " of the flag's writes name one"
 	}
 	return s + ")."

@@ -19,6 +19,8 @@ type FlagInfo struct {
 	Variants []string `json:"variants"`
 	Default  string   `json:"default"` // "" when the code decides
 	Disabled bool     `json:"disabled"`
+	// Feature is what the flag belongs to: its metadata's "feature"; "" = nothing.
+	Feature string `json:"feature,omitempty"`
 }
 
 // Validate says everything that is wrong with a completed plan, by field. A nil flag

@@ -89,8 +89,18 @@ func (p *intervalPlot) wide() float64 { return math.Max(4, p.right()-p.left()) }
 // shaded reports whether there is an interval at all.
 func (p *intervalPlot) shaded() bool { return p.Lower != nil || p.Upper != nil }
 
+// zeroAnchor keeps the words for zero inside the drawing.
+func (p *intervalPlot) zeroAnchor() string {
+	if p.x(0) < 96 {
+		return "start"
+	}
+	return "end"
+}
+
 // apart reports whether the words for zero and for the margin fit side by side.
-func (p *intervalPlot) apart() bool { return p.x(p.Margin)-p.x(0) > 40 }
+func (p *intervalPlot) apart() bool {
+	return p.zeroAnchor() == "end" && p.x(p.Margin)-p.x(0) > 40
+}
 
 // marginAnchor keeps the margin's words inside the drawing.
 func (p *intervalPlot) marginAnchor() string {

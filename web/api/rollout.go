@@ -1,7 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,6 +28,7 @@ type RolloutController interface {
 	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
 	Edit(ctx context.Context, id string, d rollout.Draft, revision int64, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, cmd rollout.Command) (flags.Rollout, error)
+	About(ctx context.Context, p *flags.Plan) ([]string, error)
 }
 
 // Rollouts answers programs about rollouts, and obeys them.
@@ -36,10 +41,10 @@ func NewRollouts(c RolloutController) *Rollouts { return &Rollouts{c} }
 func (r *Rollouts) Routes() []auth.Route {
 	return []auth.Route{
 		{Method: http.MethodGet, Path: "/api/v1/rollouts", May: access.Read, Handle: r.list},
-		{Method: http.MethodPost, Path: "/api/v1/rollouts", May: access.Control, Handle: r.create},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts", May: access.Control, About: r.aboutDraft, Handle: r.create},
 		{Method: http.MethodPost, Path: "/api/v1/rollouts/preview", May: access.Read, Handle: r.preview},
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: r.get},
-		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, Handle: r.edit},
+		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, About: r.aboutEdit, Handle: r.edit},
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: r.history},
 		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, About: r.about, Handle: r.do},
 	}
@@ -52,6 +57,41 @@ func (r *Rollouts) about(c echo.Context) ([]string, error) {
 		return nil, err
 	}
 	return []string{now.Plan.Feature}, nil
+}
+
+// aboutDraft says which features a plan is about. The body is read, and put back for the
+// handler.
+func (r *Rollouts) aboutDraft(c echo.Context) ([]string, error) {
+	req := c.Request()
+	raw, err := io.ReadAll(io.LimitReader(req.Body, rollout.MaxPlanBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	req.Body = readAgain{io.MultiReader(bytes.NewReader(raw), req.Body), req.Body}
+	var d draft
+	if !json.Valid(raw) { // About nothing: the handler, for whoever may ask it, says what is wrong.
+		return []string{""}, nil
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, respond.Bad("plan", "This is no plan: %s.", err)
+	}
+	return r.c.About(req.Context(), &d.Plan)
+}
+
+// readAgain is a body whose beginning was read.
+type readAgain struct {
+	io.Reader
+	io.Closer
+}
+
+// aboutEdit is about the rollout as it is and as it would be.
+func (r *Rollouts) aboutEdit(c echo.Context) ([]string, error) {
+	before, err := r.about(c)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.aboutDraft(c)
+	return append(before, after...), err
 }
 
 // draft is a rollout as it is asked for.

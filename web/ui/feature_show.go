@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tidemark/flags"
-	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/report"
@@ -93,7 +92,7 @@ func (u *UI) feature(c echo.Context) error {
 	if m.Lag.Marks, err = u.promiseMarks(ctx, a, u.o.Snapshot().Feature(name)); err != nil {
 		return err
 	}
-	rolling, err := u.underWay(ctx, auth.Who(c).May(access.Control))
+	rolling, err := u.underWay(ctx, auth.Who(c))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Rollouts interface {
 	Preview(ctx context.Context, d rollout.Draft) (*rollout.Preview, error)
 	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, c rollout.Command) (flags.Rollout, error)
+	About(ctx context.Context, p *flags.Plan) ([]string, error)
 }
 
 // Evidence is what is known of rollouts' units: metrics.Trials.
@@ -41,8 +42,8 @@ func (u *UI) rolloutRoutes() []auth.Route {
 	}
 	return []auth.Route{
 		{Method: http.MethodGet, Path: "/rollouts", May: access.Read, Handle: u.rollouts},
-		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, Handle: u.newRollout},
-		{Method: http.MethodPost, Path: "/rollouts/new", May: access.Control, Handle: u.createRollout},
+		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, About: aboutOwn, Handle: u.newRollout},
+		{Method: http.MethodPost, Path: "/rollouts/new", May: access.Control, About: u.aboutPlan, Handle: u.createRollout},
 		{Method: http.MethodGet, Path: "/rollouts/:id", May: access.Read, Handle: u.rollout},
 		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.askRollout},
 		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.actRollout},
@@ -52,6 +53,28 @@ func (u *UI) rolloutRoutes() []auth.Route {
 func rolloutURL(id string) string { return "/rollouts/" + url.PathEscape(id) }
 
 func rolloutAPI(id string) string { return "/api/v1/rollouts/" + url.PathEscape(id) }
+
+// actorName is an actor as people speak of them: "ada", "deploy-bot (key)".
+func actorName(actor string) string {
+	kind, name, ok := strings.Cut(actor, ":")
+	switch {
+	case !ok:
+		return actor
+	case kind == "user":
+		return name
+	case kind == "key":
+		name, _, _ = strings.Cut(name, ":")
+		return name + " (key)"
+	case kind == "cli":
+		return name + " (command line)"
+	}
+	return actor
+}
+
+// actorCell shows an actor; hovering shows all of it.
+func actorCell(actor string) part.Cell {
+	return part.Cell{Value: part.Value{Text: actorName(actor), Hint: actor}}
+}
 
 // percent writes basis points: "25%", "0.5%".
 func percent(p flags.Percent) string {

@@ -128,6 +128,9 @@ func (s *rolloutStory) coverage(d *flags.Decision) part.Value {
 		return part.Value{Text: format.Share(d.Coverage), Under: "of the flag’s writes named a unit"}
 	}
 	if !s.known || s.evidence.Writes == 0 {
+		if s.r.State.Final() {
+			return part.Value{Text: format.Share(d.Coverage), Under: "of the flag’s writes named a unit"}
+		}
 		return part.Value{Under: "no write with the flag yet"}
 	}
 	v := part.Percent(s.evidence.Writes-s.evidence.NoUnit, s.evidence.Writes, "writes name a unit")
@@ -233,17 +236,21 @@ func (s *rolloutStory) past() page.Section {
 
 func transitionTable(id string, ts []flags.Transition) page.Section {
 	out := page.Section{Table: part.Table{Caption: "Transitions, latest first", Cards: true, Columns: []part.Column{
-		{Head: "What"}, {Head: "When"}, {Head: "Share", Num: true}, {Head: "By"}, {Head: "Evidence"},
+		{Head: "What"}, {Head: "Why"}, {Head: "When"}, {Head: "Share", Num: true}, {Head: "By"}, {Head: "Evidence"},
 	}}}
 	for i := range ts {
 		t := &ts[i]
-		first := part.Cell{Status: actionStatus(t.Action), Value: part.Value{Under: t.Reason}, Class: "who"}
+		first := part.Cell{Status: actionStatus(t.Action), Class: "who"}
+		why := part.Cell{Value: part.Value{Text: t.Reason}, Class: "wrap"}
+		if t.Reason == "" {
+			why = part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
+		}
 		evidence := part.Cell{Value: part.Value{Text: "none needed"}, Class: "muted"}
 		if t.Decision != nil {
 			evidence = part.To(evidenceWords(t.Decision), address(rolloutURL(id), "revision", strconv.FormatInt(t.Revision, 10)))
 		}
 		out.Table.Rows = append(out.Table.Rows, part.Row{Cells: []part.Cell{
-			first, part.When(t.At), part.Text(percent(t.Percent)), part.Text(t.Actor), evidence,
+			first, why, part.When(t.At), part.Text(percent(t.Percent)), actorCell(t.Actor), evidence,
 		}})
 	}
 	return out

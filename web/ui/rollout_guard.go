@@ -15,7 +15,7 @@ import (
 func guardTitle(m flags.GuardMetric) string {
 	switch m {
 	case flags.GuardLate:
-		return "Writes past their deadline"
+		return "Late writes"
 	case flags.GuardLag:
 		return "Mean time to visibility"
 	case flags.GuardLagP99:
@@ -25,7 +25,7 @@ func guardTitle(m flags.GuardMetric) string {
 	case flags.GuardConflicts:
 		return "Conflicts"
 	case flags.GuardViolations:
-		return "Session guarantees broken"
+		return "Session violations"
 	case flags.GuardErrors:
 		return "Errors"
 	case flags.GuardReplays:

@@ -2,11 +2,13 @@ package ui
 
 import (
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/rollout"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
@@ -19,7 +21,7 @@ func (u *UI) rollouts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	may := auth.Who(c).May(access.Control)
+	who := auth.Who(c)
 	var running, ended []flags.Rollout
 	for i := range list {
 		if list[i].State.Final() {
@@ -31,11 +33,11 @@ func (u *UI) rollouts(c echo.Context) error {
 	slices.SortStableFunc(running, func(a, b flags.Rollout) int { return urgency(&a) - urgency(&b) })
 	m := page.Rollouts{
 		Head:    rolloutsHead(running, ended),
-		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, may),
-		Ended:   u.rolloutRows("ended", "Over", ended, false),
+		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, who),
+		Ended:   u.rolloutRows("ended", "Over", ended, nil),
 	}
 	m.Running.None = firstRollout(len(ended) > 0)
-	if may {
+	if who.May(access.Control) || len(who.User.Features) > 0 {
 		m.New = part.Link{Text: "New rollout", URL: "/rollouts/new"}
 	}
 	return u.show(c, view{title: "Rollouts", current: "/rollouts", topic: live.TopicRollouts, body: page.ShowRollouts(m)})
@@ -60,17 +62,19 @@ func rolloutsHead(running, ended []flags.Rollout) part.Head {
 		}
 		return h
 	}
+	waiting := slices.DeleteFunc(slices.Clone(running), func(r flags.Rollout) bool {
+		return urgency(&r) >= 3 || r.State == flags.RolloutReverting // It goes back by itself.
+	})
 	h := part.Head{Tone: part.Good, Answer: format.Plural(int64(len(running)), "rollout is", "rollouts are") + " under way; none needs you."}
-	if st := rolloutStatus(&running[0]); urgency(&running[0]) < 3 {
-		h.Tone = st.Tone
-		n := 0
-		for i := range running {
-			if urgency(&running[i]) < 3 {
-				n++
-			}
-		}
-		h.Answer = format.Plural(int64(n), "rollout needs", "rollouts need") + " somebody."
-		h.Sub = rolloutName(&running[0]) + ": " + running[0].Decision.Why
+	switch first := &running[0]; {
+	case len(waiting) > 0:
+		h.Tone = rolloutStatus(&waiting[0]).Tone
+		h.Answer = format.Plural(int64(len(waiting)), "rollout needs", "rollouts need") + " somebody."
+		h.Sub = rolloutName(&waiting[0]) + ": " + waiting[0].Decision.Why
+	case first.State == flags.RolloutReverting:
+		h.Tone = part.Warn
+		h.Answer = rolloutName(first) + " is going back; nobody has to act."
+		h.Sub = "New sessions have " + first.Plan.Control + " already, pinned ones drain. " + first.Decision.Why
 	}
 	return h
 }
@@ -95,38 +99,53 @@ func firstRollout(before bool) part.Empty {
 	return e
 }
 
-func (u *UI) rolloutRows(id, title string, list []flags.Rollout, may bool) page.Section {
+func (u *UI) rolloutRows(id, title string, list []flags.Rollout, who *access.Identity) page.Section {
 	s := page.Section{ID: id, Title: title, Get: part.Downloads{CSV: "/api/v1/rollouts?format=csv", JSON: "/api/v1/rollouts"}}
 	s.Table = part.Table{Caption: title, Cards: true, Steps: true, Columns: []part.Column{
-		{Head: "Rollout"}, {Head: "State"}, {Head: "Share", Num: true}, {Head: "Why"}, {Head: "Flag"}, {Head: "Feature"}, {Head: "Begun by"}, {Head: "Changed"},
+		{Head: "Rollout"}, {Head: "State"}, {Head: "Share", Num: true}, {Head: "Why"},
 	}}
 	for i := range list {
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: u.rolloutRow(&list[i])})
 	}
-	if may && len(list) > 0 {
+	may := func(r *flags.Rollout) bool { return who.MayControl(r.Plan.Feature) }
+	if slices.ContainsFunc(list, func(r flags.Rollout) bool { return may(&r) }) {
+		// Beside the reason, so that nobody has to scroll for it.
 		s.Table.Columns = append(s.Table.Columns, part.Column{Head: "Way back"})
 		for i := range list {
 			cells := &s.Table.Rows[i].Cells
-			if list[i].State.Active() && list[i].State != flags.RolloutReverting {
+			switch r := &list[i]; {
+			case !may(r):
+				*cells = append(*cells, part.Cell{Value: part.Value{Text: "its owners'"}, Class: "muted"})
+			case r.State.Active() && slices.Contains(offered(r), rollout.CommandRevert):
 				*cells = append(*cells, part.To("Revert…", rolloutURL(list[i].ID)+"/revert"))
-			} else {
+			default:
 				*cells = append(*cells, part.Cell{Value: part.Value{Text: "none needed"}, Class: "muted"})
 			}
 		}
 	}
+	s.Table.Columns = append(s.Table.Columns, part.Column{Head: "Feature"}, part.Column{Head: "Begun by"}, part.Column{Head: "Changed"})
+	for i := range list {
+		r, cells := &list[i], &s.Table.Rows[i].Cells
+		*cells = append(*cells, part.To(r.Plan.Feature, featureURL(r.Plan.Feature)), actorCell(r.CreatedBy), part.When(lastChange(r)))
+	}
 	return s
+}
+
+// lastChange is when a rollout last changed its step or state.
+func lastChange(r *flags.Rollout) time.Time {
+	switch {
+	case !r.EndedAt.IsZero():
+		return r.EndedAt
+	case !r.StepAt.IsZero():
+		return r.StepAt
+	}
+	return r.CreatedAt
 }
 
 func (u *UI) rolloutRow(r *flags.Rollout) []part.Cell {
 	first := part.To(rolloutName(r), rolloutURL(r.ID))
-	first.Under, first.Class = r.Plan.Candidate+" against "+r.Plan.Control, "who"
+	first.Under, first.Class = r.Plan.Candidate+" against "+r.Plan.Control+", flag "+r.Plan.Flag, "who"
 	share := part.Value{Text: percent(r.Percent), Under: "step " + stepWords(r)}
-	changed := r.StepAt
-	if !r.EndedAt.IsZero() {
-		changed = r.EndedAt
-	} else if changed.IsZero() {
-		changed = r.CreatedAt
-	}
 	why := part.Text(r.Decision.Why)
 	if why.Text == "" {
 		why.Text = rolloutAnswer(r, u.o.Now())
@@ -135,7 +154,6 @@ func (u *UI) rolloutRow(r *flags.Rollout) []part.Cell {
 	return []part.Cell{
 		first,
 		{Status: rolloutStatus(r)},
-		cell(share), why, mono(r.Plan.Flag), part.To(r.Plan.Feature, featureURL(r.Plan.Feature)),
-		part.Text(r.CreatedBy), part.When(changed),
+		cell(share), why,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/rollout"
 	"tidemark/views/page"
 	"tidemark/views/part"
@@ -17,7 +18,7 @@ type underWay struct {
 	order     []string
 }
 
-func (u *UI) underWay(ctx context.Context, may bool) (*underWay, error) {
+func (u *UI) underWay(ctx context.Context, who *access.Identity) (*underWay, error) {
 	out := &underWay{byFeature: map[string][]page.UnderWay{}}
 	if u.o.Rollouts == nil {
 		return out, nil
@@ -34,7 +35,7 @@ func (u *UI) underWay(ctx context.Context, may bool) (*underWay, error) {
 		}
 		w := page.UnderWay{Status: rolloutStatus(r), Name: rolloutName(r), URL: rolloutURL(r.ID)}
 		w.Status.Text += " at " + percent(r.Percent)
-		if may && slices.Contains(offered(r), rollout.CommandRevert) {
+		if who.MayControl(r.Plan.Feature) && slices.Contains(offered(r), rollout.CommandRevert) {
 			w.Revert = rolloutURL(r.ID) + "/" + string(rollout.CommandRevert)
 		}
 		if _, seen := out.byFeature[r.Plan.Feature]; !seen {

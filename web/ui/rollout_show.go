@@ -121,7 +121,7 @@ func (s *rolloutStory) head() part.Head {
 			h.Tone = part.Tide
 		}
 	}
-	h.Facts = append(h.Facts, "step "+stepWords(r), percent(r.Percent)+" in force", "begun by "+r.CreatedBy)
+	h.Facts = append(h.Facts, "step "+stepWords(r), percent(r.Percent)+" in force", "begun by "+actorName(r.CreatedBy))
 	if left, ok := deadlineIn(r); ok {
 		h.Facts = append(h.Facts, "deadline in "+format.Age(left)+", then "+string(r.Plan.OnDeadline))
 	}
@@ -309,12 +309,12 @@ func planPairs(r *flags.Rollout) []page.Pair {
 		add("Approvals", strconv.Itoa(len(r.Approvals))+" of "+strconv.Itoa(p.Approvals))
 	}
 	for _, a := range r.Approvals {
-		out = append(out, page.Pair{Name: "Approved by", Cell: part.Cell{Value: part.Value{Text: a.Actor, Under: a.Note}}})
+		out = append(out, page.Pair{Name: "Approved by", Cell: part.Cell{Value: part.Value{Text: actorName(a.Actor), Hint: a.Actor, Under: a.Note}}})
 	}
 	for _, f := range p.Freeze {
 		add("Frozen", f.From.UTC().Format("2 Jan 15:04")+" to "+f.Until.UTC().Format("2 Jan 15:04 UTC")+": "+f.Reason)
 	}
-	out = append(out, page.Pair{Name: "Begun", Cell: part.Cell{Value: part.Value{Under: "by " + r.CreatedBy}, At: r.CreatedAt}})
+	out = append(out, page.Pair{Name: "Begun", Cell: part.Cell{Value: part.Value{Under: "by " + actorName(r.CreatedBy), Hint: r.CreatedBy}, At: r.CreatedAt}})
 	return out
 }
 

@@ -1,0 +1,83 @@
+package app_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"tidemark/flags"
+)
+
+// TestOwnersStageTheirOwnFlags is a viewer whose team owns cart: a flag that belongs to
+// cart is theirs to stage, by page and by API, and to take back from the overview's
+// list; one that belongs to nobody, or to others, is not.
+func TestOwnersStageTheirOwnFlags(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	ana, eve := d.invite(root, "ana", "viewer"), d.invite(root, "eve", "viewer")
+	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	operator := d.namedKey("operator", "control", "read")
+	if w := d.post(operator, "/api/v1/documents/apply?reason=first", promise("feed-fresh", "1.0.0", "feed")); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	flag := func(key, metadata string) {
+		body := strings.Replace(cartFlag, `"variants"`, `"metadata":`+metadata+`,"variants"`, 1)
+		d.do(operator, http.MethodPut, "/api/v1/flags/"+key, body, http.StatusCreated, nil)
+	}
+	flag("cart-model", `{"feature":"cart"}`)
+	flag("nobody-model", `{}`)
+	flag("feed-model", `{"feature":"feed"}`)
+	create := func(b *browser, body string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/rollouts", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.AddCookie(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]})
+		return d.serve(r).Code
+	}
+	for _, c := range []struct {
+		name, body string
+		who        *browser
+		want       int
+	}{
+		{"another's flag", strings.Replace(cartPlan, "cart-model", "feed-model", 1), ana, http.StatusForbidden},
+		{"nobody's flag", strings.Replace(cartPlan, "cart-model", "nobody-model", 1), ana, http.StatusForbidden},
+		{"no such flag", strings.Replace(cartPlan, "cart-model", "no-model", 1), ana, http.StatusForbidden},
+		{"another's evidence", strings.Replace(cartPlan, `"feature":"cart"`, `"feature":"feed"`, 1), ana, http.StatusForbidden},
+		{"another's promise", strings.Replace(cartPlan, `"feature":"cart"`, `"feature":"cart","guarantee":"feed-fresh"`, 1), ana, http.StatusForbidden},
+		{"no plan", "{", ana, http.StatusForbidden},
+		{"somebody else", cartPlan, eve, http.StatusForbidden},
+		{"their own", cartPlan, ana, http.StatusCreated},
+	} {
+		if got := create(c.who, c.body); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	if w := ana.get("/rollouts/new"); w.Code != http.StatusOK || eve.get("/rollouts/new").Code != http.StatusForbidden {
+		t.Errorf("the form: %d for the owner", w.Code)
+	}
+	fields := []string{
+		"flag", "cart-model", "feature", "cart", "candidate", "new", "control", "old", "reason", "by page", "do", "create",
+	}
+	ana.post(http.StatusSeeOther, "/rollouts/new", fields...)
+	fields[1] = "feed-model"
+	ana.post(http.StatusForbidden, "/rollouts/new", fields...)
+	var made struct{ Items []flags.Rollout }
+	d.do(operator, http.MethodGet, "/api/v1/rollouts", "", http.StatusOK, &made)
+	if len(made.Items) != 2 {
+		t.Fatalf("%d rollouts; want those by API and by page", len(made.Items))
+	}
+	path := "/rollouts/" + made.Items[1].ID
+	ana.post(http.StatusSeeOther, path+"/start", "reason", "go", "revision", "1")
+	for _, c := range []struct {
+		who   *browser
+		offer bool
+	}{{ana, true}, {eve, false}} {
+		shown := text(t, c.who.get("/rollouts"))
+		if strings.Contains(shown, "New rollout") != c.offer || strings.Contains(shown, "Revert…") != c.offer {
+			t.Errorf("owner %v: the list says %s", c.offer, shown)
+		}
+	}
+	eve.post(http.StatusForbidden, path+"/revert", "reason", "not mine", "revision", "2")
+	ana.post(http.StatusSeeOther, path+"/revert", "reason", "mine", "revision", "2")
+}
