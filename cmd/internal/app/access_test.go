@@ -57,12 +57,18 @@ func (l *leaving) WriteHeader(code int) {
 	l.leave()
 }
 
-func (d *door) serve(r *http.Request) *httptest.ResponseRecorder {
+func (d *door) serve(r *http.Request) (answer *httptest.ResponseRecorder) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	w := &leaving{httptest.NewRecorder(), cancel}
+	answer = w.ResponseRecorder
+	defer func() { // An answer that was cut off, as net/http takes it.
+		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // What was panicked with.
+			panic(v)
+		}
+	}()
 	d.app.Server().ServeHTTP(w, r.WithContext(ctx))
-	return w.ResponseRecorder
+	return answer
 }
 
 // TestPublicRoutesAreFew names what serves anyone, so that a new one is noticed.

@@ -28,7 +28,13 @@ import (
 // openWith starts a server with settings of its own.
 func openWith(t *testing.T, o app.Options) *door {
 	t.Helper()
-	o.Data, o.Listen = t.TempDir(), "127.0.0.1:0"
+	return openIn(t, t.TempDir(), o)
+}
+
+// openIn starts a server with settings and a folder of its own.
+func openIn(t *testing.T, dir string, o app.Options) *door {
+	t.Helper()
+	o.Data, o.Listen = dir, "127.0.0.1:0"
 	a, err := app.New(o)
 	if err != nil {
 		t.Fatal(err)
