@@ -20,7 +20,7 @@ RACE := ./metrics/ingest ./metrics/rollup/... ./metrics/sqlite/... ./metrics/cli
         ./flags/guarantee/... ./flags/sqlite/... ./web/... ./cmd/internal/...
 
 # What needs more than the Go tool: a browser, a database, root.
-SYSTEM := ./tests/browser/... ./tests/real/... ./tests/faults/...
+SYSTEM := ./tests/browser/... ./tests/clients/... ./tests/real/... ./tests/faults/...
 
 FUZZTIME  ?= 3s
 BENCHTIME ?= 1s
@@ -75,7 +75,7 @@ test: ## Set up, check and test everything; ends with a summary of what ran and 
 
 .PHONY: test-unit
 test-unit: $(ASSETS) ## Run the tests that need nothing but Go.
-	$(GO) test -timeout 10m $$($(GO) list ./... | grep -vE '/tests/(browser|real|faults)(/|$$)')
+	$(GO) test -timeout 10m $$($(GO) list ./... | grep -vE '/tests/(browser|clients|real|faults)(/|$$)')
 
 .PHONY: test-race
 test-race: $(ASSETS) ## Run the tests of the concurrent packages under the race detector.
@@ -84,6 +84,10 @@ test-race: $(ASSETS) ## Run the tests of the concurrent packages under the race 
 .PHONY: test-browser
 test-browser: build ## Run the pages in Chromium.
 	$(GO) test -count 1 -timeout 10m -v ./tests/browser/...
+
+.PHONY: test-clients
+test-clients: build ## Let the web, Node and Go SDKs of OpenFeature evaluate.
+	$(GO) test -count 1 -timeout 10m -v ./tests/clients/...
 
 .PHONY: test-real
 test-real: build ## Watch a real PostgreSQL primary, its standby and a Redis cache.

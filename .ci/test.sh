@@ -60,7 +60,7 @@ show_failure() {
 }
 
 # packages lists what Go tests cover, without what needs a system of its own.
-packages() { $GO list ./... | grep -vE '/tests/(browser|real|faults)(/|$)'; }
+packages() { $GO list ./... | grep -vE '/tests/(browser|clients|real|faults)(/|$)'; }
 
 unit() { packages | xargs $GO test -v -timeout 10m; }
 
@@ -76,6 +76,7 @@ if step setup .ci/setup.sh; then
   step build make build
   go_step unit unit
   go_step browser system ./tests/browser/...
+  go_step clients system ./tests/clients/...
   go_step real system ./tests/real/...
   go_step faults system ./tests/faults/...
   go_step race race
