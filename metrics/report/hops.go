@@ -63,9 +63,7 @@ func stageRank(stage string) metrics.Kind {
 	return metrics.KindHeartbeat + 1
 }
 
-// Hops returns the edges of a feature over q's range. With q.Replica only those of
-// the paths that end there are returned. By is not used.
-func (r *Reporter) Hops(ctx context.Context, q Query) (*Hops, error) {
+func (r *Reporter) readHops(ctx context.Context, q Query) (*Hops, error) {
 	if err := needFeature(q); err != nil {
 		return nil, err
 	}

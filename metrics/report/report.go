@@ -49,6 +49,7 @@ type Reporter struct {
 	now   func() time.Time
 	grace time.Duration
 	kept  map[metrics.Level]time.Duration
+	once  *once // nil when nothing is kept between questions
 }
 
 // Option changes a default of a Reporter.

@@ -26,7 +26,7 @@ type heard struct {
 }
 
 func (r *Reporter) heard(ctx context.Context, now int64) (*heard, error) {
-	list, err := r.r.Heard(ctx)
+	list, err := r.sources(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read when sources were last heard: %w", err)
 	}
@@ -110,8 +110,7 @@ type openList struct {
 // maxOpenRows is how many open writes one answer looks at.
 const maxOpenRows = 2000
 
-// open reads the open writes of a feature, or of all.
-func (r *Reporter) open(ctx context.Context, feature string) (*openList, error) {
+func (r *Reporter) readOpen(ctx context.Context, feature string) (*openList, error) {
 	rows, err := r.r.OpenWrites(ctx, metrics.SpilledQuery{Feature: feature, Limit: maxOpenRows})
 	if err != nil {
 		return nil, fmt.Errorf("read open writes of %q: %w", feature, err)

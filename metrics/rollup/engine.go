@@ -107,6 +107,7 @@ type Engine struct {
 	violationsGone map[string]struct{}
 	spilledRows    map[string]metrics.OpenWrite
 	spilledGone    map[string]struct{}
+	opens          openLists
 	exemplars      map[exemplarKey]exemplar
 	heard          map[heardKey]*heard
 	heardLast      [64]lastHeard
@@ -475,6 +476,7 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	e.mu.Lock()
 	e.flushing = nil
 	e.flushed.Store(uint64(cp.Position))
+	e.opens.changed(cp)
 	e.mu.Unlock()
 	return nil
 }

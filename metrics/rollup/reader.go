@@ -298,9 +298,9 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 	for i := range out {
 		resident[out[i].WriteID] = true
 	}
-	stored, err := e.store.Spilled(ctx, q)
+	stored, err := e.opens.spilled(ctx, e.store, q)
 	if err != nil {
-		return nil, fmt.Errorf("open writes: %w", err)
+		return nil, err
 	}
 	for _, o := range stored {
 		if !resident[o.WriteID] {

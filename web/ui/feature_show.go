@@ -48,7 +48,7 @@ func (u *UI) askAll(ctx context.Context, q report.Query) (*answers, error) {
 	whole.By = report.ByNone
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	r := u.o.Report
+	r := u.o.Report.Once()
 	g.Go(func() (err error) { a.head, err = r.Feature(ctx, whole); return err })
 	g.Go(func() (err error) { a.lag, err = r.Lag(ctx, q); return err })
 	g.Go(func() (err error) { a.curve, err = r.Convergence(ctx, q); return err })
