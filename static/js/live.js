@@ -2,8 +2,11 @@
 // content again and morphs it in place, so that focus, selection and scroll stay.
 const LEAST = 2000; // ms between refreshes
 
+const OFTEN = 15_000; // ms between refreshes of a page that is not told
+
 const words = {
   live: "Live",
+  polls: "Every 15 s",
   paused: "Paused",
   lost: "Connection lost, trying again",
 };
@@ -14,12 +17,19 @@ class Live {
     this.status = control.querySelector("[role=status]");
     this.toggle = control.querySelector("[data-live-toggle]");
     this.topic = control.dataset.topic;
+    this.polls = "polls" in control.dataset;
+    this.on = this.polls ? "polls" : "live";
     this.last = Date.now();
     this.paused = false;
     this.due = false;
     this.timer = 0;
     this.toggle.addEventListener("click", () => this.pause(!this.paused));
     document.addEventListener("visibilitychange", () => this.wake());
+    if (this.polls) {
+      this.say(this.on);
+      setInterval(() => this.changed(), OFTEN);
+      return;
+    }
     addEventListener("pagehide", () => this.source?.close());
     addEventListener("pageshow", (event) => event.persisted && this.connect());
     this.connect();
@@ -28,7 +38,7 @@ class Live {
   connect() {
     this.source?.close();
     this.source = new EventSource(`/live?topic=${encodeURIComponent(this.topic)}`);
-    this.source.addEventListener("open", () => this.say(this.paused ? "paused" : "live"));
+    this.source.addEventListener("open", () => this.say(this.paused ? "paused" : this.on));
     this.source.addEventListener("error", () => {
       if (!this.paused) this.say("lost");
       if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 5000);
@@ -47,7 +57,7 @@ class Live {
 
   pause(yes) {
     this.paused = yes;
-    this.say(yes ? "paused" : "live");
+    this.say(yes ? "paused" : this.on);
     if (!yes) this.changed();
   }
 

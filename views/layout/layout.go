@@ -15,6 +15,7 @@ type Frame struct {
 	Current string    // address of the navigation item in force
 	Now     time.Time // the server's, when the page was made
 	Topic   string    // of the page's stream; "" = the page is not live
+	Polls   bool      // a live page asks now and then, instead of being told
 	Search  string    // what was searched for
 	User    string    // who is signed in
 	SignOut string    // where a POST signs out; "" = cannot

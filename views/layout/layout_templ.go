@@ -700,7 +700,7 @@ func top(f Frame) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.Topic != "" {
-			templ_7745c5c3_Err = part.Live(f.Topic).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = part.Live(f.Topic, f.Polls).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

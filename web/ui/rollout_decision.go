@@ -39,6 +39,10 @@ func (s *rolloutStory) decided() page.RolloutDecision {
 	return out
 }
 
+// alone reports whether everybody has the candidate: there is nobody to compare with, so
+// that only what is broken holds it back.
+func (s *rolloutStory) alone() bool { return s.r.Percent == flags.Whole }
+
 // missing lists what must still be true before the rollout widens.
 func (s *rolloutStory) missing() []string {
 	r, d := &s.r, &s.r.Decision
@@ -50,7 +54,7 @@ func (s *rolloutStory) missing() []string {
 		name  string
 		units int64
 	}{{"candidate", d.CandidateUnits}, {"control", d.ControlUnits}} {
-		if need := d.NeedUnits - arm.units; need > 0 {
+		if need := d.NeedUnits - arm.units; need > 0 && (!s.alone() || arm.name == "candidate") {
 			out = append(out, format.Count(need)+" more units in "+arm.name+s.inTime(arm.units, need)+".")
 		}
 	}
@@ -59,7 +63,8 @@ func (s *rolloutStory) missing() []string {
 	}
 	for i := range d.Checks {
 		c := &d.Checks[i]
-		if c.Outcome != flags.OutcomePass {
+		undecided := c.Outcome == flags.OutcomeUnknown || c.Outcome == flags.OutcomeUnsure
+		if c.Outcome != flags.OutcomePass && (!undecided || !s.alone()) {
 			out = append(out, guardTitle(c.Guardrail.Metric)+": "+strings.ToLower(outcomeStatus(c.Outcome).Text)+".")
 		}
 	}
@@ -144,6 +149,8 @@ func ratioStatus(r *flags.Ratio) part.Status {
 	switch {
 	case r == nil:
 		return part.Status{Tone: part.Neutral, Text: "Ratio not tested"}
+	case r.Expected == 1:
+		return part.Status{Tone: part.Neutral, Text: "Nothing to compare"}
 	case r.Mismatch:
 		return part.Status{Tone: part.Bad, Text: "Ratio is off"}
 	case !r.Enough:
@@ -155,6 +162,9 @@ func ratioStatus(r *flags.Ratio) part.Status {
 func ratioText(r *flags.Ratio) string {
 	if r == nil {
 		return "The sample ratio is tested once both arms have units."
+	}
+	if r.Expected == 1 {
+		return "Everybody has the candidate: no control is left to compare with, and none is needed."
 	}
 	all := r.Candidate + r.Control
 	if all == 0 || !r.Enough {

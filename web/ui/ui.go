@@ -50,6 +50,9 @@ type Options struct {
 	Evidence Evidence
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
+	// Updates says how a person's pages learn of changes: one of UpdatesStream,
+	// UpdatesPoll and UpdatesOff; nil, and any other answer, is UpdatesStream.
+	Updates func(ctx context.Context, person string) string
 	// Operations lists the API's routes for its own page; may be nil.
 	Operations []Operation
 	// Base returns the address under which services reach the server, for the commands
@@ -57,6 +60,17 @@ type Options struct {
 	Base    func() string
 	Version string // of the program
 }
+
+// UpdatesFlag is the flag that decides how a person's pages learn of changes.
+const UpdatesFlag = "tidemark-page-updates"
+
+// The values of UpdatesFlag: a stream tells when something changed, or the page asks
+// now and then (for networks whose proxies hold streams back), or it stays as it is.
+const (
+	UpdatesStream = "stream"
+	UpdatesPoll   = "poll"
+	UpdatesOff    = "off"
+)
 
 // Pipeline is what is known of the telemetry itself.
 type Pipeline struct {
@@ -178,6 +192,7 @@ func (u *UI) frame(c echo.Context, v view) layout.Frame {
 	if id.IsPerson() {
 		f.SignOut = "/signout"
 	}
+	f.Polls, f.Topic = u.updates(c.Request().Context(), id, v.topic)
 	// The counts beside the navigation are a courtesy: a page is not refused for them.
 	ctx := c.Request().Context()
 	if id.May(access.Read) {
@@ -189,6 +204,20 @@ func (u *UI) frame(c echo.Context, v view) layout.Frame {
 		}
 	}
 	return f
+}
+
+// updates is how a live page learns of changes, for whoever looks at it.
+func (u *UI) updates(ctx context.Context, id *access.Identity, topic string) (polls bool, live string) {
+	if topic == "" || u.o.Updates == nil {
+		return false, topic
+	}
+	switch u.o.Updates(ctx, id.Actor()) {
+	case UpdatesPoll:
+		return true, topic
+	case UpdatesOff:
+		return false, ""
+	}
+	return false, topic
 }
 
 // navConflicts is the greatest number of open conflicts that the navigation counts.

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -93,6 +94,7 @@ type App struct {
 	catalogue *guarantee.Catalogue
 	judge     *guarantee.Evaluator
 	flags     *flagset.Catalogue
+	own       *openfeature.Client // of those flags, for the dashboard itself
 	hooks     *alert.Hooks
 	telemetry *telemetry.Store
 	engine    *rollup.Engine
@@ -175,7 +177,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openFlags, a.openOwnFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
