@@ -30,9 +30,7 @@ func writeJSON(c echo.Context, status int, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	c.Response().WriteHeader(status)
-	_, err := c.Response().Write(buf.B)
-	return err
+	return send(c, status, buf.B)
 }
 
 // Table is what a CSV answer holds.
@@ -80,9 +78,7 @@ func CSV(c echo.Context, t Table) error {
 	h.Set(echo.HeaderContentType, "text/csv; charset=utf-8; header=present")
 	h.Set(echo.HeaderContentDisposition, `attachment; filename="`+fileName(t.Name)+`.csv"`)
 	h.Set(echo.HeaderCacheControl, "no-store")
-	c.Response().WriteHeader(http.StatusOK)
-	_, err := c.Response().Write(buf.B)
-	return err
+	return send(c, http.StatusOK, buf.B)
 }
 
 // harmless keeps a spreadsheet from running what a client sent. Numbers may begin
@@ -131,9 +127,7 @@ func Page(c echo.Context, status int, page templ.Component) error {
 	h.Set("Permissions-Policy", permissions)
 	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	h.Add(echo.HeaderVary, "HX-Request, Accept, Cookie")
-	c.Response().WriteHeader(status)
-	_, err := c.Response().Write(buf.B)
-	return err
+	return send(c, status, buf.B)
 }
 
 // PageOrFragment answers with the fragment when htmx asks for it, else with the
