@@ -139,7 +139,9 @@ func ReadBackup(r io.Reader, each func(about About, name string, size int64, r i
 		}
 		sum := sha256.New()
 		in := io.TeeReader(t, sum)
-		if err := each(about, h.Name, h.Size, in); err != nil {
+		if err := each(about, h.Name, h.Size, in); errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, cutOff(err)
+		} else if err != nil {
 			return nil, err
 		}
 		if _, err := io.Copy(io.Discard, in); err != nil {

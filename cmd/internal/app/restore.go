@@ -146,7 +146,7 @@ func writeFile(ctx context.Context, path string, r io.Reader, wrote func(n int64
 			return f.Sync()
 		}
 		if err != nil {
-			return cutOff(err)
+			return err
 		}
 	}
 }
