@@ -49,7 +49,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(a.Start(ctx))
 	ts.Defer(func() { _ = a.Stop(ctx) })
-	k, token, err := access.NewKey(access.NewKeyOptions{Name: "script", Scopes: []string{"publish:*", "read", "control", "admin"}}, time.Now())
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: "script", Scopes: []string{"publish:*", "evaluate", "read", "control", "admin"}}, time.Now())
 	ts.Check(err)
 	ts.Check(a.Access().CreateKey(ctx, k, "cli:script", ""))
 	ts.Setenv("URL", a.URL())
