@@ -654,7 +654,7 @@ func ShowRolloutForm(m RolloutForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = fieldRows("phases", "steps", "Phases of a migration", "Only for changes that writers and readers must both be ready for: writers first, then readers, then clean-up. Leave all empty otherwise.", m.Phases).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = fieldRows("phases", "steps four", "Phases of a migration", "Only for changes that writers and readers must both be ready for: writers first, then readers, then clean-up. Leave all empty otherwise.", m.Phases).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
