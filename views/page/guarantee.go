@@ -82,6 +82,7 @@ type Alerts struct {
 	Head    part.Head
 	Filters Filters
 	Notices []part.Notice
+	Actions []Action
 	List    Section
 	Hooks   Section
 }

@@ -2,10 +2,8 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,7 +12,6 @@ import (
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
-	"tidemark/web/respond"
 )
 
 // Passwords changes the password of who is signed in: an *auth.Auth.
@@ -42,15 +39,6 @@ func NewAccess(u *UI, o AccessOptions) *Access { return &Access{u, o} }
 
 const accessURL = "/access"
 
-// act is something that a page does after it has said what that is: GET asks, POST
-// does.
-type act struct {
-	path string
-	may  access.Permission
-	ask  func(c echo.Context) (page.Confirm, error)
-	do   func(c echo.Context, by access.Change) error
-}
-
 // Routes is the URL map of the pages about access.
 func (a *Access) Routes() []auth.Route {
 	get := func(path string, may access.Permission, h echo.HandlerFunc) auth.Route {
@@ -62,14 +50,7 @@ func (a *Access) Routes() []auth.Route {
 		get("/teams/:name", access.Read, a.team),
 		get("/keys/:id", access.Admin, a.key),
 	}
-	for _, t := range a.acts() {
-		routes = append(
-			routes,
-			get(t.path, t.may, a.asking(t)),
-			auth.Route{Method: http.MethodPost, Path: accessURL + t.path, May: t.may, Handle: a.doing(t)},
-		)
-	}
-	return routes
+	return append(routes, desk{a.ui, part.Crumb{Text: "Access", URL: accessURL}}.routes(a.acts())...)
 }
 
 func (a *Access) acts() []act {
@@ -90,75 +71,6 @@ func (a *Access) acts() []act {
 		{"/keys/:id/rotate", access.Admin, a.askRotate, a.doRotate},
 		{"/keys/:id/revoke", access.Admin, a.askRevoke, a.doRevoke},
 	}
-}
-
-// asking shows what an act will do.
-func (a *Access) asking(t act) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		m, err := t.ask(c)
-		if err != nil {
-			return err
-		}
-		return a.confirm(c, m, http.StatusOK)
-	}
-}
-
-func (a *Access) confirm(c echo.Context, m page.Confirm, status int) error {
-	m.Action = c.Request().URL.EscapedPath()
-	if m.Cancel.URL == "" {
-		m.Cancel = part.Link{Text: "Cancel", URL: accessURL}
-	}
-	m.Head.Crumbs = []part.Crumb{{Text: "Access", URL: accessURL}, {Text: m.Button}}
-	return a.ui.show(c, view{title: m.Button, current: accessURL, status: status, body: page.ShowConfirm(m)})
-}
-
-// doing does it; what was wrong with the form is shown above it, with what was typed.
-func (a *Access) doing(t act) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		by := access.Change{Actor: auth.Who(c).Actor(), Reason: strings.TrimSpace(c.FormValue("reason")), At: a.ui.o.Now()}
-		err := access.CheckReason(by.Reason)
-		if err == nil {
-			err = t.do(c, by)
-		}
-		if err == nil {
-			return nil
-		}
-		p := respond.From(err)
-		if !mendable(p.Status) || !respond.WantsPage(c) {
-			return err
-		}
-		m, askErr := t.ask(c)
-		if askErr != nil {
-			return errors.Join(err, askErr)
-		}
-		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "Nothing was changed:", More: p.Detail})
-		return a.confirm(c, m, p.Status)
-	}
-}
-
-// mendable reports whether another input may help.
-func mendable(status int) bool {
-	return status == http.StatusBadRequest || status == http.StatusConflict || status == http.StatusUnprocessableEntity
-}
-
-// done leads to where the change can be seen.
-func done(c echo.Context, to string) error { return c.Redirect(http.StatusSeeOther, to) }
-
-func reasonField(required bool) page.Field {
-	return page.Field{Name: "reason", Label: "Reason", Required: required, Hint: "Kept in the audit log, beside your name."}
-}
-
-// typed fills fields with what was typed, when the form was sent.
-func typed(c echo.Context, fields []page.Field) []page.Field {
-	if c.Request().Method != http.MethodPost {
-		return fields
-	}
-	for i := range fields {
-		if fields[i].Kind != "password" {
-			fields[i].Value = c.FormValue(fields[i].Name)
-		}
-	}
-	return fields
 }
 
 func roleField(now access.Role) page.Field {

@@ -7,9 +7,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 	"tidemark/web/respond"
 )
@@ -40,7 +42,11 @@ func (u *UI) alerts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m.Hooks = webhookRows(hooks)
+	control := auth.Who(c).May(access.Control)
+	m.Hooks = webhookRows(hooks, control)
+	if control {
+		m.Actions = []page.Action{{Text: "Add a webhook", URL: webhooksURL + "/new"}}
+	}
 	return u.show(c, view{title: "Alerts", current: "/alerts", topic: live.TopicOverview, body: page.ShowAlerts(m)})
 }
 
@@ -148,23 +154,22 @@ func alertBudget(a *flags.Alert) part.Value {
 	return part.Value{Text: format.Target(float64(int(a.Fired.BudgetLeft*100)) / 100)}
 }
 
-func webhookRows(hooks []flags.Webhook) page.Section {
+func webhookRows(hooks []flags.Webhook, control bool) page.Section {
 	s := page.Section{
 		ID: "webhooks", Title: "Who is told", About: "Webhooks get a signed message when an alert fires or resolves.", Get: part.Downloads{JSON: "/api/v1/webhooks"},
-		None: part.Empty{Title: "Nobody is told by webhook", Text: "Make one with POST /api/v1/webhooks.", Link: part.Link{Text: "See the API.", URL: "/api/docs"}},
+		None: part.Empty{Title: "Nobody is told by webhook", Text: "Operators and administrators can add one."},
 	}
-	s.Table = part.Table{Caption: "Webhooks", Columns: []part.Column{{Head: "Name"}, {Head: "State"}, {Head: "Host"}, {Head: "Severities"}, {Head: "Since"}}}
+	if control {
+		s.None.Text, s.None.Link = "Alerts are only on this page.", part.Link{Text: "Add a webhook", URL: webhooksURL + "/new"}
+	}
+	s.Table = part.Table{Caption: "Webhooks", Columns: []part.Column{{Head: "Name"}, {Head: "State"}, {Head: "Host"}, {Head: "Is told about"}, {Head: "Since"}}}
 	for i := range hooks {
 		h := &hooks[i]
-		st := part.Status{Tone: part.Good, Text: "On"}
-		if !h.Enabled {
-			st = part.Status{Tone: part.Neutral, Text: "Off"}
+		name := part.Text(h.Name)
+		if control {
+			name = part.To(h.Name, webhookURL(h.ID))
 		}
-		names := make([]string, 0, len(h.Severities))
-		for _, v := range h.Severities {
-			names = append(names, string(v))
-		}
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(h.Name), {Status: st}, part.Text(hostOf(h.URL)), part.Text(orElse(join(names), "all")), part.When(h.CreatedAt.Truncate(time.Second))}})
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{name, {Status: webhookStatus(h)}, part.Text(hostOf(h.URL)), part.Text(toldAbout(h)), part.When(h.CreatedAt.Truncate(time.Second))}})
 	}
 	return s
 }

@@ -70,6 +70,10 @@ func auditSteps() []auditStep {
 		{route: "PUT /api/v1/webhooks/:id", path: "/api/v1/webhooks/{hook}", body: `{"name":"ops","url":"http://127.0.0.1:9/","enabled":false}`, action: "webhook.*", about: "webhook/"},
 		{route: "POST /api/v1/webhooks/:id/test", path: "/api/v1/webhooks/{hook}/test", why: "a message is sent, nothing is changed"},
 		{route: "DELETE /api/v1/webhooks/:id", path: "/api/v1/webhooks/{hook}?reason=x", action: "webhook.*", about: "webhook/"},
+		{route: "POST /alerts/webhooks/new", body: "name=page&url=http%3A%2F%2F127.0.0.1%3A9%2F&severities=all&reason=x", action: "webhook.put", about: "webhook/", keep: `pagehook=href="/alerts/webhooks/([^"]+)"`},
+		{route: "POST /alerts/webhooks/:id/edit", path: "/alerts/webhooks/{pagehook}/edit", body: "name=page&url=http%3A%2F%2F127.0.0.1%3A9%2F&severities=page&enabled=off&reason=x", action: "webhook.put", about: "webhook/{pagehook}"},
+		{route: "POST /alerts/webhooks/:id/test", path: "/alerts/webhooks/{pagehook}/test", why: "a message is sent, nothing is changed"},
+		{route: "POST /alerts/webhooks/:id/remove", path: "/alerts/webhooks/{pagehook}/remove", body: "reason=x", action: "webhook.delete", about: "webhook/{pagehook}"},
 
 		{route: "POST /api/v1/keys", body: `{"name":"svc","env":"live","scopes":["read"],"reason":"x"}`, action: "key.create", about: "key/", keep: `key="id":"([^"]+)"`},
 		{route: "POST /api/v1/keys/:id/rotate", path: "/api/v1/keys/{key}/rotate", body: `{"overlap":"1h","reason":"x"}`, action: "key.rotate", about: "key/"},

@@ -58,12 +58,13 @@ func (a *App) people(pages *ui.UI) (err error) {
 	return nil
 }
 
-// peopleRoutes are those about who may do what.
+// peopleRoutes are those about who may do what, and who is told of alerts.
 func (a *App) peopleRoutes(door *api.API, pages *ui.UI) []auth.Route {
 	shown := ui.NewAccess(pages, ui.AccessOptions{
 		Keys: a.control, Keyring: a.keys, People: a.control, Passwords: a.who, Features: a.engine.Features,
 	})
-	return append(api.NewPeople(door, a.control, a.engine.Features).Routes(), shown.Routes()...)
+	routes := append(api.NewPeople(door, a.control, a.engine.Features).Routes(), shown.Routes()...)
+	return append(routes, ui.NewWebhooks(pages, a.hooks).Routes()...)
 }
 
 // keysChangedEvery is how long a key that another process revoked still works.
