@@ -20,6 +20,10 @@ const minVersion = 3051003
 
 func checkVersion() error {
 	text, num, _ := sqlite3.Version()
+	return newEnough(text, num)
+}
+
+func newEnough(text string, num int) error {
 	if num < minVersion {
 		return fmt.Errorf("SQLite %s is linked: 3.51.3 or later is needed", text)
 	}

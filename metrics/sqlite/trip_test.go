@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -115,5 +116,18 @@ func TestWhatWasLeftBehindIsStoredAtOpening(t *testing.T) {
 	}
 	if again.End() != 3000 {
 		t.Fatalf("it ends at %d", again.End())
+	}
+}
+
+func TestAnEngineThatCorruptsIsRefused(t *testing.T) {
+	t.Parallel()
+	if err := newEnough("3.51.2", 3051002); err == nil || !strings.Contains(err.Error(), "3.51.2") {
+		t.Errorf("3.51.2: %v", err)
+	}
+	if err := newEnough("3.51.3", 3051003); err != nil {
+		t.Error(err)
+	}
+	if _, err := EngineVersion(); err != nil {
+		t.Error(err)
 	}
 }
