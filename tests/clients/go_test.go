@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -85,10 +86,8 @@ func awaitChange(t *testing.T, changes <-chan []string, flag string) {
 	for {
 		select {
 		case names := <-changes:
-			for _, n := range names {
-				if n == flag {
-					return
-				}
+			if slices.Contains(names, flag) {
+				return
 			}
 		case <-t.Context().Done():
 			t.Fatalf("no event says that %s changed", flag)
