@@ -201,3 +201,18 @@ func refs(content []byte) []string {
 	walk(v)
 	return out
 }
+
+// TryIn tells whether a cohort takes a context in, and how that came about: the value
+// of the result is true when it does.
+func (c *Catalogue) TryIn(name string, ctx eval.Context, now time.Time) (*eval.Explanation, error) {
+	s := c.now.Load()
+	if _, err := c.Get(flags.DocumentID{Kind: flags.KindCohort, Name: name}); err != nil {
+		return nil, err
+	}
+	rules, err := cohortRules(s)
+	if err != nil {
+		return nil, err
+	}
+	x := rules.Explain(name, ctx, now)
+	return &x, nil
+}

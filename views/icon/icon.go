@@ -37,6 +37,10 @@ func paths(name string) string {
 		return "M3 12h4l3-7 4 14 3-7h4"
 	case "rollouts":
 		return "M3 20h4v-4h5v-5h5V6h4"
+	case "flags":
+		return "M5 21V4M5 5c4-3 8 3 14 0v9c-6 3-10-3-14 0"
+	case "cohorts":
+		return "M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 20c0-4 3-6 6-6s6 2 6 6M16 5a3 3 0 0 1 0 6M18 14c2 1 3 3 3 6"
 	case "audit":
 		return "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7M9 8h3"
 	case "search":

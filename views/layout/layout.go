@@ -47,6 +47,8 @@ func (f Frame) nav() []group {
 		}},
 		{"Control", []item{
 			{text: "Rollouts", url: "/rollouts", icon: "rollouts"},
+			{text: "Flags", url: "/flags", icon: "flags"},
+			{text: "Cohorts", url: "/cohorts", icon: "cohorts"},
 		}},
 		{"Promises", []item{
 			{text: "Guarantees", url: "/guarantees", icon: "guarantees"},
@@ -75,6 +77,7 @@ func shortcuts() []shortcut {
 		{[]string{"g", "t"}, "Go to the topology"},
 		{[]string{"g", "c"}, "Go to conflicts"},
 		{[]string{"g", "r"}, "Go to rollouts"},
+		{[]string{"g", "f"}, "Go to flags"},
 		{[]string{"g", "g"}, "Go to guarantees"},
 		{[]string{"g", "a"}, "Go to alerts"},
 		{[]string{"g", "p"}, "Go to the pipeline"},

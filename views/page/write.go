@@ -52,6 +52,7 @@ type Writes struct {
 type Search struct {
 	Head     part.Head
 	Features Section
+	Flags    Section // and cohorts
 	Writes   Section
 	Keys     Section
 	Hint     part.Empty // shown when nothing was found or asked

@@ -594,7 +594,7 @@ func ShowSearch(m Search) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, s := range []Section{m.Features, m.Writes, m.Keys} {
+		for _, s := range []Section{m.Features, m.Flags, m.Writes, m.Keys} {
 			if !s.empty() {
 				templ_7745c5c3_Err = tableCard(s).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
@@ -602,7 +602,7 @@ func ShowSearch(m Search) templ.Component {
 				}
 			}
 		}
-		if m.Features.empty() && m.Writes.empty() && m.Keys.empty() {
+		if m.Features.empty() && m.Flags.empty() && m.Writes.empty() && m.Keys.empty() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "<section class=\"card\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

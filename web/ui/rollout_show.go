@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -280,7 +279,7 @@ func opWord(op string) string {
 // planPairs is the plan in words.
 func planPairs(r *flags.Rollout) []page.Pair {
 	p := &r.Plan
-	link := part.To(p.Flag, "/api/v1/flags/"+url.PathEscape(p.Flag))
+	link := part.To(p.Flag, flagPages.of(p.Flag))
 	out := []page.Pair{
 		{Name: "Flag", Cell: link},
 		{Name: "Feature", Cell: part.To(p.Feature, featureURL(p.Feature))},

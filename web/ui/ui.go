@@ -16,6 +16,7 @@ import (
 	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
+	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
@@ -48,6 +49,8 @@ type Options struct {
 	// pages out.
 	Rollouts Rollouts
 	Evidence Evidence
+	// Flags holds the flags and cohorts; nil leaves their pages out.
+	Flags *flagset.Catalogue
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Updates says how a person's pages learn of changes: one of UpdatesStream,
@@ -132,6 +135,7 @@ func (u *UI) Routes() []auth.Route {
 		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
 	}
 	routes = append(routes, u.auditRoutes()...)
+	routes = append(routes, u.definitionRoutes()...)
 	return append(routes, u.rolloutRoutes()...)
 }
 

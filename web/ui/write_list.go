@@ -203,6 +203,7 @@ func (u *UI) search(c echo.Context) error {
 	if q != "" {
 		names := u.o.Reader.Features()
 		m.Features = featureHits(names, q)
+		m.Flags = u.definitionHits(q)
 		story, _, err := u.o.Reader.Find(ctx, metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(q), Limit: 1})
 		if err != nil {
 			return err
@@ -214,20 +215,20 @@ func (u *UI) search(c echo.Context) error {
 			return err
 		}
 	}
-	if len(m.Features.Table.Rows) == 1 && len(m.Keys.Table.Rows) == 0 && slices.Contains(u.o.Reader.Features(), q) {
+	if len(m.Features.Table.Rows) == 1 && len(m.Keys.Table.Rows)+len(m.Flags.Table.Rows) == 0 && slices.Contains(u.o.Reader.Features(), q) {
 		return c.Redirect(http.StatusSeeOther, featureURL(q))
 	}
-	m.Head, m.Hint = searchHead(q, len(m.Features.Table.Rows), len(m.Keys.Table.Rows))
+	m.Head, m.Hint = searchHead(q, len(m.Features.Table.Rows)+len(m.Flags.Table.Rows), len(m.Keys.Table.Rows))
 	return u.show(c, view{title: "Search", search: q, body: page.ShowSearch(m)})
 }
 
 func searchHead(q string, features, keys int) (part.Head, part.Empty) {
 	switch {
 	case q == "":
-		return part.Head{Answer: "What are you looking for?"}, part.Empty{Title: "Search", Text: "Type part of a feature's name, or a whole write id or key."}
+		return part.Head{Answer: "What are you looking for?"}, part.Empty{Title: "Search", Text: "Type part of the name of a feature, flag or cohort, or a whole write id or key."}
 	case features+keys == 0:
 		return part.Head{Answer: "Nothing is known of “" + q + "”."},
-			part.Empty{Title: "No feature, write or key matches", Text: "Features match by part of their name; write ids and keys must be whole. Events older than what is kept are gone."}
+			part.Empty{Title: "Nothing matches", Text: "Features, flags and cohorts match by part of their name; write ids and keys must be whole. Events older than what is kept are gone."}
 	}
 	return part.Head{Answer: format.Number(features+keys) + " found for “" + q + "”."}, part.Empty{}
 }
@@ -238,6 +239,23 @@ func featureHits(names []string, q string) page.Section {
 	for _, n := range names {
 		if strings.Contains(strings.ToLower(n), strings.ToLower(q)) && len(s.Table.Rows) < 50 {
 			s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.To(n, featureURL(n))}})
+		}
+	}
+	return s
+}
+
+// definitionHits finds flags and cohorts by part of their keys.
+func (u *UI) definitionHits(q string) page.Section {
+	s := page.Section{ID: "flags", Title: "Flags and cohorts"}
+	s.Table = part.Table{Caption: "Flags and cohorts", Steps: true, Columns: []part.Column{{Head: "Key"}, {Head: "Kind"}}}
+	if u.o.Flags == nil {
+		return s
+	}
+	for _, k := range []kindPages{flagPages, cohortPages} {
+		for _, v := range u.o.Flags.List(k.kind) {
+			if holds(v.ID.Name, q) && len(s.Table.Rows) < 50 {
+				s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.To(v.ID.Name, k.of(v.ID.Name)), part.Text(k.one)}})
+			}
 		}
 	}
 	return s

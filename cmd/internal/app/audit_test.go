@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,15 @@ func auditSteps() []auditStep {
 			"&step0_percent=50&step0_bake=1m&step0_units=10&step1_percent=100&step1_bake=1m&step1_units=10&on_deadline=hold&no_data_after=15m&pin_for=1h", action: "rollout.*", about: "rollout/"},
 		{route: "DELETE /api/v1/flags/:key", path: "/api/v1/flags/spare?reason=x&base=1", action: "flag.*", about: "Flag/spare"},
 		{route: "POST /api/v1/flags/:key/restore", path: "/api/v1/flags/spare/restore", body: `{"revision":1,"base":2,"reason":"x"}`, action: "flag.*", about: "Flag/spare"},
+		{route: "POST /flags", body: definitionForm("key=paged", 0, `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`), action: "flag.*", about: "Flag/paged"},
+		{route: "POST /flags/:key", path: "/flags/paged", body: definitionForm("", 1, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`), action: "flag.*", about: "Flag/paged"},
+		{route: "POST /flags/:key/switch", path: "/flags/paged/switch", body: "base=2&state=DISABLED&switch-reason=x", action: "flag.*", about: "Flag/paged"},
+		{route: "POST /flags/:key/restore", path: "/flags/paged/restore", body: "revision=1&reason=x", action: "flag.*", about: "Flag/paged"},
+		{route: "POST /flags/:key/delete", path: "/flags/paged/delete", body: "base=4&delete-reason=x", action: "flag.*", about: "Flag/paged"},
+		{route: "POST /cohorts", body: definitionForm("key=paged", 0, `{"==":[{"var":"plan"},"beta"]}`), action: "cohort.*", about: "Cohort/paged"},
+		{route: "POST /cohorts/:key", path: "/cohorts/paged", body: definitionForm("", 1, `{"==":[{"var":"plan"},"gold"]}`), action: "cohort.*", about: "Cohort/paged"},
+		{route: "POST /cohorts/:key/restore", path: "/cohorts/paged/restore", body: "revision=1&reason=x", action: "cohort.*", about: "Cohort/paged"},
+		{route: "POST /cohorts/:key/delete", path: "/cohorts/paged/delete", body: "base=3&delete-reason=x", action: "cohort.*", about: "Cohort/paged"},
 		{route: "POST /ofrep/v1/evaluate/flags", body: `{"context":{"targetingKey":"u"}}`, why: "it asks"},
 		{route: "POST /ofrep/v1/evaluate/flags/:key", path: "/ofrep/v1/evaluate/flags/cart-model", body: `{"context":{"targetingKey":"u"}}`, why: "it asks"},
 
@@ -110,6 +120,11 @@ func auditSteps() []auditStep {
 		{route: "POST /signin", body: "name=root&password=another+horse+battery+9", action: "session.begin", about: "user/root"},
 		{route: "POST /access/sessions/:id/end", path: "/access/sessions/{session}/end", body: "reason=x", action: "session.end", about: "user/root"},
 	}
+}
+
+// definitionForm is what a page sends to store a flag or a cohort.
+func definitionForm(more string, base int, definition string) string {
+	return more + "&reason=x&base=" + strconv.Itoa(base) + "&definition=" + url.QueryEscape(definition)
 }
 
 // auditedElsewhere are routes that another test drives to their record.

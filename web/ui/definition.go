@@ -1,0 +1,382 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/flags/eval"
+	"tidemark/flags/flagset"
+	"tidemark/views/page"
+	"tidemark/views/part"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// definitionRoutes is the URL map of the pages about flags and cohorts.
+func (u *UI) definitionRoutes() []auth.Route {
+	if u.o.Flags == nil {
+		return nil
+	}
+	var out []auth.Route
+	for _, k := range []kindPages{flagPages, cohortPages} {
+		on := func(h func(echo.Context, kindPages) error) echo.HandlerFunc {
+			return func(c echo.Context) error { return h(c, k) }
+		}
+		change := func(path string, h func(echo.Context, kindPages) error) auth.Route {
+			return auth.Route{Method: http.MethodPost, Path: k.url + path, May: access.Control, Handle: on(h)}
+		}
+		out = append(out,
+			auth.Route{Method: http.MethodGet, Path: k.url, May: access.Read, Handle: on(u.definitions)},
+			auth.Route{Method: http.MethodGet, Path: k.url + "/:key", May: access.Read, Handle: on(u.definition)},
+			change("", u.createDefinition), change("/:key", u.saveDefinition),
+			change("/:key/restore", u.restoreDefinition), change("/:key/delete", u.deleteDefinition),
+		)
+	}
+	return append(out, auth.Route{Method: http.MethodPost, Path: flagPages.url + "/:key/switch", May: access.Control, Handle: u.switchFlag})
+}
+
+// kindPages are the pages of one kind of document.
+type kindPages struct {
+	kind       flags.DocumentKind
+	url        string // of the list
+	api        string
+	one, many  string // in words
+	title      string
+	definition string // label of the definition
+	hint       string
+	example    string
+}
+
+var (
+	flagPages = kindPages{
+		kind: flags.KindFlag, url: "/flags", api: "/api/v1/flags", one: "flag", many: "flags", title: "Flags",
+		definition: "Definition", hint: "In flagd’s format: state, variants, defaultVariant, targeting, metadata.",
+		example: "{\n  \"state\": \"ENABLED\",\n  \"variants\": {\n    \"eventual\": {\"model\": \"eventual\"},\n    \"causal\": {\"model\": \"causal\"}\n  },\n  \"defaultVariant\": \"eventual\",\n  \"metadata\": {\"description\": \"\"}\n}",
+	}
+	cohortPages = kindPages{
+		kind: flags.KindCohort, url: "/cohorts", api: "/api/v1/cohorts", one: "cohort", many: "cohorts", title: "Cohorts",
+		definition: "Rule", hint: "JsonLogic over the context, with flagd’s operators: fractional, starts_with, ends_with, sem_ver.",
+		example: "{\"in\": [{\"var\": \"country\"}, [\"se\", \"no\"]]}",
+	}
+)
+
+func (k *kindPages) of(key string) string { return k.url + "/" + escaped(key) }
+
+// maxDefinition is the most characters of a definition in a form.
+const maxDefinition = 60_000
+
+func documentID(c echo.Context, k *kindPages) flags.DocumentID {
+	return flags.DocumentID{Kind: k.kind, Name: pathParam(c, "key")}
+}
+
+func indented(raw []byte) string {
+	var out bytes.Buffer
+	if json.Indent(&out, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return out.String()
+}
+
+func whyField(id string) page.Field {
+	return page.Field{Name: id, Label: "Reason", Required: true, Max: maxReason, Broad: true, Hint: "Kept in the history and the audit log, beside your name."}
+}
+
+// attempt is what somebody sent, and what was wrong with it.
+type attempt struct {
+	key, content, reason string
+	base                 int64
+	err                  error
+}
+
+// problems lists what is wrong, and whether somebody else was faster. ok is false for
+// errors that a form does not explain.
+func (t *attempt) problems() (list []page.FormProblem, status int, ok bool) {
+	if many, is := errors.AsType[*flags.ProblemsError](t.err); is {
+		for _, p := range many.Problems {
+			list = append(list, page.FormProblem{Path: p.Field, Message: p.Message})
+		}
+		return list, http.StatusUnprocessableEntity, true
+	}
+	if changed, is := errors.AsType[*flagset.ChangedError](t.err); is {
+		by := "It was deleted meanwhile."
+		if changed.Current.Revision > 0 {
+			by = "It is at revision " + strconv.FormatInt(changed.Current.Revision, 10) + " now, by " + actorName(changed.Current.Actor) + ": " + changed.Current.Reason
+		}
+		list = append(list, page.FormProblem{Message: "Somebody else changed it meanwhile. " + by})
+		for _, d := range changed.Changes {
+			list = append(list, page.FormProblem{Message: d.Words + "."})
+		}
+		return append(list, page.FormProblem{Message: "What you wrote is still below. Compare, and store it again: it then goes over that revision."}), http.StatusConflict, true
+	}
+	if errors.Is(t.err, flags.ErrInvalid) || errors.Is(t.err, flags.ErrRefused) {
+		p := respond.From(t.err)
+		return []page.FormProblem{{Path: p.Field, Message: p.Detail}}, p.Status, true
+	}
+	return nil, 0, false
+}
+
+// editForm changes the definition that is current, or shows what was wrong with a try.
+func (k *kindPages) editForm(v *flags.DocumentVersion, t *attempt) *page.Form {
+	f := &page.Form{
+		ID: "edit", Title: k.definition, Open: true, Button: "Store as revision " + strconv.FormatInt(v.Revision+1, 10),
+		Does:   "Stored, it is in force at once for every new evaluation. The way back: restore an earlier revision.",
+		Action: k.of(v.ID.Name), Hidden: []page.Hidden{{Name: "base", Value: strconv.FormatInt(v.Revision, 10)}},
+		Fields: []page.Field{
+			{Name: "definition", Label: k.definition, Kind: "area", Value: indented(v.Content), Required: true, Broad: true, Max: maxDefinition, Hint: k.hint},
+			whyField("reason"),
+		},
+	}
+	if t != nil {
+		f.Fields[0].Value, f.Fields[1].Value = t.content, t.reason
+		f.Problems, _, _ = t.problems()
+	}
+	return f
+}
+
+func (k *kindPages) newForm(t *attempt) *page.Form {
+	f := &page.Form{
+		ID: "new", Title: "New " + k.one, Button: "Create the " + k.one, Action: k.url, Open: t != nil,
+		Does: "Nobody gets anything of it before some code asks for it. The way back: delete it.",
+		Fields: []page.Field{
+			{Name: "key", Label: "Key", Required: true, Max: eval.MaxKeyBytes, Hint: "What code asks for; it cannot be changed later."},
+			{Name: "definition", Label: k.definition, Kind: "area", Value: k.example, Required: true, Broad: true, Max: maxDefinition, Hint: k.hint},
+			whyField("reason"),
+		},
+	}
+	if k.kind == flags.KindCohort {
+		f.Does = "A named rule that flags and rollouts refer to. The way back: delete it."
+	}
+	if t != nil {
+		f.Fields[0].Value, f.Fields[1].Value, f.Fields[2].Value = t.key, t.content, t.reason
+		f.Problems, _, _ = t.problems()
+	}
+	return f
+}
+
+func (u *UI) createDefinition(c echo.Context, k kindPages) error {
+	t := attempt{key: c.FormValue("key"), content: c.FormValue("definition"), reason: c.FormValue("reason")}
+	edit := flagset.Edit{ID: flags.DocumentID{Kind: k.kind, Name: t.key}, Content: json.RawMessage(t.content)}
+	if t.err = u.storeDefinition(c, &edit, t.reason); t.err == nil {
+		return c.Redirect(http.StatusSeeOther, k.of(t.key))
+	}
+	return u.showDefinitions(c, &k, &t)
+}
+
+func (u *UI) saveDefinition(c echo.Context, k kindPages) error {
+	base, err := formRevision(c, "base")
+	if err != nil {
+		return err
+	}
+	t := attempt{key: pathParam(c, "key"), content: c.FormValue("definition"), reason: c.FormValue("reason"), base: base}
+	edit := flagset.Edit{ID: documentID(c, &k), Content: json.RawMessage(t.content), Base: base}
+	if t.err = u.storeDefinition(c, &edit, t.reason); t.err == nil {
+		return c.Redirect(http.StatusSeeOther, k.of(t.key))
+	}
+	return u.showDefinition(c, &k, &t)
+}
+
+// storeDefinition needs a reason of people, as every change in a page does.
+func (u *UI) storeDefinition(c echo.Context, e *flagset.Edit, reason string) error {
+	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: reason}
+	if err := by.Check(true); err != nil {
+		return err
+	}
+	_, err := u.o.Flags.Save(c.Request().Context(), *e, by)
+	return err
+}
+
+func formRevision(c echo.Context, name string) (int64, error) {
+	n, err := strconv.ParseInt(c.FormValue(name), 10, 64)
+	if err != nil || n < 1 {
+		return 0, respond.Bad(name, "%q is no revision. Revisions are whole numbers from 1.", c.FormValue(name))
+	}
+	return n, nil
+}
+
+func (u *UI) restoreDefinition(c echo.Context, k kindPages) error {
+	n, err := formRevision(c, "revision")
+	if err != nil {
+		return err
+	}
+	id := documentID(c, &k)
+	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
+	if _, err := u.o.Flags.Restore(c.Request().Context(), id, n, u.o.Flags.Head(id).Revision, by); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, k.of(id.Name))
+}
+
+func (u *UI) deleteDefinition(c echo.Context, k kindPages) error {
+	base, err := formRevision(c, "base")
+	if err != nil {
+		return err
+	}
+	id := documentID(c, &k)
+	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("delete-reason")}
+	if err := by.Check(true); err != nil {
+		return err
+	}
+	if _, err := u.o.Flags.Delete(c.Request().Context(), id, base, by); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, k.url)
+}
+
+// definition is one flag or cohort. A deleted one is still there, with its history.
+func (u *UI) definition(c echo.Context, k kindPages) error { return u.showDefinition(c, &k, nil) }
+
+func (u *UI) showDefinition(c echo.Context, k *kindPages, t *attempt) error {
+	ctx := c.Request().Context()
+	id := documentID(c, k)
+	versions, err := u.o.Flags.Versions(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(versions) == 0 {
+		return unknown(k.one, id.Name)
+	}
+	status := http.StatusOK
+	if t != nil {
+		var explained bool
+		if _, status, explained = t.problems(); !explained {
+			return t.err
+		}
+	}
+	cur := &versions[0]
+	m := page.Definition{Source: part.Command{ID: "definition-text", Text: indented(cur.Content)}}
+	if k.kind == flags.KindFlag {
+		err = u.fillFlag(c, &m, cur)
+	} else {
+		err = u.fillCohort(c, &m, cur)
+	}
+	if err != nil {
+		return err
+	}
+	if err := u.fillVersions(c, k, &m, versions); err != nil {
+		return err
+	}
+	if auth.Who(c).May(access.Control) && !gone(cur) {
+		m.Edit = k.editForm(cur, t)
+		m.Forms = append(m.Forms, k.deleteForm(cur))
+	}
+	return u.show(c, view{title: id.Name, current: k.url, status: status, body: page.ShowDefinition(m)})
+}
+
+// gone reports whether a revision says that the document was deleted.
+func gone(v *flags.DocumentVersion) bool { return v.Content == nil || v.Status != flags.StatusActive }
+
+func (k *kindPages) deleteForm(v *flags.DocumentVersion) page.Form {
+	f := page.Form{
+		ID: "delete", Title: "Delete", Button: "Delete the " + k.one, Danger: true, Action: k.of(v.ID.Name) + "/delete",
+		Does:   "Whoever asks for it gets the default in the code. The way back: restore a revision; the history stays.",
+		Hidden: []page.Hidden{{Name: "base", Value: strconv.FormatInt(v.Revision, 10)}},
+		Fields: []page.Field{whyField("delete-reason")},
+	}
+	if k.kind == flags.KindCohort {
+		f.Does = "Refused while a flag or a rollout refers to it. The way back: restore a revision; the history stays."
+	}
+	return f
+}
+
+// fillVersions lists the revisions, and compares two of them.
+func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs []flags.DocumentVersion) error {
+	cur := &vs[0]
+	id, to := cur.ID, cur.Revision
+	if s := c.QueryParam("revision"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 || n > to {
+			return respond.Bad("revision", "There is no revision %q. Revisions are whole numbers from 1 to %d.", s, to)
+		}
+		to = n
+	}
+	from := max(to-1, 0)
+	m.Changes = page.Changes{Title: "What revision " + strconv.FormatInt(to, 10) + " changed", None: "It says the same as the one before."}
+	if to != cur.Revision {
+		from = cur.Revision
+		m.Changes.Title = "From revision " + strconv.FormatInt(from, 10) + " back to " + strconv.FormatInt(to, 10)
+	}
+	diff, err := u.o.Flags.Compare(c.Request().Context(), id, from, to)
+	if err != nil {
+		return err
+	}
+	for _, d := range diff {
+		m.Changes.Rows = append(m.Changes.Rows, page.Change{Field: d.Field, Before: d.Before, After: d.After, Words: d.Words})
+	}
+	s := page.Section{ID: "versions", Title: "Revisions, newest first", About: "Every change makes one; none is ever changed or removed.", Get: part.Downloads{
+		CSV: k.api + "/" + escaped(id.Name) + "/versions?format=csv", JSON: k.api + "/" + escaped(id.Name) + "/versions",
+	}}
+	s.Table = part.Table{Caption: "Revisions", Cards: true, Columns: []part.Column{{Head: "Revision"}, {Head: "When"}, {Head: "By"}, {Head: "Why"}}}
+	for i := range vs {
+		v := &vs[i]
+		first := part.To(strconv.FormatInt(v.Revision, 10), address(k.of(id.Name), "revision", strconv.FormatInt(v.Revision, 10)))
+		switch {
+		case v.Restores > 0:
+			first.Under = "restores " + strconv.FormatInt(v.Restores, 10)
+		case gone(v):
+			first.Under = "deletes it"
+		}
+		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to, Cells: []part.Cell{first, part.When(v.At), actorCell(v.Actor), part.Text(v.Reason)}})
+	}
+	m.Versions = s
+	if to != cur.Revision && auth.Who(c).May(access.Control) {
+		m.Restore = &page.Restore{
+			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10),
+			Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",
+		}
+	}
+	return nil
+}
+
+// playContext reads the context that is tried; nil when none was sent.
+func playContext(c echo.Context) (text string, ctx eval.Context, problem string) {
+	text = c.QueryParam("context")
+	switch {
+	case text == "":
+		return `{"targetingKey": "user-1"}`, nil, ""
+	case len(text) > maxPlay:
+		return "", nil, "The context may be " + strconv.Itoa(maxPlay) + " bytes long at most."
+	case json.Unmarshal([]byte(text), &ctx) != nil || ctx == nil:
+		return text, nil, "Want a JSON object, such as {\"targetingKey\": \"user-1\"}."
+	}
+	return text, ctx, ""
+}
+
+// maxPlay bounds a context in an address, in bytes.
+const maxPlay = 4096
+
+// fillPlay answers a context with the steps that led there.
+func (u *UI) fillPlay(c echo.Context, k *kindPages, m *page.Definition, key string, ask func(eval.Context, time.Time) (*eval.Explanation, error)) error {
+	text, ctx, problem := playContext(c)
+	m.Play = page.Play{Action: k.of(key), Field: page.Field{
+		Name: "context", Label: "Context", Kind: "area", Value: text, Broad: true, Max: maxPlay, Error: problem,
+		Hint: "What code would send: the targeting key, and whatever the rules look at.",
+	}}
+	if ctx == nil {
+		return nil
+	}
+	x, err := ask(ctx, u.o.Now())
+	if err != nil || x == nil {
+		return err
+	}
+	for _, s := range x.Steps {
+		step := page.PlayStep{Words: s.Words, Path: s.Path, Rule: s.Rule, Found: s.Found}
+		if len(s.Ranges) > 0 {
+			step.Ranges = part.Table{Caption: "Buckets", Tight: true, Columns: []part.Column{{Head: "Variant"}, {Head: "From", Num: true}, {Head: "Below", Num: true}, {Head: "Arm"}}}
+			for _, r := range s.Ranges {
+				step.Ranges.Rows = append(step.Ranges.Rows, part.Row{Current: r.Hit, Cells: []part.Cell{
+					part.Text(r.Variant), cell(number(int64(r.From))), cell(number(int64(r.To))), part.Text(orElse(string(r.Arm), "none")),
+				}})
+			}
+		}
+		m.Play.Steps = append(m.Play.Steps, step)
+	}
+	return nil
+}
