@@ -121,6 +121,7 @@ type ReviewRecord struct {
 // Change is a set of new revisions that become current together or not at all.
 type Change struct {
 	Documents []DocumentChange
+	Rollouts  []RolloutChange // that the documents make
 	Actor     string
 	Reason    string
 	At        time.Time
@@ -133,6 +134,12 @@ type DocumentChange struct {
 	Version DocumentVersion
 	// Base is the revision that the change was decided upon; 0 when there was none.
 	Base int64
+}
+
+// RolloutChange is a rollout with the transition that makes it what it is.
+type RolloutChange struct {
+	Rollout    Rollout
+	Transition Transition
 }
 
 // AttainmentPoint is what an objective added up to by the end of one UTC day.

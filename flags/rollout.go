@@ -164,9 +164,12 @@ func (s RolloutState) Final() bool { return s == RolloutCompleted || s == Rollou
 
 // Rollout is a plan on its way.
 type Rollout struct {
-	ID       string       `json:"id"`
-	Title    string       `json:"title"`
-	Plan     Plan         `json:"plan"`
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Plan  Plan   `json:"plan"`
+	// Document is the name of the RolloutPlan that it was made from; "" when a person
+	// made it.
+	Document string       `json:"document,omitempty"`
 	State    RolloutState `json:"state"`
 	Phase    Phase        `json:"phase,omitempty"`
 	Step     int          `json:"step"`    // 0-based; −1 before the first

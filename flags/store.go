@@ -19,9 +19,9 @@ type GuaranteeStore interface {
 	// History returns every revision of every document in the order in which they
 	// became current.
 	History(ctx context.Context) ([]DocumentVersion, error)
-	// ApplyDocuments stores the new revisions, each with its audit record, in one
-	// transaction: all of it or nothing. ErrChanged when the current revision of any
-	// of them is no longer its Base.
+	// ApplyDocuments stores the new revisions and rollouts, each with its audit record,
+	// in one transaction: all of it or nothing. ErrChanged when the current revision of
+	// any document is no longer its Base, or that of a rollout is not the one before.
 	ApplyDocuments(ctx context.Context, c Change) error
 
 	// AddReview stores a review with its audit record; ErrNotFound when there is no

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tidemark/flags"
+	"tidemark/flags/document"
 	"tidemark/flags/guarantee"
 )
 
@@ -18,7 +19,7 @@ type applyCmd struct {
 	remoteFlags
 	dataFlag
 
-	File   string `short:"f" required:"" help:"Folder or file of documents (YAML or JSON); - is standard input." placeholder:"DIR|FILE"`
+	File   string `short:"f" required:"" help:"Folder or file of documents, or a flagd file as it is (YAML or JSON); - is standard input." placeholder:"DIR|FILE"`
 	DryRun bool   `help:"Say what would change, and change nothing."`
 	Reason string `help:"Why, for the history and the audit log." placeholder:"TEXT"`
 	JSON   bool   `name:"json" help:"Print the plan as JSON."`
@@ -33,7 +34,7 @@ func (c *applyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(docs) == 0 {
+	if docs.Len() == 0 {
 		return fmt.Errorf("%s holds no document", c.File)
 	}
 	var plan *planned
@@ -58,17 +59,18 @@ func (c *applyCmd) Run(e *env) error {
 	return nil
 }
 
-func (c *applyCmd) local(e *env, docs []flags.Document) (p *planned, err error) {
+func (c *applyCmd) local(e *env, docs *document.Batch) (p *planned, err error) {
 	cat, closeStore, err := openCatalogue(e, c.Data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
 	var plan *guarantee.Plan
+	by := flags.Author{Actor: cliActor(), Reason: c.Reason}
 	if c.DryRun {
-		plan, err = cat.Plan(e.ctx, docs)
+		plan, err = cat.Plan(e.ctx, docs, by)
 	} else {
-		plan, err = cat.Apply(e.ctx, docs, guarantee.Author{Actor: cliActor(), Reason: c.Reason})
+		plan, err = cat.Apply(e.ctx, docs, by)
 	}
 	if plan == nil {
 		return nil, err
@@ -80,7 +82,7 @@ func (c *applyCmd) local(e *env, docs []flags.Document) (p *planned, err error) 
 	return p, err
 }
 
-func (c *applyCmd) remote(e *env, docs []flags.Document) (*planned, error) {
+func (c *applyCmd) remote(e *env, docs *document.Batch) (*planned, error) {
 	path, query := "/api/v1/documents/apply", url.Values{}
 	if c.DryRun {
 		path = "/api/v1/documents/plan"
@@ -90,10 +92,18 @@ func (c *applyCmd) remote(e *env, docs []flags.Document) (*planned, error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	var p planned
-	if err := c.call(e.ctx, http.MethodPost, path, guarantee.EncodeAll(docs), &p); err != nil {
-		return documentError(err)
+	body, sources, err := document.Encode("body", docs)
+	if err != nil {
+		return nil, err
 	}
+	if len(body) > document.MaxBytes {
+		return nil, fmt.Errorf("%s is %d bytes to send; a server takes at most %d at once", c.File, len(body), document.MaxBytes)
+	}
+	var p planned
+	if err := c.call(e.ctx, http.MethodPost, path, body, &p); err != nil {
+		return documentError(err, sources)
+	}
+	p.from(sources)
 	return &p, nil
 }
 
@@ -137,5 +147,8 @@ func printStep(b *strings.Builder, s *guarantee.Step) {
 	}
 	for _, r := range s.Refusals {
 		fmt.Fprintf(b, "    refused: %s\n", r)
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(b, "    note: %s\n", n)
 	}
 }

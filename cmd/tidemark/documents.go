@@ -10,8 +10,10 @@ import (
 	"os/user"
 	"path/filepath"
 
-	"tidemark/flags"
+	"tidemark/flags/document"
+	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 )
 
@@ -22,34 +24,43 @@ type planned struct {
 	Steps   []guarantee.Step `json:"steps"`
 }
 
+// from names the files of the steps of a plan that a server made.
+func (p *planned) from(sources map[string]string) {
+	for i := range p.Steps {
+		if source := sources[p.Steps[i].Source]; source != "" {
+			p.Steps[i].Source = source
+		}
+	}
+}
+
 // readDocumentsFrom reads a folder, a file, or standard input for "-".
-func readDocumentsFrom(e *env, path string) ([]flags.Document, error) {
+func readDocumentsFrom(e *env, path string) (*document.Batch, error) {
 	if path == "-" {
-		data, err := io.ReadAll(io.LimitReader(e.stdin, guarantee.MaxFileBytes+1))
+		data, err := io.ReadAll(io.LimitReader(e.stdin, document.MaxBytes+1))
 		if err != nil {
 			return nil, fmt.Errorf("read standard input: %w", err)
 		}
-		return guarantee.Parse("standard input", data)
+		return document.Parse("standard input", data)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read documents: %w", err)
 	}
 	if info.IsDir() {
-		return guarantee.Load(os.DirFS(path))
+		return document.Load(os.DirFS(path))
 	}
-	if info.Size() > guarantee.MaxFileBytes {
-		return nil, fmt.Errorf("%s is %d bytes; at most %d are allowed", path, info.Size(), guarantee.MaxFileBytes)
+	if info.Size() > document.MaxBytes {
+		return nil, fmt.Errorf("%s is %d bytes; at most %d are allowed", path, info.Size(), document.MaxBytes)
 	}
 	data, err := fs.ReadFile(os.DirFS(filepath.Dir(path)), filepath.Base(path))
 	if err != nil {
 		return nil, fmt.Errorf("read documents: %w", err)
 	}
-	return guarantee.Parse(path, data)
+	return document.Parse(path, data)
 }
 
 // openCatalogue opens the documents of a data folder that exists.
-func openCatalogue(e *env, data string) (*guarantee.Catalogue, func() error, error) {
+func openCatalogue(e *env, data string) (*document.Catalogue, func() error, error) {
 	path := filepath.Join(data, control.FileName)
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, fmt.Errorf("data: %s holds no tidemark store: %w", data, err)
@@ -58,7 +69,13 @@ func openCatalogue(e *env, data string) (*guarantee.Catalogue, func() error, err
 	if err != nil {
 		return nil, nil, err
 	}
-	return guarantee.NewCatalogue(guarantee.Options{Store: store, Now: e.now}), store.Close, nil
+	set, err := flagset.Open(e.ctx, flagset.Options{Store: store, Rollouts: store, Now: e.now, CheckPlan: rollout.CheckDocument})
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return document.New(document.Options{
+		Promises: guarantee.NewCatalogue(guarantee.Options{Store: store, Now: e.now}), Flags: set, Rollouts: store, Now: e.now,
+	}), store.Close, nil
 }
 
 // cliActor is who changes a store from the command line.
@@ -84,7 +101,8 @@ func checkPlace(r remoteFlags, data string) error {
 
 // documentError gives a refusal of documents its details: everything that is wrong
 // with them as the error, or the plan that was refused.
-func documentError(err error) (*planned, error) {
+// sources says where each document came from, by where it stood in the request.
+func documentError(err error, sources map[string]string) (*planned, error) {
 	problem, ok := errors.AsType[*problemError](err)
 	if !ok {
 		return nil, err
@@ -97,8 +115,14 @@ func documentError(err error) (*planned, error) {
 	case jsonErr != nil:
 		return nil, err
 	case more.Plan != nil:
+		more.Plan.from(sources)
 		return more.Plan, nil
 	case len(more.Problems) > 0:
+		for i := range more.Problems {
+			if source := sources[more.Problems[i].File]; source != "" {
+				more.Problems[i].File = source
+			}
+		}
 		return nil, &guarantee.ProblemsError{Problems: more.Problems}
 	}
 	return nil, err

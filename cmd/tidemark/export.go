@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"tidemark/flags/guarantee"
+	"tidemark/flags/document"
 )
 
 // exportCmd is "tidemark export".
@@ -12,7 +12,7 @@ type exportCmd struct {
 	remoteFlags
 	dataFlag
 
-	Format string `help:"Form: yaml, which apply reads back, or openslo (OpenSLO v1, active guarantees)." enum:"yaml,openslo" default:"yaml"`
+	Format string `help:"Form: yaml, which apply reads back; flagd (the flags as a stock flagd takes them, with rollouts written out as targeting); openslo (OpenSLO v1, active guarantees)." enum:"yaml,flagd,openslo" default:"yaml"`
 }
 
 // Run implements the verb.
@@ -38,9 +38,15 @@ func (c *exportCmd) read(e *env) (text []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
+	switch c.Format {
+	case "flagd":
+		return cat.Flagd()
+	case "openslo":
+		return cat.OpenSLO(e.ctx)
+	}
 	docs, err := cat.Current(e.ctx)
 	if err != nil {
 		return nil, err
 	}
-	return guarantee.Export(docs, c.Format == "openslo"), nil
+	return document.Export(docs), nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
@@ -53,17 +52,26 @@ func (p *problems) yaml(data []byte) (out json.RawMessage) {
 }
 
 func (p *problems) yamlValue(body ast.Node) json.RawMessage {
-	var v any
-	if err := yaml.NodeToValue(body, &v); err != nil {
-		p.add("$", "cannot be read as YAML: %v", err)
+	var out bytes.Buffer
+	if err := writeJSON(&out, body); err != nil {
+		p.add("$", "cannot be written as JSON: %v", err)
 		return nil
 	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		p.add("$", "cannot be written as JSON: %v; keys are strings, and numbers finite", err)
-		return nil
+	return out.Bytes()
+}
+
+// YAMLToJSON returns one YAML document as JSON, or JSON as it is. Numbers keep their
+// text. The error is an *Invalid.
+func YAMLToJSON(data []byte) (json.RawMessage, error) {
+	var p problems
+	raw := json.RawMessage(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	if !looksLikeJSON(raw) || !json.Valid(raw) {
+		raw = p.yaml(raw)
 	}
-	return raw
+	if raw != nil && jsonDepth(raw) > MaxJSONDepth+2 {
+		p.add("$", "is nested more than %d deep; at most so much is allowed", MaxJSONDepth+2)
+	}
+	return raw, p.error()
 }
 
 type aliasFinder bool

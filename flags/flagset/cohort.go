@@ -62,10 +62,15 @@ func (c *Catalogue) Estimates() (map[string]*Estimate, error) {
 }
 
 // TryCohort estimates a rule that is not stored, under a name that is only for the
-// answer.
-func (c *Catalogue) TryCohort(name string, rule json.RawMessage) (*Estimate, error) {
+// answer. Edits of cohorts that are to be stored with it may be used by it.
+func (c *Catalogue) TryCohort(name string, rule json.RawMessage, with ...Edit) (*Estimate, error) {
 	id := flags.DocumentID{Kind: flags.KindCohort, Name: name}
 	trial := c.now.Load().clone()
+	for i := range with {
+		if e := &with[i]; e.ID.Kind == flags.KindCohort && e.Content != nil {
+			trial.documents[e.ID] = flags.DocumentVersion{ID: e.ID, Content: e.Content, Status: flags.StatusActive}
+		}
+	}
 	trial.documents[id] = flags.DocumentVersion{ID: id, Content: rule, Status: flags.StatusActive}
 	rules, err := cohortRules(trial)
 	if err != nil {

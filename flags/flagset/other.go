@@ -35,7 +35,7 @@ const maxDescription = 1000
 
 // checkOther checks what eval does not compile, and returns the version that the
 // content itself names.
-func (c *Catalogue) checkOther(e *Edit, content json.RawMessage) (string, error) {
+func (c *Catalogue) checkOther(e *Edit, cur *flags.DocumentVersion, content json.RawMessage) (string, error) {
 	if len(content) > MaxPlanBytes {
 		return "", wrong(e, "", "is %d bytes; at most %d are allowed", len(content), MaxPlanBytes)
 	}
@@ -49,12 +49,14 @@ func (c *Catalogue) checkOther(e *Edit, content json.RawMessage) (string, error)
 		}
 		return "", inFile(e, c.opt.CheckPlan(content))
 	case flags.KindRule:
-		return checkRule(e, content)
+		return checkRule(e, cur, content)
 	}
 	return "", nil
 }
 
-func checkRule(e *Edit, content json.RawMessage) (string, error) {
+// checkRule also holds versions to their meaning: each stands for one content, and what
+// is new has a higher number. A restore brings an earlier one back by name.
+func checkRule(e *Edit, cur *flags.DocumentVersion, content json.RawMessage) (string, error) {
 	var r Rule
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
@@ -68,6 +70,10 @@ func checkRule(e *Edit, content json.RawMessage) (string, error) {
 		return "", wrong(e, "strategy", "%q is not known; allowed: %v", r.Strategy, Strategies())
 	case utf8.RuneCountInString(r.Description) > maxDescription:
 		return "", wrong(e, "description", "must be at most %d characters", maxDescription)
+	}
+	was, err := strconv.Atoi(cur.Version)
+	if err == nil && r.Version <= was && e.Restores == 0 && hash(content) != cur.Hash {
+		return "", wrong(e, "version", "is %d, and version %d is what is current (revision %d); a rule that changes has a higher version", r.Version, was, cur.Revision)
 	}
 	return strconv.Itoa(r.Version), nil
 }

@@ -148,7 +148,7 @@ func (c *Catalogue) revision(e *Edit, cur *flags.DocumentVersion) (flags.Documen
 	case flags.KindFlag:
 		v.Version, err = bucketing(e, cur)
 	case flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule:
-		v.Version, err = c.checkOther(e, content)
+		v.Version, err = c.checkOther(e, cur, content)
 	}
 	return v, err
 }

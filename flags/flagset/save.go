@@ -76,7 +76,7 @@ func (c *Catalogue) Save(ctx context.Context, e Edit, by flags.Author) (flags.Do
 	case e.Restores > 0:
 		verb = ".restore"
 	}
-	if _, err := c.commit(ctx, []Edit{e}, by, strings.ToLower(string(e.ID.Kind))+verb, nil); err != nil {
+	if _, err := c.commit(ctx, []Edit{e}, by, strings.ToLower(string(e.ID.Kind))+verb, Others{}); err != nil {
 		return flags.DocumentVersion{}, err
 	}
 	return c.now.Load().documents[e.ID], nil
@@ -115,30 +115,36 @@ func (c *Catalogue) Restore(ctx context.Context, id flags.DocumentID, revision, 
 }
 
 // Apply stores edits in one transaction, all of them or none, together with changes
-// of documents of other kinds that belong to the same decision.
-func (c *Catalogue) Apply(ctx context.Context, edits []Edit, by flags.Author, others []flags.DocumentChange) (*Plan, error) {
+// of other kinds that belong to the same decision.
+func (c *Catalogue) Apply(ctx context.Context, edits []Edit, by flags.Author, others Others) (*Plan, error) {
 	if err := by.Check(false); err != nil {
 		return nil, err
 	}
 	return c.commit(ctx, edits, by, "document.apply", others)
 }
 
+// Others are changes that are stored in the transaction of some edits.
+type Others struct {
+	Documents []flags.DocumentChange
+	Rollouts  []flags.RolloutChange
+}
+
 // commit plans, stores and makes current, with nobody else in between.
-func (c *Catalogue) commit(ctx context.Context, edits []Edit, by flags.Author, action string, others []flags.DocumentChange) (*Plan, error) {
+func (c *Catalogue) commit(ctx context.Context, edits []Edit, by flags.Author, action string, others Others) (*Plan, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, next, err := c.plan(ctx, edits)
 	if err != nil {
 		return nil, err
 	}
-	change := flags.Change{Documents: others, Actor: by.Actor, Reason: by.Reason, At: c.opt.Now(), Action: action}
+	change := flags.Change{Documents: others.Documents, Rollouts: others.Rollouts, Actor: by.Actor, Reason: by.Reason, At: c.opt.Now(), Action: action}
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Action != ActionUnchanged {
 			s.stamp(by, change.At)
 			change.Documents = append(change.Documents, flags.DocumentChange{Version: s.version, Base: s.base})
 		}
 	}
-	if len(change.Documents) == 0 {
+	if len(change.Documents) == 0 && len(change.Rollouts) == 0 {
 		return p, nil
 	}
 	if err := c.opt.Store.ApplyDocuments(ctx, change); err != nil {

@@ -92,12 +92,21 @@ func (c *Catalogue) apply(ctx context.Context, docs []flags.Document, by Author)
 		return p, nil
 	}
 	change := flags.Change{Actor: by.Actor, Reason: by.Reason, At: c.opt.Now(), Action: "document.apply"}
+	change.Documents = c.Changes(p, by)
+	return p, c.store(ctx, change)
+}
+
+// Changes are what a plan stores, for whoever stores it together with other things.
+// Tell must be called afterwards.
+func (c *Catalogue) Changes(p *Plan, by Author) []flags.DocumentChange {
+	var out []flags.DocumentChange
+	now := c.opt.Now()
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Action != ActionUnchanged {
-			change.Documents = append(change.Documents, flags.DocumentChange{Version: c.revision(s.document, by, change.At, s.base+1), Base: s.base})
+			out = append(out, flags.DocumentChange{Version: c.revision(s.document, by, now, s.base+1), Base: s.base})
 		}
 	}
-	return p, c.store(ctx, change)
+	return out
 }
 
 func (c *Catalogue) revision(d *flags.Document, by Author, at time.Time, number int64) flags.DocumentVersion {
@@ -112,6 +121,11 @@ func (c *Catalogue) store(ctx context.Context, change flags.Change) error {
 	if err := c.opt.Store.ApplyDocuments(ctx, change); err != nil {
 		return fmt.Errorf("apply %d documents: %w", len(change.Documents), err)
 	}
+	return c.Tell(ctx)
+}
+
+// Tell tells of documents that were stored.
+func (c *Catalogue) Tell(ctx context.Context) error {
 	if c.opt.Changed == nil {
 		return nil
 	}

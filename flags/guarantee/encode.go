@@ -83,6 +83,9 @@ func (y *yamlWriter) duration(level int, key string, d time.Duration) {
 
 var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
+// YAMLText writes text so that a YAML reader takes it for that text.
+func YAMLText(s string) string { return scalar(s) }
+
 // scalar writes text so that it reads back as that text.
 func scalar(s string) string {
 	switch strings.ToLower(s) {

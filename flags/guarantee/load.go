@@ -17,7 +17,27 @@ import (
 // of one kind and name are a problem.
 func Load(fsys fs.FS) ([]flags.Document, error) {
 	var docs []flags.Document
+	problems, err := ReadFiles(fsys, func(name string, data []byte) (int, error) {
+		ds, err := Parse(name, data)
+		docs = append(docs, ds...)
+		return len(ds), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, duplicates(docs)...)
+	if err := asError(problems); err != nil {
+		return nil, err
+	}
+	return docs, nil
+}
+
+// ReadFiles gives read each file below a folder of fsys that Load would read. read
+// returns how many documents it found; its *ProblemsError is collected, any other
+// error ends it.
+func ReadFiles(fsys fs.FS, read func(name string, data []byte) (int, error)) ([]Problem, error) {
 	var problems []Problem
+	found := 0
 	err := fs.WalkDir(fsys, ".", func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -27,13 +47,12 @@ func Load(fsys fs.FS) ([]flags.Document, error) {
 		case e.IsDir() || !isDocument(p):
 			return nil
 		}
-		ds, err := loadFile(fsys, p)
+		n, err := readFile(fsys, p, read)
 		if pe, ok := errors.AsType[*ProblemsError](err); ok {
 			problems = append(problems, pe.Problems...)
 			return nil
 		}
-		docs = append(docs, ds...)
-		if len(docs) > MaxDocuments {
+		if found += n; found > MaxDocuments {
 			problems = append(problems, Problem{File: p, Message: fmt.Sprintf("brings the folder to more than %d documents", MaxDocuments)})
 			return fs.SkipAll
 		}
@@ -42,11 +61,7 @@ func Load(fsys fs.FS) ([]flags.Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read documents: %w", err)
 	}
-	problems = append(problems, duplicates(docs)...)
-	if err := asError(problems); err != nil {
-		return nil, err
-	}
-	return docs, nil
+	return problems, nil
 }
 
 func skip(e fs.DirEntry) error {
@@ -60,19 +75,19 @@ func isDocument(p string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(p))
 }
 
-func loadFile(fsys fs.FS, p string) ([]flags.Document, error) {
+func readFile(fsys fs.FS, p string, read func(string, []byte) (int, error)) (int, error) {
 	info, err := fs.Stat(fsys, p)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > MaxFileBytes {
-		return nil, asError([]Problem{{File: p, Message: fmt.Sprintf("is not a regular file of at most %d bytes", MaxFileBytes)}})
+		return 0, asError([]Problem{{File: p, Message: fmt.Sprintf("is not a regular file of at most %d bytes", MaxFileBytes)}})
 	}
 	data, err := fs.ReadFile(fsys, p)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return Parse(p, data)
+	return read(p, data)
 }
 
 // duplicates reports documents that share a kind and a name.

@@ -33,14 +33,14 @@ func Parse(name string, data []byte) ([]flags.Document, error) {
 	if !utf8.Valid(data) {
 		return nil, asError([]Problem{{File: name, Message: "is not UTF-8 text"}})
 	}
-	chunks := split(data)
+	chunks := Split(data)
 	if len(chunks) > MaxDocuments {
 		return nil, asError([]Problem{{File: name, Message: fmt.Sprintf("has %d documents; at most %d are allowed", len(chunks), MaxDocuments)}})
 	}
 	var docs []flags.Document
 	var problems []Problem
 	for _, c := range chunks {
-		doc, ps := parseOne(name, c)
+		doc, ps := ParseChunk(name, c)
 		problems = append(problems, ps...)
 		if doc != nil {
 			docs = append(docs, *doc)
@@ -52,22 +52,22 @@ func Parse(name string, data []byte) ([]flags.Document, error) {
 	return docs, nil
 }
 
-// chunk is the text of one document.
-type chunk struct {
-	line int // lines of the file before it
-	text []byte
+// Chunk is the text of one document.
+type Chunk struct {
+	Line int // lines of the file before it
+	Text []byte
 }
 
-// split divides a file at its document markers, which can be nothing else when
+// Split divides a file at its document markers, which can be nothing else when
 // they begin a line. Dividing first keeps the cost of a hostile file linear.
-func split(data []byte) []chunk {
+func Split(data []byte) []Chunk {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
-	var out []chunk
-	cur := chunk{}
+	var out []Chunk
+	cur := Chunk{}
 	line := 0
 	add := func() {
-		if len(bytes.TrimSpace(cur.text)) > 0 {
+		if len(bytes.TrimSpace(cur.Text)) > 0 {
 			out = append(out, cur)
 		}
 	}
@@ -75,10 +75,10 @@ func split(data []byte) []chunk {
 		line++
 		if isMarker(l) {
 			add()
-			cur = chunk{line: line}
+			cur = Chunk{Line: line}
 			continue
 		}
-		cur.text = append(cur.text, l...)
+		cur.Text = append(cur.Text, l...)
 	}
 	add()
 	return out
@@ -92,9 +92,11 @@ func isMarker(line []byte) bool {
 	return len(rest) == 0 || (rest[0] == '#' && (line[3] == ' ' || line[3] == '\t'))
 }
 
-func parseOne(name string, c chunk) (*flags.Document, []Problem) {
-	r := &reader{file: name, line: c.line, places: map[string]place{}}
-	root, p := r.parseNode(c.text)
+// ParseChunk reads one document, with everything that is wrong with it; nil when it has
+// only comments.
+func ParseChunk(name string, c Chunk) (*flags.Document, []Problem) {
+	r := &reader{file: name, line: c.Line, places: map[string]place{}}
+	root, p := r.parseNode(c.Text)
 	if p != nil {
 		return nil, []Problem{*p}
 	}
@@ -106,7 +108,7 @@ func parseOne(name string, c chunk) (*flags.Document, []Problem) {
 	if doc == nil || len(r.problems) > 0 {
 		return nil, r.problems
 	}
-	doc.Source = name + ":" + strconv.Itoa(c.line+1)
+	doc.Source = name + ":" + strconv.Itoa(c.Line+1)
 	for _, p := range Validate(doc) {
 		at := r.placeFor(p.Field)
 		r.at(p.Field, at, "%s", p.Message)

@@ -32,10 +32,15 @@ type Step struct {
 	Diff     []FieldChange      `json:"diff,omitempty"`
 	Weakened []Weakening        `json:"weakened,omitempty"` // allowed by a new major version, or why it is refused
 	Refusals []string           `json:"refusals,omitempty"` // sentences
+	Notes    []string           `json:"notes,omitempty"`    // sentences: what else to know
 
 	document *flags.Document
 	base     int64
 }
+
+// Document is what the step makes current; nil when it is of a kind that is kept
+// elsewhere.
+func (s *Step) Document() *flags.Document { return s.document }
 
 // ID returns the key of the step's document.
 func (s *Step) ID() flags.DocumentID { return flags.DocumentID{Kind: s.Kind, Name: s.Name} }
@@ -162,6 +167,9 @@ func (s *Step) refuseWeakening() {
 	}
 	s.refuse("version %s promises less than %s without a new major version: %s.", s.To, s.From, strings.Join(reasons, "; "))
 }
+
+// Refuse makes the step one that cannot be applied.
+func (s *Step) Refuse(why string) { s.refuse("%s", why) }
 
 func (s *Step) refuse(format string, args ...any) {
 	s.Action = ActionRefused

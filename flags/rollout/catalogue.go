@@ -53,6 +53,19 @@ func (f *flagsetFlags) Flag(key string) (FlagInfo, error) {
 	if err != nil {
 		return FlagInfo{}, err
 	}
+	return d.describe(key)
+}
+
+// DescribeFlag reads what a plan must fit to out of a flag's definition.
+func DescribeFlag(key string, content json.RawMessage) (FlagInfo, error) {
+	var d definition
+	if err := json.Unmarshal(content, &d); err != nil {
+		return FlagInfo{}, fmt.Errorf("flag %q: %w", key, err)
+	}
+	return d.describe(key)
+}
+
+func (d definition) describe(key string) (FlagInfo, error) {
 	info := FlagInfo{Key: key}
 	var variants map[string]json.RawMessage
 	var state string

@@ -77,90 +77,39 @@ func (c *Controller) Create(ctx context.Context, d Draft, by flags.Author) (flag
 	if err != nil {
 		return flags.Rollout{}, err
 	}
-	r, err := c.draft(d.Title, plan, by)
-	if err != nil {
-		return flags.Rollout{}, err
-	}
-	t := flags.Transition{
-		Rollout: r.ID, Revision: 1, At: r.CreatedAt, Actor: by.Actor, Action: "create", Reason: by.Reason,
-		To: flags.RolloutDraft, Step: -1,
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return r, c.save(ctx, r, t)
-}
-
-func (c *Controller) draft(title string, p flags.Plan, by flags.Author) (flags.Rollout, error) {
 	id, err := c.opt.NewID()
 	if err != nil {
 		return flags.Rollout{}, err
 	}
+	r, err := newDraft(id, d.Title, plan, by, c.opt.Now())
+	if err != nil {
+		return flags.Rollout{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return r, c.save(ctx, r, created(&r, by))
+}
+
+// created is the first transition of a draft.
+func created(r *flags.Rollout, by flags.Author) flags.Transition {
+	return flags.Transition{
+		Rollout: r.ID, Revision: 1, At: r.CreatedAt, Actor: by.Actor, Action: "create", Reason: by.Reason,
+		To: flags.RolloutDraft, Step: -1,
+	}
+}
+
+func newDraft(id, title string, p flags.Plan, by flags.Author, now time.Time) (flags.Rollout, error) {
 	salt, err := newSalt()
 	return flags.Rollout{
 		ID: id, Title: title, Plan: p, State: flags.RolloutDraft, Step: -1, Revision: 1, Salt: salt,
-		CreatedAt: c.opt.Now().UTC().Round(0), CreatedBy: by.Actor, Authors: []string{by.Actor},
+		CreatedAt: now.UTC().Round(0), CreatedBy: by.Actor, Authors: []string{by.Actor},
 		Approvals: []flags.Approval{}, SignOffs: []flags.SignOff{}, Intervals: []flags.StepInterval{},
 		Decision: flags.Decision{Checks: []flags.Check{}},
 	}, err
 }
 
-// check completes a plan and says everything that is wrong with it.
 func (c *Controller) check(ctx context.Context, d *Draft) (flags.Plan, error) {
-	var ps []flags.Problem
-	if d.Title == "" {
-		d.Title = d.Plan.Flag + ": " + d.Plan.Candidate
-	}
-	k := &checker{}
-	k.line("title", d.Title, true)
-	ps = append(ps, k.problems...)
-	g, err := c.guarantee(ctx, &d.Plan)
-	if err != nil {
-		return d.Plan, err
-	}
-	if d.Plan.Guarantee != "" && g == nil {
-		ps = append(ps, flags.Problem{Field: "guarantee", Message: fmt.Sprintf("there is no guarantee %q", clip(d.Plan.Guarantee))})
-	}
-	plan := Complete(d.Plan, g)
-	ps = append(ps, c.checkFlag(&plan)...)
-	if len(ps) == 0 && plan.Completes != "" && c.opt.Promises != nil {
-		if err := c.opt.Promises.HasVersion(ctx, plan.Guarantee, plan.Completes); err != nil {
-			ps = append(ps, flags.Problem{Field: "completes", Message: err.Error()})
-		}
-	}
-	return plan, flags.AsProblems(ps)
-}
-
-func (c *Controller) guarantee(ctx context.Context, p *flags.Plan) (*flags.Guarantee, error) {
-	if c.opt.Promises == nil {
-		return nil, nil //nolint:nilnil // Nothing is promised.
-	}
-	g, err := c.opt.Promises.Guarantee(ctx, p.Guarantee, p.Feature)
-	if err != nil {
-		return nil, fmt.Errorf("guarantee of feature %q: %w", p.Feature, err)
-	}
-	return g, nil
-}
-
-func (c *Controller) checkFlag(p *flags.Plan) []flags.Problem {
-	info, err := c.opt.Flags.Flag(p.Flag)
-	if err != nil {
-		message := fmt.Sprintf("there is no flag %q", clip(p.Flag))
-		if !errors.Is(err, flags.ErrNotFound) {
-			message = err.Error()
-		}
-		ps := Validate(p, nil)
-		if p.Flag != "" {
-			ps = append(ps, flags.Problem{Field: "flag", Message: message})
-		}
-		return ps
-	}
-	ps := Validate(p, &info)
-	if len(p.Cohort) > 0 {
-		if _, err := c.opt.Flags.CheckCohort(p.Cohort); err != nil {
-			ps = append(ps, flags.Problem{Field: "cohort", Message: err.Error()})
-		}
-	}
-	return ps
+	return planChecker{c.opt.Flags, c.opt.Promises}.check(ctx, d)
 }
 
 // Edit replaces the title and plan of a rollout that has not started. Approvals of

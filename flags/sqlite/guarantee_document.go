@@ -82,6 +82,15 @@ func (s *Store) ApplyDocuments(ctx context.Context, c flags.Change) error {
 				return err
 			}
 		}
+		for i := range c.Rollouts {
+			rec, err := saveRollout(ctx, tx, &c.Rollouts[i])
+			if err != nil {
+				return err
+			}
+			if err := appendAudit(ctx, tx, rec); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 }

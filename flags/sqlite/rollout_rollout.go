@@ -61,28 +61,35 @@ func bodies[T any](ctx context.Context, q querier, what, query string, args ...a
 // SaveRollout implements flags.RolloutStore.
 func (s *Store) SaveRollout(ctx context.Context, r flags.Rollout, t flags.Transition) error {
 	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
-		before, err := bodies[flags.Rollout](ctx, tx, "rollout "+r.ID, "SELECT body FROM rollouts WHERE id = ?", r.ID)
-		if err != nil {
-			return audit.Record{}, err
-		}
-		stored := int64(0)
-		if len(before) > 0 {
-			stored = before[0].Revision
-		}
-		if stored != r.Revision-1 || t.Revision != r.Revision || t.Rollout != r.ID {
-			return audit.Record{}, fmt.Errorf("rollout %s is at revision %d, not %d: %w", r.ID, stored, r.Revision-1, flags.ErrChanged)
-		}
-		if err := freeFlag(ctx, tx, &r); err != nil {
-			return audit.Record{}, err
-		}
-		if err := putRollout(ctx, tx, &r); err != nil {
-			return audit.Record{}, err
-		}
-		if err := putTransition(ctx, tx, &t); err != nil {
-			return audit.Record{}, err
-		}
-		return rolloutRecord(before, &r, &t)
+		return saveRollout(ctx, tx, &flags.RolloutChange{Rollout: r, Transition: t})
 	})
+}
+
+// saveRollout stores a rollout with its transition, and returns the audit record that
+// belongs to it.
+func saveRollout(ctx context.Context, tx *sql.Tx, c *flags.RolloutChange) (audit.Record, error) {
+	r, t := &c.Rollout, &c.Transition
+	before, err := bodies[flags.Rollout](ctx, tx, "rollout "+r.ID, "SELECT body FROM rollouts WHERE id = ?", r.ID)
+	if err != nil {
+		return audit.Record{}, err
+	}
+	stored := int64(0)
+	if len(before) > 0 {
+		stored = before[0].Revision
+	}
+	if stored != r.Revision-1 || t.Revision != r.Revision || t.Rollout != r.ID {
+		return audit.Record{}, fmt.Errorf("rollout %s is at revision %d, not %d: %w", r.ID, stored, r.Revision-1, flags.ErrChanged)
+	}
+	if err := freeFlag(ctx, tx, r); err != nil {
+		return audit.Record{}, err
+	}
+	if err := putRollout(ctx, tx, r); err != nil {
+		return audit.Record{}, err
+	}
+	if err := putTransition(ctx, tx, t); err != nil {
+		return audit.Record{}, err
+	}
+	return rolloutRecord(before, r, t)
 }
 
 // freeFlag refuses a second rollout that decides about the same flag.
@@ -149,6 +156,7 @@ func rolloutState(r *flags.Rollout, d *flags.Decision) ([]byte, error) {
 	return audit.State(struct {
 		Title        string             `json:"title"`
 		Plan         *flags.Plan        `json:"plan"`
+		Document     string             `json:"document,omitempty"`
 		State        flags.RolloutState `json:"state"`
 		Phase        flags.Phase        `json:"phase,omitempty"`
 		Step         int                `json:"step"`
@@ -159,7 +167,7 @@ func rolloutState(r *flags.Rollout, d *flags.Decision) ([]byte, error) {
 		PinsBrokenAt int64              `json:"pins_broken_at,omitempty"`
 		Decision     *flags.Decision    `json:"decision,omitempty"`
 	}{
-		r.Title, &r.Plan, r.State, r.Phase, r.Step, r.Percent, r.Revision, r.Approvals, r.SignOffs, nanos(r.PinsBrokenAt), d,
+		r.Title, &r.Plan, r.Document, r.State, r.Phase, r.Step, r.Percent, r.Revision, r.Approvals, r.SignOffs, nanos(r.PinsBrokenAt), d,
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
-	"tidemark/flags/guarantee"
+	"tidemark/flags/document"
 )
 
 // aboutDocument says which features the revisions of a document are about: a restore
@@ -38,16 +38,19 @@ func (p *Promises) aboutDocument(c echo.Context) ([]string, error) {
 // The body can be read again afterwards.
 func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	r := c.Request()
-	body, err := io.ReadAll(io.LimitReader(r.Body, guarantee.MaxFileBytes+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, document.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	docs, err := guarantee.Parse("body", body)
-	if err != nil {
-		return nil, nil //nolint:nilerr // The owner of nothing in particular learns no more than that.
+	batch, err := document.Parse("body", body)
+	if err != nil || len(batch.Edits) > 0 {
+		// The owner of nothing in particular learns no more than that; and flags, plans and
+		// rules are for those who may control everything, here as by their own routes.
+		return nil, nil //nolint:nilerr // See above.
 	}
 	var features []string
+	docs := batch.Promises
 	for i := range docs {
 		features = append(features, docs[i].Feature())
 		now, err := p.o.Catalogue.Get(r.Context(), docs[i].ID())

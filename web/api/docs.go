@@ -45,8 +45,8 @@ type param struct {
 	Description string `yaml:"description"`
 }
 
-// document is the part of the description that the page shows.
-type document struct {
+// description is the part of the description that the page shows.
+type description struct {
 	Info struct {
 		Title, Summary, Description string
 	}
@@ -78,7 +78,7 @@ func Endpoints() ([]Endpoint, error) {
 	return d.endpoints()
 }
 
-func parseSpec() (*document, error) {
+func parseSpec() (*description, error) {
 	// Anchors are resolved by reading the whole document once, as any value.
 	var whole map[string]any
 	if err := yaml.Unmarshal(spec, &whole); err != nil {
@@ -88,14 +88,14 @@ func parseSpec() (*document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	var d document
+	var d description
 	if err := yaml.Unmarshal(flat, &d); err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
 	return &d, nil
 }
 
-func (d *document) endpoints() ([]Endpoint, error) {
+func (d *description) endpoints() ([]Endpoint, error) {
 	var out []Endpoint
 	for path, ops := range d.Paths {
 		var shared []param
@@ -123,7 +123,7 @@ func (d *document) endpoints() ([]Endpoint, error) {
 	return out, nil
 }
 
-func (d *document) resolve(ps []param) []param {
+func (d *description) resolve(ps []param) []param {
 	for i, p := range ps {
 		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
 			ps[i] = d.Components.Parameters[name]

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/document"
 	"tidemark/flags/guarantee"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
@@ -48,24 +49,43 @@ func viewDocuments(vs []guarantee.Stored) []Document {
 	return out
 }
 
-// listDocuments answers with JSON, or with what tidemark export writes: format=yaml
-// or format=openslo.
+// listDocuments answers with JSON, or with what tidemark export writes: format=yaml,
+// format=openslo or format=flagd.
 func (p *Promises) listDocuments(c echo.Context) error {
 	if q := p.api.readParams(c); q.err != nil {
 		return q.err
 	}
-	docs, err := p.o.Catalogue.Current(c.Request().Context())
+	ctx := c.Request().Context()
+	switch f := c.QueryParam("format"); f {
+	case "", "json", "yaml":
+	case "openslo":
+		text, err := p.o.Documents.OpenSLO(ctx)
+		if err != nil {
+			return err
+		}
+		return sendYAML(c, text)
+	case "flagd":
+		text, err := p.o.Documents.Flagd()
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	default:
+		return respond.Bad("format", "%q is not known; allowed: json, yaml, openslo, flagd.", f)
+	}
+	docs, err := p.o.Documents.Current(ctx)
 	if err != nil {
 		return err
 	}
-	switch f := c.QueryParam("format"); f {
-	case "", "json":
-		return respond.JSON(c, http.StatusOK, page[Document]{Items: viewDocuments(docs)})
-	case "yaml", "openslo":
-		return sendYAML(c, guarantee.Export(docs, f == "openslo"))
-	default:
-		return respond.Bad("format", "%q is not known; allowed: json, yaml, openslo.", f)
+	if c.QueryParam("format") == "yaml" {
+		return sendYAML(c, document.Export(docs))
 	}
+	out := make([]Document, len(docs))
+	for i := range docs {
+		out[i] = viewDocument(&docs[i].DocumentVersion)
+		out[i].Content = string(docs[i].Text)
+	}
+	return respond.JSON(c, http.StatusOK, page[Document]{Items: out})
 }
 
 func sendYAML(c echo.Context, text []byte) error {
@@ -85,7 +105,7 @@ func (p *Promises) planDocuments(c echo.Context) error {
 	if err != nil {
 		return sendProblems(c, err, nil)
 	}
-	plan, err := p.o.Catalogue.Plan(c.Request().Context(), docs)
+	plan, err := p.o.Documents.Plan(c.Request().Context(), docs, author(c, ""))
 	if err != nil {
 		return sendProblems(c, err, nil)
 	}
@@ -101,7 +121,7 @@ func (p *Promises) applyDocuments(c echo.Context) error {
 	if err != nil {
 		return sendProblems(c, err, nil)
 	}
-	plan, err := p.o.Catalogue.Apply(c.Request().Context(), docs, author(c, q.text("reason")))
+	plan, err := p.o.Documents.Apply(c.Request().Context(), docs, author(c, q.text("reason")))
 	if err != nil {
 		return sendProblems(c, err, plan)
 	}
@@ -112,13 +132,13 @@ func author(c echo.Context, reason string) guarantee.Author {
 	return guarantee.Author{Actor: auth.Who(c).Actor(), Reason: reason}
 }
 
-func readDocuments(c echo.Context) ([]flags.Document, error) {
-	body, err := io.ReadAll(io.LimitReader(c.Request().Body, guarantee.MaxFileBytes+1))
+func readDocuments(c echo.Context) (*document.Batch, error) {
+	body, err := io.ReadAll(io.LimitReader(c.Request().Body, document.MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
-	docs, err := guarantee.Parse("body", body)
-	if err == nil && len(docs) == 0 {
+	docs, err := document.Parse("body", body)
+	if err == nil && docs.Len() == 0 {
 		return nil, respond.Bad("", "The body holds no document.")
 	}
 	return docs, err

@@ -8,6 +8,7 @@ import (
 	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/alert"
+	"tidemark/flags/document"
 	"tidemark/flags/guarantee"
 	"tidemark/web/auth"
 )
@@ -15,6 +16,8 @@ import (
 // PromiseOptions are what the routes about promises need.
 type PromiseOptions struct {
 	Catalogue *guarantee.Catalogue
+	// Documents are those of every kind.
+	Documents *document.Catalogue
 	// Verdicts returns the latest evaluation, never nil.
 	Verdicts func() *guarantee.Snapshot
 	Store    flags.GuaranteeStore

@@ -265,7 +265,7 @@ func (a *App) buildServer(context.Context) error {
 		Backup: a.Backup,
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
-		Catalogue: a.catalogue, Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
+		Catalogue: a.catalogue, Documents: a.documents(), Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,

@@ -7,6 +7,7 @@ import (
 	"tidemark/flags"
 	"tidemark/flags/eval"
 	"tidemark/flags/flagset"
+	"tidemark/flags/rollout"
 	"tidemark/web/api"
 	"tidemark/web/auth"
 )
@@ -29,6 +30,7 @@ func (a *App) openFlags(ctx context.Context) error {
 	}
 	a.flags, err = flagset.Open(ctx, flagset.Options{
 		Store: a.control, Usage: a.control, Rollouts: a.rolloutStore(), Pins: eval.NewPins(secret), Now: a.o.Now,
+		CheckPlan: rollout.CheckDocument,
 	})
 	if err != nil {
 		return err

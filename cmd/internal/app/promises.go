@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tidemark/flags/alert"
+	"tidemark/flags/document"
 	"tidemark/flags/guarantee"
 )
 
@@ -20,6 +21,13 @@ func (a *App) openPromises(context.Context) error {
 	a.catalogue = guarantee.NewCatalogue(guarantee.Options{Store: a.control, Now: a.o.Now, Changed: a.promisesChanged})
 	a.hooks = alert.NewHooks(alert.HooksOptions{Store: a.control, Now: a.o.Now, Allow: a.o.WebhookAllow})
 	return nil
+}
+
+// documents are those of every kind.
+func (a *App) documents() *document.Catalogue {
+	return document.New(document.Options{
+		Promises: a.catalogue, Flags: a.flags, Rollouts: a.control, Now: a.o.Now, Stored: a.rollouts.Reload,
+	})
 }
 
 // promisesChanged tells the fold and the judge that documents changed.
