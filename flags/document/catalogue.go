@@ -105,7 +105,7 @@ func (c *Catalogue) decide(ctx context.Context, b *Batch, by flags.Author) (*dec
 		return nil, err
 	}
 	if len(all.list) > 0 {
-		return nil, flags.AsProblems(all.list)
+		return nil, c.alsoPlans(ctx, b, &all)
 	}
 	for i := range d.promises.Steps {
 		s := d.promises.Steps[i]
@@ -118,6 +118,24 @@ func (c *Catalogue) decide(ctx context.Context, b *Batch, by flags.Author) (*dec
 		d.plan.Steps = append(d.plan.Steps, stepOf(s))
 	}
 	return d, c.decideRollouts(ctx, b, d, by)
+}
+
+// alsoPlans adds what is wrong with plans to what is wrong with other documents, so
+// that all of it is seen at once.
+func (c *Catalogue) alsoPlans(ctx context.Context, b *Batch, all *problems) error {
+	makes := c.plans(b, nil)
+	for i := range b.Edits {
+		if e := &b.Edits[i]; e.ID.Kind == flags.KindRolloutPlan {
+			if _, _, err := makes.Read(ctx, e.ID.Name, e.Content); all.in(e.Source, err) {
+				return err
+			}
+		}
+	}
+	return flags.AsProblems(all.list)
+}
+
+func (c *Catalogue) plans(b *Batch, stored []flags.Rollout) *rollout.Documents {
+	return &rollout.Documents{Flags: &newFlags{c, b}, Promises: &newPromises{c, b}, Rollouts: stored, Now: c.opt.Now}
 }
 
 func stepOf(s *flagset.Step) guarantee.Step {
@@ -138,7 +156,7 @@ func (c *Catalogue) decideRollouts(ctx context.Context, b *Batch, d *decision, b
 	if err != nil {
 		return fmt.Errorf("rollouts: %w", err)
 	}
-	makes := rollout.Documents{Flags: &newFlags{c, b}, Promises: &newPromises{c, b}, Rollouts: all, Now: c.opt.Now}
+	makes := c.plans(b, all)
 	var wrong problems
 	for i := range b.Edits {
 		e, s := &b.Edits[i], &d.plan.Steps[first+i]

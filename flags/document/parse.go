@@ -237,7 +237,7 @@ func (p *chunkParser) title(e *flagset.Edit, title string) {
 		return
 	}
 	if title != "" {
-		m["title"], _ = json.Marshal(title) //nolint:errcheck // Text always encodes.
+		m["title"], _ = json.Marshal(title) // Text always encodes.
 		p.put(e, m)
 	}
 }

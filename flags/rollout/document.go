@@ -54,17 +54,13 @@ func (d *Documents) Change(ctx context.Context, name string, content json.RawMes
 	if made != nil && !changed {
 		return nil, nil //nolint:nilnil // There is nothing to do, which is no error.
 	}
-	draft, err := ParseDocument(content)
-	if err != nil {
-		return nil, err
-	}
-	draft.Title = cmp.Or(draft.Title, name)
-	plan, err := planChecker{d.Flags, d.Promises}.check(ctx, &draft)
+	draft, plan, err := d.Read(ctx, name, content)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case made == nil || made.State.Final():
+	case made == nil || made.State.Final() || made.State == flags.RolloutReverting:
+		// A mended plan may be written while the last sessions drain.
 		return d.create(name, draft.Title, plan, by)
 	case made.State.Active():
 		return nil, refuse("rollout %s, which was made of it, is %s at %s; a plan that is under way is not changed. Complete or revert that rollout first, or write this plan under another name.",
@@ -77,6 +73,17 @@ func (d *Documents) Change(ctx context.Context, name string, content json.RawMes
 		return nil, err
 	}
 	return &flags.RolloutChange{Rollout: next, Transition: *t}, nil
+}
+
+// Read completes the plan of a document and says everything that is wrong with it.
+func (d *Documents) Read(ctx context.Context, name string, content json.RawMessage) (Draft, flags.Plan, error) {
+	draft, err := ParseDocument(content)
+	if err != nil {
+		return draft, draft.Plan, err
+	}
+	draft.Title = cmp.Or(draft.Title, name)
+	plan, err := planChecker{d.Flags, d.Promises}.check(ctx, &draft)
+	return draft, plan, err
 }
 
 // latest is the newest rollout of a document; nil when there is none.

@@ -45,8 +45,8 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	batch, err := document.Parse("body", body)
 	if err != nil || len(batch.Edits) > 0 {
-		// The owner of nothing in particular learns no more than that; and flags, plans and
-		// rules are for those who may control everything, here as by their own routes.
+		// The owner of nothing in particular learns no more than that. Flags and rules are for
+		// those who may control everything; owners make rollouts by their own routes.
 		return nil, nil //nolint:nilerr // See above.
 	}
 	var features []string
