@@ -35,6 +35,7 @@ func (f *file) write(w http.ResponseWriter, r *http.Request, forever bool) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	// Product pages of other origins may load the status element.
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Access-Control-Allow-Origin", "*") // Modules are fetched as other sites' scripts are not.
 	h.Set("Cache-Control", "no-cache")
 	if forever {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")

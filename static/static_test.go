@@ -57,6 +57,9 @@ func TestPlainAddressesAreCheckedEachTime(t *testing.T) {
 	if resp.Code != http.StatusOK || resp.Header().Get("Cache-Control") != "no-cache" {
 		t.Fatalf("%d, Cache-Control %q", resp.Code, resp.Header().Get("Cache-Control"))
 	}
+	if from := resp.Header().Get("Access-Control-Allow-Origin"); from != "*" {
+		t.Errorf("pages of other sites cannot load the status element: Access-Control-Allow-Origin %q", from)
+	}
 	again := get(t, "/static/js/status.js", "If-None-Match", resp.Header().Get("ETag"))
 	if again.Code != http.StatusNotModified || body(t, again.Body) != "" {
 		t.Errorf("the same content again: %d", again.Code)

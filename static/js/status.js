@@ -2,12 +2,13 @@
 // a change of theirs is. It needs no framework and no other file.
 //
 //   <script type="module" src="https://tidemark.example/static/js/status.js"></script>
-//   <tidemark-status write="0193…" server="https://tidemark.example"></tidemark-status>
+//   <tidemark-status write="0193…" src="/changes/0193…/status"></tidemark-status>
 //
-// Attributes: write (required); server (the address of tidemark, this script's own
-// origin otherwise); words-pending, words-visible, words-late, words-conflict and
-// words-unknown replace the words; src replaces the address of the status document,
-// for a product that asks through its own server so that no key is in the page.
+// Attributes: src, the address of the status document at the product's own server,
+// which asks tidemark for /v1/writes/ID/status with its key, so that no key is in the
+// page; or, for pages of tidemark's own origin alone, write and server (this script's
+// origin otherwise): the API lets no other site read its answers. words-pending,
+// words-visible, words-late, words-conflict and words-unknown replace the words.
 // The element has a state attribute (pending, visible, late, conflict, unknown) to
 // style by, and fires "tidemark-status" with {state, status} in detail.
 const origin = new URL(import.meta.url).origin;
