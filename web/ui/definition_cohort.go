@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -70,8 +71,8 @@ func (u *UI) fillCohort(c echo.Context, m *page.Definition, cur *flags.DocumentV
 	inFlags, inCohorts := u.o.Flags.Uses(name)
 	m.Head = part.Head{Crumbs: []part.Crumb{{Text: "Cohorts", URL: cohortPages.url}, {Text: name}}, Tone: part.Neutral, Answer: name + " was deleted.", Sub: "Open a revision below to restore it."}
 	m.About = []page.Pair{
-		{Name: "Used by flags", Cell: tags(inFlags)},
-		{Name: "Used by cohorts", Cell: tags(inCohorts)},
+		{Name: "Used by flags", Cell: part.Text(orElse(strings.Join(inFlags, ", "), "none"))},
+		{Name: "Used by cohorts", Cell: part.Text(orElse(strings.Join(inCohorts, ", "), "none"))},
 		{Name: "Changed", Cell: part.When(cur.At)},
 		{Name: "By", Cell: actorCell(cur.Actor)},
 	}

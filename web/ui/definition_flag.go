@@ -193,10 +193,10 @@ func flagAnswer(key string, s *flagset.Summary, a *flags.Assignment) string {
 
 func flagPairs(cur *flags.DocumentVersion, s *flagset.Summary, cohorts []string) []page.Pair {
 	pairs := []page.Pair{
-		{Name: "Variants", Cell: tags(s.Variants)}, {Name: "By default", Cell: part.Text(byDefault(s))},
+		{Name: "Variants", Cell: part.Text(strings.Join(s.Variants, ", "))}, {Name: "By default", Cell: part.Text(byDefault(s))},
 	}
 	if len(cohorts) > 0 {
-		pairs = append(pairs, page.Pair{Name: "Cohorts", Cell: tags(cohorts)})
+		pairs = append(pairs, page.Pair{Name: "Cohorts", Cell: part.Text(strings.Join(cohorts, ", "))})
 	}
 	if cur.Feature != "" {
 		pairs = append(pairs, page.Pair{Name: "Feature", Cell: part.To(cur.Feature, featureURL(cur.Feature))})
