@@ -78,6 +78,8 @@ type Story struct {
 	Unit       string   `json:"unit,omitempty"`
 	Mechanism  string   `json:"mechanism,omitempty"`
 	Traces     []Trace  `json:"traces"`
+	// Redacted is set when actor, delta and hashes were taken out for this viewer.
+	Redacted *report.Redaction `json:"redacted,omitempty"`
 
 	Timeline   []Step     `json:"timeline"`   // the first event of each (stage, place), in order
 	Duplicates []Step     `json:"duplicates"` // later reports of the same

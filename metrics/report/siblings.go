@@ -32,6 +32,7 @@ type Sibling struct {
 	Model     string         `json:"model,omitempty"`
 	Labels    []string       `json:"labels,omitempty"`
 	Events    []SiblingEvent `json:"events"`
+	Redacted  *Redaction     `json:"redacted,omitempty"` // actor and delta were taken out
 }
 
 // SiblingEvent is one event of a sibling, in order of corrected time.

@@ -192,6 +192,11 @@ func (k *keyWrite) take(e *metrics.Event) {
 	for _, x := range e.Expect {
 		k.expect[x] = true
 	}
+	for _, l := range e.Labels {
+		if !slices.Contains(k.Labels, l) {
+			k.Labels = append(k.Labels, l)
+		}
+	}
 	k.Actor, k.Version = cmp.Or(k.Actor, e.Actor), cmp.Or(k.Version, e.Version.String())
 	at := e.Corrected()
 	switch e.Kind {

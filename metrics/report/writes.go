@@ -41,6 +41,9 @@ type WriteRow struct {
 	Missing   []string `json:"missing"` // replicas not satisfied
 	Version   string   `json:"version,omitempty"`
 	Actor     string   `json:"actor,omitempty"`
+	Labels    []string `json:"labels,omitempty"`
+	// Redacted is set when the actor was taken out for this viewer.
+	Redacted *Redaction `json:"redacted,omitempty"`
 }
 
 // Writes lists writes that q selects.

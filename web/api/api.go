@@ -17,6 +17,7 @@ import (
 
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
+	"tidemark/flags/policy"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
@@ -49,6 +50,8 @@ type Options struct {
 
 	Report *report.Reporter
 	Teller *provenance.Teller
+	// Policy says who may see deltas and actors; nil hides them all.
+	Policy *policy.Set
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (any, error)
 

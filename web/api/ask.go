@@ -8,6 +8,7 @@ import (
 
 	"tidemark/metrics"
 	"tidemark/metrics/report"
+	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
 
@@ -65,6 +66,7 @@ func (a *API) listWrites(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.o.Policy.RedactWrites(auth.Who(c), answer)
 	return tell(c, "writes", answer)
 }
 
@@ -73,6 +75,7 @@ func (a *API) getConflict(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.o.Policy.RedactConflict(auth.Who(c), answer)
 	return tell(c, "conflict", answer)
 }
 

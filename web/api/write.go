@@ -12,6 +12,7 @@ import (
 
 	"tidemark/metrics"
 	"tidemark/metrics/provenance"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 	"tidemark/web/respond"
 )
@@ -22,6 +23,7 @@ func (a *API) getWrite(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.o.Policy.RedactStory(auth.Who(c), story)
 	return respond.JSON(c, http.StatusOK, story)
 }
 

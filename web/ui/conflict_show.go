@@ -11,6 +11,7 @@ import (
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 	"tidemark/web/respond"
 )
@@ -157,6 +158,7 @@ func (u *UI) conflict(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	u.o.Policy.RedactConflict(auth.Who(c), d)
 	m := page.Conflict{
 		Head: conflictHead(d), Why: d.Why, Facts: conflictFacts(d),
 		Get: part.Downloads{CSV: address("/api/v1/conflicts/"+escaped(id), "format", "csv"), JSON: "/api/v1/conflicts/" + escaped(id)},
@@ -220,6 +222,9 @@ func sibling(s *report.Sibling) page.Sibling {
 		if value != "" {
 			out.About = append(out.About, page.Pair{Name: name, Cell: mono(value)})
 		}
+	}
+	if r := s.Redacted; r != nil {
+		out.About = append(out.About, page.Pair{Name: "Actor, delta", Cell: part.Cell{Value: part.Value{Text: r.Words(), Under: r.By()}}})
 	}
 	add("Actor", s.Actor)
 	add("Version", s.Version)

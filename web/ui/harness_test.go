@@ -16,6 +16,7 @@ import (
 
 	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/policy"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
@@ -85,8 +86,11 @@ func open(t *testing.T) *site {
 	s.judge = guarantee.NewEvaluator(guarantee.EvaluatorOptions{Store: store, Observer: &guarantee.ReportObserver{Reader: s.engine, Reporter: rep}})
 	hub := live.NewHub(live.Options{})
 	t.Cleanup(hub.Close)
+	rules, err := policy.Default()
+	must(t, err)
 	pages := ui.New(ui.Options{
-		Now: clock, Report: rep, Reader: s.engine, Teller: provenance.New(s.engine, rep, clock), Hub: hub,
+		Policy: rules,
+		Now:    clock, Report: rep, Reader: s.engine, Teller: provenance.New(s.engine, rep, clock), Hub: hub,
 		Snapshot: s.judge.Snapshot, Catalogue: s.cat, Documents: store, Alerts: store, Webhooks: store, Audit: store,
 		Pipeline: func(context.Context) (ui.Pipeline, error) {
 			return ui.Pipeline{Since: present.Add(-time.Hour), Stats: ingest.Stats{Accepted: 9, Rejected: map[string]int64{"too_long": 1}, QueueLimit: 100}}, nil

@@ -18,6 +18,7 @@ import (
 	"tidemark/flags/audit"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/policy"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/provenance"
@@ -36,6 +37,8 @@ type Options struct {
 	Report *report.Reporter
 	Reader metrics.Reader
 	Teller *provenance.Teller
+	// Policy says who may see deltas and actors; nil hides them all.
+	Policy *policy.Set
 	Hub    *live.Hub
 
 	// Snapshot returns the latest verdicts on promises.

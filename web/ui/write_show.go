@@ -12,6 +12,7 @@ import (
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/auth"
 	"tidemark/web/live"
 )
 
@@ -21,6 +22,7 @@ func (u *UI) write(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	u.o.Policy.RedactStory(auth.Who(c), s)
 	m := page.Write{
 		Head: writeHead(s), Facts: writeFacts(s), Timeline: timeline(s),
 		Get: part.Downloads{CSV: address("/api/v1/writes/"+escaped(id), "format", "csv"), JSON: "/api/v1/writes/" + escaped(id)}, Replicas: progress(s), About: aboutWrite(s), Labels: s.Labels,
@@ -28,6 +30,9 @@ func (u *UI) write(c echo.Context) error {
 	}
 	if s.Truncated {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: "This write has more events than are read for one story.", More: "The earliest are shown."})
+	}
+	if r := s.Redacted; r != nil {
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Neutral, Text: "Actor, delta and hashes are " + r.Words() + ".", More: "Decided by " + r.By() + "."})
 	}
 	topic := live.WriteTopic(id)
 	if s.State == provenance.StateVisible {

@@ -25,6 +25,7 @@ import (
 	"tidemark/flags/alert"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/policy"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics/ingest"
@@ -250,7 +251,11 @@ func (a *App) every(period time.Duration, name string, run func(context.Context)
 func (a *App) buildServer(context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	https := a.https()
-	pages, err := a.pages()
+	rules, err := policy.Default()
+	if err != nil {
+		return err
+	}
+	pages, err := a.pages(rules)
 	if err != nil {
 		return err
 	}
@@ -259,7 +264,7 @@ func (a *App) buildServer(context.Context) error {
 	}
 	door := api.New(api.Options{
 		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
-		Report: a.report, Teller: a.teller, Hub: a.hub, Feed: a.feed,
+		Report: a.report, Teller: a.teller, Policy: rules, Hub: a.hub, Feed: a.feed,
 		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
 		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
 		Backup: a.Backup,

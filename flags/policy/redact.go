@@ -1,0 +1,56 @@
+package policy
+
+import (
+	"tidemark/flags/access"
+	"tidemark/metrics/provenance"
+	"tidemark/metrics/report"
+)
+
+// RedactStory takes out of a story what the identity may not see.
+func (s *Set) RedactStory(who *access.Identity, story *provenance.Story) {
+	if r := s.redaction(who, story.Feature, story.Labels); r != nil {
+		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
+	}
+	for _, d := range story.Conflicts {
+		s.RedactConflict(who, d)
+	}
+}
+
+// RedactConflict takes out of a conflict what the identity may not see of its writes,
+// and of the comparison of their fields.
+func (s *Set) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
+	deltas, taken := make([]string, len(d.Siblings)), false
+	for i := range d.Siblings {
+		w := &d.Siblings[i]
+		if r := s.redaction(who, d.Feature, w.Labels); r != nil {
+			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
+		}
+		deltas[i] = w.Delta
+	}
+	if taken {
+		d.Fields = report.DiffDeltas(deltas)
+	}
+}
+
+// RedactWrites takes out of a list what the identity may not see. Rows that name no
+// actor, those of open writes and examples, hold nothing to take out.
+func (s *Set) RedactWrites(who *access.Identity, list *report.Writes) {
+	for i := range list.Writes {
+		w := &list.Writes[i]
+		if w.Actor == "" {
+			continue
+		}
+		if r := s.redaction(who, w.Feature, w.Labels); r != nil {
+			w.Actor, w.Redacted = "", r
+		}
+	}
+}
+
+// redaction is nil when all may be seen.
+func (s *Set) redaction(who *access.Identity, feature string, labels []string) *report.Redaction {
+	d := s.Reveal(who, feature, labels)
+	if d.Allowed {
+		return nil
+	}
+	return &report.Redaction{Labels: append([]string{}, labels...), Policy: d.Policy, PolicyVersion: d.Version}
+}
