@@ -149,3 +149,39 @@ func TestOneHolderHasTheLease(t *testing.T) {
 		}
 	}
 }
+
+func TestDocumentsAndTheRolloutsThatTheyMakeAreStoredTogetherOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	s, ctx := open4test(t), t.Context()
+	r, tr := draft("a", "f", t0)
+	r.Document = "plan"
+	id := flags.DocumentID{Kind: flags.KindRolloutPlan, Name: "plan"}
+	c := flags.Change{
+		Actor: "user:ann", Reason: "try", At: t0, Action: "document.apply",
+		Documents: []flags.DocumentChange{{Version: flags.DocumentVersion{ID: id, Revision: 1, Content: []byte("{}"), Status: flags.StatusActive, At: t0}}},
+		Rollouts:  []flags.RolloutChange{{Rollout: r, Transition: tr}},
+	}
+	late := c
+	late.Rollouts = []flags.RolloutChange{{Rollout: r, Transition: tr}}
+	late.Rollouts[0].Rollout.Revision, late.Rollouts[0].Transition.Revision = 7, 7
+	if err := s.ApplyDocuments(ctx, late); !errors.Is(err, flags.ErrChanged) {
+		t.Fatalf("a rollout that is elsewhere: %v", err)
+	}
+	if _, err := s.Document(ctx, id); !errors.Is(err, flags.ErrNotFound) {
+		t.Errorf("the document was stored without its rollout: %v", err)
+	}
+	if es, err := s.Entries(ctx, audit.Query{}); err != nil || len(es) != 0 {
+		t.Errorf("there are %d records of what was not stored, %v", len(es), err)
+	}
+	if err := s.ApplyDocuments(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Rollout(ctx, "a")
+	if err != nil || got.Document != "plan" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	es, err := s.Entries(ctx, audit.Query{})
+	if err != nil || len(es) != 2 || es[0].Action != "rollout.create" || es[1].Subject != "RolloutPlan/plan" {
+		t.Errorf("audit %+v, %v", es, err)
+	}
+}

@@ -233,13 +233,23 @@ func checkTable(checks []flags.Check) respond.Table {
 }
 
 func transitionTable(all []flags.Transition) respond.Table {
-	out := respond.Table{Name: "history", Header: []string{"revision", "at", "actor", "action", "from", "to", "step", "percent", "reason"}}
+	out := respond.Table{Name: "history", Header: []string{"revision", "at", "actor", "action", "from", "to", "step", "percent", "reason", "decision", "candidate_units", "control_units", "need_units", "coverage"}}
 	for i := range all {
 		t := &all[i]
-		out.Rows = append(out.Rows, []string{
+		row := []string{
 			strconv.FormatInt(t.Revision, 10), t.At.UTC().Format(time.RFC3339), t.Actor, t.Action, string(t.From), string(t.To),
 			strconv.Itoa(t.Step), percent(t.Percent), t.Reason,
-		})
+		}
+		out.Rows = append(out.Rows, append(row, decisionCells(t.Decision)...))
 	}
 	return out
+}
+
+// decisionCells are what a transition was decided by; empty where nobody measured.
+func decisionCells(d *flags.Decision) []string {
+	if d == nil || d.NeedUnits == 0 {
+		return []string{"", "", "", "", ""}
+	}
+	n := func(v int64) string { return strconv.FormatInt(v, 10) }
+	return []string{string(d.Verb), n(d.CandidateUnits), n(d.ControlUnits), n(d.NeedUnits), strconv.FormatFloat(d.Coverage, 'g', -1, 64)}
 }
