@@ -1,0 +1,100 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	syncv1grpc "buf.build/gen/go/open-feature/flagd/grpc/go/flagd/sync/v1/syncv1grpc"
+	syncv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/sync/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/flags/eval"
+)
+
+// TestFlagdSyncs: flagd's own protocol, over gRPC and over HTTP, gives a set that
+// compiles as flagd's, tells of each change, and asks for a key with the scope sync.
+func TestFlagdSyncs(t *testing.T) {
+	t.Parallel()
+	d := openIn(t, t.TempDir(), app.Options{SyncListen: "127.0.0.1:0"})
+	operator, services, web := d.namedKey("operator", "control", "read"), d.namedKey("services", "sync"), d.namedKey("web", "evaluate")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+
+	conn, err := grpc.NewClient(d.app.SyncAddr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	c := syncv1grpc.NewFlagSyncServiceClient(conn)
+	with := func(key string) context.Context {
+		return metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+key)
+	}
+	if _, err := c.FetchAllFlags(t.Context(), &syncv1.FetchAllFlagsRequest{}); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("without a key: %v; want Unauthenticated", err)
+	}
+	if _, err := c.FetchAllFlags(with(web), &syncv1.FetchAllFlagsRequest{}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("with a key for evaluation: %v; want PermissionDenied", err)
+	}
+	all, err := c.FetchAllFlags(with(services), &syncv1.FetchAllFlagsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := defaultOf(t, all.GetFlagConfiguration()); got != "old" {
+		t.Errorf("the default variant is %q", got)
+	}
+
+	stream, err := c.SyncFlags(with(services), &syncv1.SyncFlagsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func() string {
+		t.Helper()
+		r, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return defaultOf(t, r.GetFlagConfiguration())
+	}
+	if got := next(); got != "old" {
+		t.Errorf("first the default variant is %q", got)
+	}
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", strings.NewReplacer(`"defaultVariant":"old"`, `"defaultVariant":"new"`, `{"reason"`, `{"base":1,"reason"`).Replace(cartFlag), http.StatusOK, nil)
+	if got := next(); got != "new" {
+		t.Errorf("after the change the default variant is %q", got)
+	}
+
+	w := d.get(services, "/flagd/flags.json")
+	if w.Code != http.StatusOK || defaultOf(t, w.Body.String()) != "new" || w.Header().Get("ETag") == "" {
+		t.Errorf("over HTTP: %d, ETag %q, %s", w.Code, w.Header().Get("ETag"), w.Body)
+	}
+	if again := d.get(services, "/flagd/flags.json", "If-None-Match: "+w.Header().Get("ETag")); again.Code != http.StatusNotModified {
+		t.Errorf("the same over HTTP: %d; want 304", again.Code)
+	}
+	if refused := d.get(web, "/flagd/flags.json"); refused.Code != http.StatusForbidden {
+		t.Errorf("over HTTP with a key for evaluation: %d; want 403", refused.Code)
+	}
+}
+
+// defaultOf is the default variant of cart-model in a flagd file, which must compile.
+func defaultOf(t *testing.T, file string) string {
+	t.Helper()
+	d, err := eval.ParseFlagd([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eval.Compile(d); err != nil {
+		t.Fatal(err)
+	}
+	var flag struct{ DefaultVariant string }
+	if err := json.Unmarshal(d.Flags["cart-model"].Content, &flag); err != nil {
+		t.Fatal(err)
+	}
+	return flag.DefaultVariant
+}
