@@ -37,10 +37,10 @@ go_step() {
   local name=$1 log="$logs/$1.txt"
   step "$@"
   local code=$?
-  tests_passed=$((tests_passed + $(grep -cE '^ *--- PASS' "$log")))
-  tests_failed=$((tests_failed + $(grep -cE '^ *--- FAIL' "$log")))
-  tests_skipped=$((tests_skipped + $(grep -cE '^ *--- SKIP' "$log")))
-  grep -E '^(ok|FAIL)[[:space:]]' "$log" | sed 's/^/   /'
+  tests_passed=$((tests_passed + $(grep -acE '^ *--- PASS' "$log")))
+  tests_failed=$((tests_failed + $(grep -acE '^ *--- FAIL' "$log")))
+  tests_skipped=$((tests_skipped + $(grep -acE '^ *--- SKIP' "$log")))
+  grep -aE '^(ok|FAIL)[[:space:]]' "$log" | sed 's/^/   /'
   # The reason is logged before the verdict by go test -v.
   awk '/^ *--- SKIP/ {print $3 ": " reason} /^ +[a-zA-Z0-9_]+\.go:[0-9]+: / {reason=$0; sub(/^ +[^ ]+ /, "", reason)}' \
     "$log" >>"$TIDEMARK_NOT_RUN"
@@ -51,8 +51,8 @@ go_step() {
 # is a run of Go tests, else its end.
 show_failure() {
   local log=$1
-  if grep -qE '^ *--- FAIL|^panic:|^FAIL|DATA RACE' "$log"; then
-    grep -vE '^ *(--- (PASS|SKIP)|=== (RUN|PAUSE|CONT|NAME))|^(ok|PASS|\?)' "$log" | tail -n 120
+  if grep -aqE '^ *--- FAIL|^panic:|^FAIL|DATA RACE' "$log"; then
+    grep -avE '^ *(--- (PASS|SKIP)|=== (RUN|PAUSE|CONT|NAME))|^(ok|PASS|\?)' "$log" | tail -n 120
   else
     tail -n 60 "$log"
   fi

@@ -3,6 +3,7 @@
 //
 //	go run ./tests/bench                      ingest: NDJSON and OTLP, 4 and 16 connections, with ratios
 //	go run ./tests/bench -fill 50000000 -reads -restart
+//	go run ./tests/bench -flags             OFREP, beside a bare handler
 //
 // Both share the machine's cores. The baseline is a process that reads and decodes
 // the same requests and does nothing else. The result is a table in Markdown on
@@ -35,11 +36,17 @@ type options struct {
 	reads      bool
 	background int
 	restart    bool
+	flags      bool
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == "baseline" {
-		exit(serveBaseline())
+	if len(os.Args) == 2 {
+		switch os.Args[1] {
+		case "baseline":
+			exit(serveBaseline())
+		case "bare":
+			exit(serveBare())
+		}
 	}
 	o, err := parse(os.Args[1:])
 	if err != nil {
@@ -73,6 +80,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&o.reads, "reads", false, "measure pages while -background events a second come in")
 	fs.IntVar(&o.background, "background", 50_000, "events a second while pages are measured")
 	fs.BoolVar(&o.restart, "restart", false, "kill the server and measure how soon it is ready again")
+	fs.BoolVar(&o.flags, "flags", false, "measure evaluation over OFREP beside a bare handler, and how soon a change reaches 1,000 streams")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -106,6 +114,9 @@ func run(ctx context.Context, o options) error {
 		dir = tmp
 	}
 	fmt.Printf("%s, %d cores shared by server and generator, %s.\n\n", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format("2006-01-02"))
+	if o.flags {
+		return measureFlags(ctx, o, flagsDir(dir))
+	}
 	if o.fill > 0 || o.reads || o.restart {
 		return measureStored(ctx, o, filepath.Join(dir, "stored"))
 	}

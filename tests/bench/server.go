@@ -24,8 +24,13 @@ import (
 	"tidemark/tests/tidemark"
 )
 
-// newKey makes an API key in a folder that no server uses yet.
+// newKey makes an API key that sends and reads.
 func newKey(ctx context.Context, dir string) (token string, err error) {
+	return newScopedKey(ctx, dir, "publish:*", "consume:*", "read")
+}
+
+// newScopedKey makes an API key in a folder that no server uses yet.
+func newScopedKey(ctx context.Context, dir string, scopes ...string) (token string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -35,7 +40,7 @@ func newKey(ctx context.Context, dir string) (token string, err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	now := time.Now()
-	k, token, err := access.NewKey(access.NewKeyOptions{Name: "bench-" + strconv.FormatInt(now.UnixNano(), 36), Scopes: []string{"publish:*", "consume:*", "read"}}, now)
+	k, token, err := access.NewKey(access.NewKeyOptions{Name: "bench-" + strconv.FormatInt(now.UnixNano(), 36), Scopes: scopes}, now)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +116,13 @@ func startBaseline() (stop func(), t target, pid int, err error) {
 	if err != nil {
 		return nil, t, 0, err
 	}
-	cmd := exec.Command(self, "baseline") //nolint:noctx // ended by stop
+	return startSelf(self, "baseline")
+}
+
+// startSelf runs this program in one of its other roles.
+func startSelf(self, role string, env ...string) (stop func(), t target, pid int, err error) {
+	cmd := exec.Command(self, role) //nolint:noctx // ended by stop
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
