@@ -37,6 +37,9 @@ func Compile(d Definition) (*Set, error) {
 		return nil, err
 	}
 	s.keys = slices.Sorted(maps.Keys(s.flags))
+	for _, k := range s.keys {
+		s.order = append(s.order, s.flags[k])
+	}
 	s.hash = hashOf(d)
 	return s, nil
 }

@@ -20,17 +20,36 @@ func (s *Set) evaluate(key string, ctx Context, now time.Time, t *tracer) Result
 			Details: fmt.Sprintf("flag %q not found", key),
 		}
 	}
-	if f.disabled {
-		t.say("The flag is disabled: the code's default counts.")
-		return Result{Key: key, Reason: ReasonDisabled, Metadata: f.metadata()}
-	}
 	e, _ := s.envs.Get().(*env)
-	e.ctx, e.key, e.now, e.steps, e.trace = ctx, key, now, 0, t
-	r := f.fresh(e)
-	s.pin(f, e, &r)
+	e.ctx, e.now, e.trace = ctx, now, t
+	r := s.answer(f, e)
 	e.ctx, e.trace = nil, nil
 	s.envs.Put(e)
 	return r
+}
+
+// answer evaluates one flag in an environment that has its context and time.
+func (s *Set) answer(f *flag, e *env) Result {
+	if f.disabled {
+		e.trace.say("The flag is disabled: the code's default counts.")
+		return Result{Key: f.key, Reason: ReasonDisabled, Metadata: f.metadata()}
+	}
+	e.key, e.steps = f.key, 0
+	r := f.fresh(e)
+	s.pin(f, e, &r)
+	return r
+}
+
+// EvaluateAll appends what Evaluate answers for every flag, in the order of Keys.
+func (s *Set) EvaluateAll(dst []Result, ctx Context, now time.Time) []Result {
+	e, _ := s.envs.Get().(*env)
+	e.ctx, e.now = ctx, now
+	for _, f := range s.order {
+		dst = append(dst, s.answer(f, e))
+	}
+	e.ctx = nil
+	s.envs.Put(e)
+	return dst
 }
 
 func (f *flag) metadata() Metadata { return Metadata{base: f.meta, Version: f.revision} }

@@ -11,6 +11,7 @@ import (
 type Set struct {
 	flags  map[string]*flag
 	keys   []string
+	order  []*flag // by key, as keys
 	hash   string
 	source Definition
 	pins   *Pins // nil: pins are neither given nor taken

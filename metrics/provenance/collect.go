@@ -85,7 +85,7 @@ func (t *Teller) collectVisible(ctx context.Context, c *collected) error {
 
 // early is how long before the first event of a write was observed an event of a later
 // version may have been: reporters send in batches.
-const early = time.Minute
+const early = 30 * time.Second
 
 // collectKey reads the events of the write's key, those that follow it first: later
 // versions may satisfy it.

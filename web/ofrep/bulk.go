@@ -30,8 +30,8 @@ func (h *Handler) bulk(c echo.Context) error {
 	token, epoch := h.streamToken(auth.Who(c), now)
 	s.seen.reset()
 	s.out = append(s.out[:0], `{"flags":[`...)
-	for i, key := range set.Keys() {
-		s.all = append(s.all, set.Evaluate(key, s.ctx, now))
+	s.all = set.EvaluateAll(s.all, s.ctx, now)
+	for i := range s.all {
 		r := &s.all[i]
 		s.seen.add(r)
 		if i > 0 {
