@@ -222,16 +222,30 @@ func (e *Engine) ListSeries(ctx context.Context, feature string) ([]metrics.Seri
 	return stored, nil
 }
 
-// Conflict implements metrics.Reader.
+// Conflict implements metrics.Reader. What a checkpoint is just storing is looked for
+// there: it is no longer pending and not yet in the store.
 func (e *Engine) Conflict(ctx context.Context, id string) (*metrics.Conflict, error) {
+	if row, ok := e.unstoredConflict(id); ok {
+		return row, nil
+	}
+	return e.store.Conflict(ctx, id)
+}
+
+func (e *Engine) unstoredConflict(id string) (*metrics.Conflict, bool) {
 	e.mu.RLock()
+	defer e.mu.RUnlock()
 	if c, ok := e.conflict[id]; ok {
 		row := c.row
-		e.mu.RUnlock()
-		return &row, nil
+		return &row, true
 	}
-	e.mu.RUnlock()
-	return e.store.Conflict(ctx, id)
+	if e.flushing != nil {
+		for i := range e.flushing.Conflicts {
+			if row := e.flushing.Conflicts[i]; row.ID == id {
+				return &row, true
+			}
+		}
+	}
+	return nil, false
 }
 
 // Conflicts implements metrics.Reader.

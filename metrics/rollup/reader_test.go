@@ -135,3 +135,35 @@ func TestReadersDoNotWaitForCheckpoints(t *testing.T) {
 	st.reading = func() { st.reading = nothing; checkpoint() }
 	same("stored while a reader began")()
 }
+
+// TestAConflictIsFoundAtEachMoment: also while the checkpoint that holds it is being
+// stored.
+func TestAConflictIsFoundAtEachMoment(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	st := &midway{Store: storetest.NewMemory(), stored: func() {}, reading: func() {}}
+	e := run{}.open(t, st, Options{Now: func() time.Time { return time.Unix(0, epoch) }})
+	found := func(when string) {
+		t.Helper()
+		if c, err := e.Conflict(ctx, "c1"); err != nil || c.Key != "k" {
+			t.Errorf("%s: %+v, %v", when, c, err)
+		}
+	}
+	st.begun = func() { found("while it is being stored") }
+	events := []metrics.Event{{
+		EventID: "1", Kind: metrics.KindConflictDetected, ConflictID: "c1", Feature: "cart", Key: "k",
+		Service: "web", With: []string{"w1", "w2"}, OccurredAt: epoch, ObservedAt: epoch,
+	}}
+	pos, err := st.Append(ctx, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Fold(ctx, pos, events); err != nil {
+		t.Fatal(err)
+	}
+	found("before")
+	if err := e.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
+	found("after")
+}
