@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -24,6 +25,12 @@ func TestRedactionNeverLeaks(t *testing.T) {
 	}, ",") + "]"
 	if got := read[receipt](t, d.post(owner, "/v1/events", body, "Content-Type: application/json"), http.StatusOK); got.Accepted != 6 {
 		t.Fatalf("%+v", got)
+	}
+	for d.get(owner, "/v1/conflicts/c1").Code != http.StatusOK { // Events are acknowledged before they are folded.
+		if err := t.Context().Err(); err != nil {
+			t.Fatalf("the conflict is never folded: %v", err)
+		}
+		runtime.Gosched()
 	}
 	tells := map[string]bool{ // whether the owner finds the actor there
 		"/api/v1/writes/w1": true, "/api/v1/writes?feature=cart&key=k": true,
