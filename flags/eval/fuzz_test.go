@@ -97,6 +97,8 @@ func FuzzPin(f *testing.F) {
 	reverted := pinned(f, models, 7, func(_ *Definition, a *flags.Assignment) { a.Percent = 0 })
 	f.Add(good)
 	f.Add(good[:len(good)-1])
+	f.Add(good[:5] + "\r" + good[5:])
+	f.Add(good + "\n")
 	f.Add("AQEHAA")
 	f.Add(good + "," + good)
 	f.Fuzz(func(t *testing.T, pin string) {

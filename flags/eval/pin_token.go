@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"strings"
 	"sync"
 
 	"tidemark/flags"
@@ -88,7 +89,12 @@ func (p *Pins) check(token string) PinError {
 	return PinOK
 }
 
+// splitToken reads the one text a pin has. The decoder skips line breaks wherever
+// they stand (RFC 4648 section 3.1 leaves that open), so they are refused before it.
 func splitToken(token string) (raw, payload []byte, ok bool) {
+	if strings.ContainsAny(token, "\r\n") {
+		return nil, nil, false
+	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) <= macBytes || raw[0] != pinForm {
 		return nil, nil, false

@@ -2,10 +2,11 @@ package sqlite_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,8 +183,8 @@ func TestDamage(t *testing.T) {
 		"not a database": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "telemetry-000002.db"), []byte(strings.Repeat("no", 9000)), 0o600)
 		},
-		"flipped bit in a segment":     func(dir string) error { return flip(filepath.Join(dir, "telemetry-000001.db"), 0.6) },
-		"flipped bit in the last file": func(dir string) error { return flip(filepath.Join(dir, "telemetry-000002.db"), 0.6) },
+		"flipped bit in a segment":     func(dir string) error { return flip(filepath.Join(dir, "telemetry-000001.db")) },
+		"flipped bit in the last file": func(dir string) error { return flip(filepath.Join(dir, "telemetry-000002.db")) },
 		"telemetry.db is not one": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "telemetry.db"), []byte(strings.Repeat("no", 9000)), 0o600)
 		},
@@ -205,22 +206,29 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// flip changes one bit of a file, part of the way into it.
-func flip(path string, part float64) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+// flip changes one bit in the middle of the segment that a log file begins with: a
+// place of the file taken blindly may be one that nothing is stored in.
+func flip(path string) error {
+	db, err := sql.Open("sqlite3", "file:"+path+"?mode=ro")
 	if err != nil {
 		return err
 	}
-	size, err := f.Seek(0, io.SeekEnd)
-	b, at := make([]byte, 1), int64(float64(size)*part)
-	if err == nil {
-		_, err = f.ReadAt(b, at)
+	var data []byte
+	err = db.QueryRow("SELECT data FROM segment ORDER BY first LIMIT 1").Scan(&data)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
 	}
-	b[0] ^= 4
-	if err == nil {
-		_, err = f.WriteAt(b, at)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, f.Close())
+	for rest := data[len(data)/2:]; len(rest) >= 16; rest = rest[16:] { // a run may span two pages
+		if at := bytes.Index(file, rest[:16]); at >= 0 {
+			file[at] ^= 4
+			return os.WriteFile(path, file, 0o600)
+		}
+	}
+	return fmt.Errorf("%s: its first segment is not found in it", path)
 }
 
 func TestGapIsOnlyOpenedOnRequest(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,7 +87,7 @@ func (h *Handler) mac(keyID string, epoch int64) []byte {
 
 // verify returns the key that a token was made for, and when the token ends.
 func (h *Handler) verify(token string, now time.Time) (keyID string, ends time.Time, err error) {
-	if len(token) > maxStream {
+	if len(token) > maxStream || strings.ContainsAny(token, "\r\n") { // the decoder skips line breaks
 		return "", ends, errToken
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
