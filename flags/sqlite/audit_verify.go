@@ -20,10 +20,11 @@ func (s *Store) Verify(ctx context.Context) (audit.Head, error) {
 // VerifyAgainst implements audit.Log. It reads one snapshot, so that entries added
 // meanwhile do not disturb it.
 func (s *Store) VerifyAgainst(ctx context.Context, trust audit.Trust) (v audit.Verified, err error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	conn, tx, err := begin(ctx, s.read, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return v, fmt.Errorf("audit verify: %w", err)
 	}
+	defer conn.Close()
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	tree, err := recompute(ctx, tx)
 	if err != nil {

@@ -215,20 +215,36 @@ func (s *Store) update(ctx context.Context, fn func(*sql.Tx) error) error {
 }
 
 func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	conn, tx, err := begin(ctx, s.write, nil)
 	if err != nil {
 		return fmt.Errorf("control store: begin: %w", err)
 	}
+	defer conn.Close()
 	if err := fn(tx); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := s.commit(tx); err != nil {
 		// It may leave the connection inside the transaction; when it does not, this
 		// fails and changes nothing.
-		_, _ = s.write.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return fmt.Errorf("control store: commit: %w", err)
 	}
 	return nil
+}
+
+// begin waits for a connection until ctx ends, and begins a transaction that does not
+// end with it: database/sql would roll that back behind our back, and the connection
+// would outlive the store that closes meanwhile.
+func begin(ctx context.Context, db *sql.DB, o *sql.TxOptions) (*sql.Conn, *sql.Tx, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), o)
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, tx, nil
 }
 
 // Err says why nothing more is changed, until the store is opened anew; nil when all

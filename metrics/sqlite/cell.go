@@ -172,10 +172,11 @@ func (s *Store) Cells(ctx context.Context, q metrics.CellQuery, fn metrics.CellF
 	if err != nil {
 		return err
 	}
-	tx, err := s.main.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	conn, tx, err := begin(ctx, s.main.r, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return wrap(err, "%s: read cells", s.main.path)
 	}
+	defer conn.Close()
 	defer func() { _ = tx.Rollback() }()
 	if q.At != nil {
 		if err := tellPosition(ctx, tx, q.At); err != nil {

@@ -114,10 +114,11 @@ func (f *file) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 }
 
 func (f *file) transact(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := f.w.BeginTx(ctx, nil)
+	conn, tx, err := begin(ctx, f.w, nil)
 	if err != nil {
 		return err
 	}
+	defer conn.Close()
 	if err := fn(tx); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
@@ -125,9 +126,24 @@ func (f *file) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err != nil {
 		// A commit that failed may leave the connection inside the transaction; when it
 		// does not, this fails and changes nothing.
-		_, _ = f.w.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	}
 	return err
+}
+
+// begin waits for a connection until ctx ends, and begins a transaction that does not
+// end with it: database/sql would roll that back behind our back, and the connection
+// would outlive the store that closes meanwhile.
+func begin(ctx context.Context, db *sql.DB, o *sql.TxOptions) (*sql.Conn, *sql.Tx, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), o)
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, tx, nil
 }
 
 // exec runs one statement as a transaction.

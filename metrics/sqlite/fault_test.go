@@ -173,6 +173,19 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestCloseClosesEverything closes the store in the midst of its upkeep: SQLite removes
+// a write-ahead log with the last connection, so one that stays betrays a connection.
+func TestCloseClosesEverything(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		dir, _ := closedStore(t)
+		left, err := filepath.Glob(filepath.Join(dir, "*-wal"))
+		if err != nil || len(left) > 0 {
+			t.Fatalf("still open after Close: %q %v", left, err)
+		}
+	}
+}
+
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(dir string) error{
@@ -183,8 +196,8 @@ func TestDamage(t *testing.T) {
 		"not a database": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "telemetry-000002.db"), []byte(strings.Repeat("no", 9000)), 0o600)
 		},
-		"flipped bit in a segment":     func(dir string) error { return flip(filepath.Join(dir, "telemetry-000001.db")) },
-		"flipped bit in the last file": func(dir string) error { return flip(filepath.Join(dir, "telemetry-000002.db")) },
+		"flipped bit in a segment":     func(dir string) error { return flip(t.Context(), filepath.Join(dir, "telemetry-000001.db")) },
+		"flipped bit in the last file": func(dir string) error { return flip(t.Context(), filepath.Join(dir, "telemetry-000002.db")) },
 		"telemetry.db is not one": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "telemetry.db"), []byte(strings.Repeat("no", 9000)), 0o600)
 		},
@@ -208,13 +221,13 @@ func TestDamage(t *testing.T) {
 
 // flip changes one bit in the middle of the segment that a log file begins with: a
 // place of the file taken blindly may be one that nothing is stored in.
-func flip(path string) error {
+func flip(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite3", "file:"+path+"?mode=ro")
 	if err != nil {
 		return err
 	}
 	var data []byte
-	err = db.QueryRow("SELECT data FROM segment ORDER BY first LIMIT 1").Scan(&data)
+	err = db.QueryRowContext(ctx, "SELECT data FROM segment ORDER BY first LIMIT 1").Scan(&data)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
