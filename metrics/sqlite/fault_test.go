@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,16 +174,19 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestCloseClosesEverything closes the store in the midst of its upkeep: SQLite removes
+// TestCloseClosesEverything closes stores in the midst of their upkeep: SQLite removes
 // a write-ahead log with the last connection, so one that stays betrays a connection.
 func TestCloseClosesEverything(t *testing.T) {
 	t.Parallel()
-	for range 20 {
-		dir, _ := closedStore(t)
-		left, err := filepath.Glob(filepath.Join(dir, "*-wal"))
-		if err != nil || len(left) > 0 {
-			t.Fatalf("still open after Close: %q %v", left, err)
-		}
+	for i := range 40 { // side by side, so that the upkeep is met at many places
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			dir, _ := closedStore(t)
+			left, err := filepath.Glob(filepath.Join(dir, "*-wal"))
+			if err != nil || len(left) > 0 {
+				t.Fatalf("still open after Close: %q %v", left, err)
+			}
+		})
 	}
 }
 
