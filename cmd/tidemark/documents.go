@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 
+	"tidemark/flags/alert"
 	"tidemark/flags/document"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
@@ -75,6 +76,7 @@ func openCatalogue(e *env, data string) (*document.Catalogue, func() error, erro
 	}
 	return document.New(document.Options{
 		Promises: guarantee.NewCatalogue(guarantee.Options{Store: store, Now: e.now}), Flags: set, Rollouts: store, Now: e.now,
+		Webhooks: alert.NewAsker(alert.AskerOptions{Store: store, Now: e.now}),
 	}), store.Close, nil
 }
 

@@ -1,16 +1,12 @@
 package alert
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,8 +19,6 @@ const (
 	MaxAttempts  = 12
 	firstWait    = 10 * time.Second
 	maxWait      = 6 * time.Hour
-	sendTimeout  = 10 * time.Second
-	maxResponse  = 64 << 10
 	batch        = 20
 	keepFinished = 30 * flags.Day
 )
@@ -42,13 +36,12 @@ type SenderOptions struct {
 
 // Sender empties the outbox. One caller runs Send at a time.
 type Sender struct {
-	opt    SenderOptions
-	client *http.Client
-	pruned time.Time
+	opt     SenderOptions
+	courier *courier
+	pruned  time.Time
 }
 
-// NewSender returns a sender with an HTTP client of its own that follows no
-// redirects, uses no proxy, and connects to allowed addresses only.
+// NewSender returns a sender with a connection of its own to the world.
 func NewSender(opt SenderOptions) *Sender {
 	if opt.Jitter == nil {
 		opt.Jitter = func() float64 { return 0.8 + 0.4*rand.Float64() }
@@ -56,16 +49,7 @@ func NewSender(opt SenderOptions) *Sender {
 	if opt.NewID == nil {
 		opt.NewID = newID
 	}
-	g := &guard{opt.Allow, special()}
-	dialer := &net.Dialer{Timeout: sendTimeout, Control: g.control}
-	return &Sender{opt: opt, client: &http.Client{
-		Timeout: sendTimeout,
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: sendTimeout, ResponseHeaderTimeout: sendTimeout,
-			MaxResponseHeaderBytes: maxResponse, MaxIdleConns: 10, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &Sender{opt: opt, courier: newCourier(opt.Allow)}
 }
 
 // Run sends what is due every interval until ctx is done. Errors of the store go
@@ -79,7 +63,7 @@ func (s *Sender) Run(ctx context.Context, every time.Duration, report func(error
 		}
 		select {
 		case <-ctx.Done():
-			s.client.CloseIdleConnections()
+			s.courier.close()
 			return
 		case <-t.C:
 		}
@@ -164,30 +148,6 @@ func (s *Sender) wait(attempts int) time.Duration {
 // post sends a delivery once. The status is 0 when there was no answer; err is nil
 // for 2xx only.
 func (s *Sender) post(ctx context.Context, w *flags.Webhook, d *flags.Delivery) (status int, err error) {
-	now := s.opt.Now()
-	signature, err := Sign(w.Secret, d.ID, now, d.Payload)
-	if err != nil {
-		return 0, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(d.Payload))
-	if err != nil {
-		return 0, fmt.Errorf("request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "tidemark")
-	req.Header.Set(HeaderID, d.ID)
-	req.Header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set(HeaderSignature, signature)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("no answer: %w", err)
-	}
-	defer func() { err = errors.Join(err, resp.Body.Close()) }()
-	if _, err := io.CopyN(io.Discard, resp.Body, maxResponse); err != nil && !errors.Is(err, io.EOF) {
-		return resp.StatusCode, fmt.Errorf("answer %s broke off: %w", resp.Status, err)
-	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, fmt.Errorf("answered %s; only 2xx counts as delivered", resp.Status)
-	}
-	return resp.StatusCode, nil
+	status, _, err = s.courier.post(ctx, w, d.ID, s.opt.Now(), d.Payload)
+	return status, err
 }

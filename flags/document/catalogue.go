@@ -22,6 +22,7 @@ type Options struct {
 	Promises *guarantee.Catalogue
 	Flags    *flagset.Catalogue
 	Rollouts flags.RolloutStore
+	Webhooks rollout.PlanWebhooks // nil when they are not known
 	Now      func() time.Time
 	// Stored is called after rollouts were stored; may be nil.
 	Stored func([]flags.RolloutChange)
@@ -135,7 +136,7 @@ func (c *Catalogue) alsoPlans(ctx context.Context, b *Batch, all *problems) erro
 }
 
 func (c *Catalogue) plans(b *Batch, stored []flags.Rollout) *rollout.Documents {
-	return &rollout.Documents{Flags: &newFlags{c, b}, Promises: &newPromises{c, b}, Rollouts: stored, Now: c.opt.Now}
+	return &rollout.Documents{Flags: &newFlags{c, b}, Promises: &newPromises{c, b}, Webhooks: c.opt.Webhooks, Rollouts: stored, Now: c.opt.Now}
 }
 
 func stepOf(s *flagset.Step) guarantee.Step {

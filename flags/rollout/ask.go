@@ -33,14 +33,17 @@ type Telemetry interface {
 }
 
 // Asker asks a webhook a question that it answers by {"pass": true} or false, and
-// perhaps a "reason".
+// perhaps a "reason". It is safe for concurrent use.
 type Asker interface {
-	Ask(ctx context.Context, webhook string, question any) (pass bool, reason string, err error)
+	PlanWebhooks
+	Ask(ctx context.Context, webhook, kind string, question any) (pass bool, reason string, err error)
 }
+
+// KindPhase is the type of the message that carries a Question.
+const KindPhase = "rollout.phase"
 
 // Question is what a webhook is asked before a phase is left.
 type Question struct {
-	Type      string      `json:"type"` // rollout.phase
 	Rollout   string      `json:"rollout"`
 	Title     string      `json:"title"`
 	Flag      string      `json:"flag"`
@@ -135,7 +138,7 @@ func (q *questions) hook(ctx context.Context, now time.Time, r *flags.Rollout, p
 	}
 	a.asking = true
 	question := Question{
-		Type: "rollout.phase", Rollout: r.ID, Title: r.Title, Flag: r.Plan.Flag, Feature: r.Plan.Feature,
+		Rollout: r.ID, Title: r.Title, Flag: r.Plan.Flag, Feature: r.Plan.Feature,
 		Candidate: r.Plan.Candidate, Phase: ph.Phase, Since: r.StepAt,
 	}
 	q.running.Go(func() { q.ask(context.WithoutCancel(ctx), a, ph.Webhook, question) })
@@ -145,7 +148,7 @@ func (q *questions) hook(ctx context.Context, now time.Time, r *flags.Rollout, p
 func (q *questions) ask(ctx context.Context, a *answer, webhook string, question Question) {
 	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
-	pass, reason, err := q.opt.Asker.Ask(ctx, webhook, question)
+	pass, reason, err := q.opt.Asker.Ask(ctx, webhook, KindPhase, question)
 	p := Probe{Asked: true, Known: err == nil, Pass: pass, Err: err}
 	word := "says to wait"
 	if pass {

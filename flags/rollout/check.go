@@ -22,10 +22,17 @@ type PlanPromises interface {
 	HasVersion(ctx context.Context, name, version string) error
 }
 
+// PlanWebhooks is what a plan is checked against where it names a webhook.
+type PlanWebhooks interface {
+	// Askable says why a webhook cannot be asked; nil when it can.
+	Askable(ctx context.Context, webhook string) error
+}
+
 // planChecker completes plans and says everything that is wrong with them.
 type planChecker struct {
 	flags    PlanFlags
 	promises PlanPromises // nil when there are none
+	webhooks PlanWebhooks // nil when they are not known
 }
 
 func (k planChecker) check(ctx context.Context, d *Draft) (flags.Plan, error) {
@@ -45,6 +52,11 @@ func (k planChecker) check(ctx context.Context, d *Draft) (flags.Plan, error) {
 	}
 	plan := Complete(d.Plan, g)
 	ps = append(ps, k.checkFlag(&plan)...)
+	more, err := k.checkWebhooks(ctx, &plan)
+	if err != nil {
+		return plan, err
+	}
+	ps = append(ps, more...)
 	if len(ps) == 0 && plan.Completes != "" && k.promises != nil {
 		if err := k.promises.HasVersion(ctx, plan.Guarantee, plan.Completes); err != nil {
 			ps = append(ps, flags.Problem{Field: "completes", Message: err.Error()})
@@ -62,6 +74,26 @@ func (k planChecker) guarantee(ctx context.Context, p *flags.Plan) (*flags.Guara
 		return nil, fmt.Errorf("guarantee of feature %q: %w", p.Feature, err)
 	}
 	return g, nil
+}
+
+// checkWebhooks checks that the webhooks of the phases can be asked.
+func (k planChecker) checkWebhooks(ctx context.Context, p *flags.Plan) (ps []flags.Problem, err error) {
+	if k.webhooks == nil {
+		return nil, nil
+	}
+	for i := range p.Phases {
+		id := p.Phases[i].Webhook
+		if id == "" {
+			continue
+		}
+		switch err := k.webhooks.Askable(ctx, id); {
+		case errors.Is(err, flags.ErrNotFound), errors.Is(err, flags.ErrRefused):
+			ps = append(ps, flags.Problem{Field: fmt.Sprintf("phases[%d].webhook", i), Message: err.Error()})
+		case err != nil:
+			return nil, err
+		}
+	}
+	return ps, nil
 }
 
 func (k planChecker) checkFlag(p *flags.Plan) []flags.Problem {

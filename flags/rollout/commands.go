@@ -109,7 +109,7 @@ func newDraft(id, title string, p flags.Plan, by flags.Author, now time.Time) (f
 }
 
 func (c *Controller) check(ctx context.Context, d *Draft) (flags.Plan, error) {
-	return planChecker{c.opt.Flags, c.opt.Promises}.check(ctx, d)
+	return planChecker{c.opt.Flags, c.opt.Promises, c.opt.Asker}.check(ctx, d)
 }
 
 // Edit replaces the title and plan of a rollout that has not started. Approvals of

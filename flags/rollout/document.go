@@ -42,6 +42,7 @@ func CheckDocument(content json.RawMessage) error {
 type Documents struct {
 	Flags    PlanFlags
 	Promises PlanPromises // nil when there are none
+	Webhooks PlanWebhooks // nil when they are not known
 	Rollouts []flags.Rollout
 	Now      func() time.Time
 }
@@ -82,7 +83,7 @@ func (d *Documents) Read(ctx context.Context, name string, content json.RawMessa
 		return draft, draft.Plan, err
 	}
 	draft.Title = cmp.Or(draft.Title, name)
-	plan, err := planChecker{d.Flags, d.Promises}.check(ctx, &draft)
+	plan, err := planChecker{d.Flags, d.Promises, d.Webhooks}.check(ctx, &draft)
 	return draft, plan, err
 }
 

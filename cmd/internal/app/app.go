@@ -97,6 +97,7 @@ type App struct {
 	flags     *flagset.Catalogue
 	own       *openfeature.Client // of those flags, for the dashboard itself
 	hooks     *alert.Hooks
+	asker     *alert.Asker
 	telemetry *telemetry.Store
 	engine    *rollup.Engine
 	pipeline  *ingest.Pipeline

@@ -19,6 +19,7 @@ const (
 // openPromises makes what is promised known, before telemetry is counted by it.
 func (a *App) openPromises(context.Context) error {
 	a.catalogue = guarantee.NewCatalogue(guarantee.Options{Store: a.control, Now: a.o.Now, Changed: a.promisesChanged})
+	a.asker = alert.NewAsker(alert.AskerOptions{Store: a.control, Now: a.o.Now, Allow: a.o.WebhookAllow})
 	a.hooks = alert.NewHooks(alert.HooksOptions{Store: a.control, Now: a.o.Now, Allow: a.o.WebhookAllow})
 	return nil
 }
@@ -26,7 +27,7 @@ func (a *App) openPromises(context.Context) error {
 // documents are those of every kind.
 func (a *App) documents() *document.Catalogue {
 	return document.New(document.Options{
-		Promises: a.catalogue, Flags: a.flags, Rollouts: a.control, Now: a.o.Now, Stored: a.rollouts.Reload,
+		Promises: a.catalogue, Flags: a.flags, Rollouts: a.control, Webhooks: a.asker, Now: a.o.Now, Stored: a.rollouts.Reload,
 	})
 }
 

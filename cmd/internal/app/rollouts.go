@@ -26,7 +26,7 @@ func (a *App) runRollouts(ctx context.Context) error {
 		Telemetry: &rollout.Folded{
 			Reader: a.engine, Observer: &guarantee.ReportObserver{Reader: a.engine, Reporter: a.report}, Recent: a.recent,
 		},
-		Judge: rollout.Judge, Now: a.o.Now,
+		Asker: a.asker, Judge: rollout.Judge, Now: a.o.Now,
 		Changed: func(string) { a.hub.Publish(live.TopicRollouts, "changed", "{}") },
 	})
 	if err != nil {

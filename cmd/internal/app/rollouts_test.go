@@ -91,7 +91,10 @@ func TestRolloutsThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, say string }{
 		"steps that go down": {`"percent":10000`, `"percent":100`, "steps[1].percent"},
 		"no such variant":    {`"candidate":"new"`, `"candidate":"newer"`, "candidate"},
-		"no such flag":       {`"flag":"cart-model"`, `"flag":"nothing"`, "flag"},
+		"no such webhook": {
+			`"steps":`, `"phases":[{"phase":"off","webhook":"nothing"},{"phase":"live"},{"phase":"complete"}],"steps":`, "phases[0].webhook",
+		},
+		"no such flag": {`"flag":"cart-model"`, `"flag":"nothing"`, "flag"},
 	} {
 		told := d.do(operator, http.MethodPost, "/api/v1/rollouts", strings.Replace(cartPlan, c.from, c.to, 1), http.StatusBadRequest, nil)
 		if !strings.Contains(told, c.say) {

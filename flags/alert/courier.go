@@ -1,0 +1,72 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"tidemark/flags"
+)
+
+// Bounds of one request to a webhook.
+const (
+	sendTimeout = 10 * time.Second
+	maxResponse = 64 << 10
+)
+
+// courier brings signed messages to webhooks. It follows no redirects, uses no proxy,
+// and connects to allowed addresses only.
+type courier struct{ client *http.Client }
+
+func newCourier(allow []netip.Prefix) *courier {
+	g := &guard{allow, special()}
+	dialer := &net.Dialer{Timeout: sendTimeout, Control: g.control}
+	return &courier{&http.Client{
+		Timeout: sendTimeout,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: sendTimeout, ResponseHeaderTimeout: sendTimeout,
+			MaxResponseHeaderBytes: maxResponse, MaxIdleConns: 10, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+func (c *courier) close() { c.client.CloseIdleConnections() }
+
+// post sends a message once, signed as Standard Webhooks says. The status is 0 when
+// there was no answer; err is nil for 2xx only. Of the answer's body the first
+// maxResponse bytes are read.
+func (c *courier) post(ctx context.Context, w *flags.Webhook, id string, now time.Time, payload []byte) (status int, body []byte, err error) {
+	signature, err := Sign(w.Secret, id, now, payload)
+	if err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(payload))
+	if err != nil {
+		return 0, nil, fmt.Errorf("request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "tidemark")
+	req.Header.Set(HeaderID, id)
+	req.Header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(HeaderSignature, signature)
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("no answer: %w", err)
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse)); err != nil {
+		return resp.StatusCode, nil, fmt.Errorf("answer %s broke off: %w", resp.Status, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return resp.StatusCode, nil, fmt.Errorf("answered %s; only 2xx counts as delivered", resp.Status)
+	}
+	return resp.StatusCode, body, nil
+}
