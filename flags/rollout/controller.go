@@ -188,8 +188,9 @@ func (c *Controller) read(ctx context.Context) error {
 	}
 	known := make(map[string]flags.Rollout, len(rs))
 	for _, r := range rs {
-		// What is in memory may have newer clocks of the same revision.
-		if old, ok := c.known[r.ID]; ok && old.Revision == r.Revision {
+		// Who leads has newer clocks of the same revision in memory. For whoever follows,
+		// what is stored is newer: what completing left to do goes without a revision.
+		if old, ok := c.known[r.ID]; ok && old.Revision == r.Revision && old.TickedAt.After(r.TickedAt) {
 			r = old
 		}
 		known[r.ID] = r
