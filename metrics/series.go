@@ -50,6 +50,9 @@ const (
 	// Conflicts: per Rule, N distinct conflicts, Hits resolved ones; value: resolved −
 	// detected. Verdict is open, auto or manual. Window: by detection time.
 	MetricConflicts Metric = "conflicts"
+	// Policy: per Replica, N hops (write, replica, service) of writes with known
+	// labels, Hits those at a service without clearance. Window: by the time of the hop.
+	MetricPolicy Metric = "policy"
 )
 
 // Scopes of a time-to-visibility objective.

@@ -158,11 +158,11 @@ type ConflictQuery struct {
 	Limit              int // 1..500; 0 = 50
 }
 
-// Violation is one broken session guarantee.
+// Violation is one broken session guarantee, or one hop against policy.
 type Violation struct {
-	ID        string `json:"id"` // guarantee, session and operation: its natural key
+	ID        string `json:"id"` // guarantee, session and operation (policy: write, replica, service): its natural key
 	Feature   string `json:"feature"`
-	Guarantee Metric `json:"guarantee"` // ryw, mr, mw, wfr
+	Guarantee Metric `json:"guarantee"` // ryw, mr, mw, wfr, policy
 	Verdict   string `json:"verdict"`   // older, concurrent, violated
 	Session   string `json:"session"`
 	Seq       int64  `json:"seq"`
@@ -175,6 +175,9 @@ type Violation struct {
 	Earlier   string `json:"earlier,omitempty"`  // the write it overtook
 	Model     string `json:"model,omitempty"`
 	Variant   string `json:"variant,omitempty"`
+	// Of a hop against policy: the service, and the labels that it has no clearance for.
+	Service string   `json:"service,omitempty"`
+	Labels  []string `json:"labels,omitempty"`
 }
 
 // ViolationQuery selects violations, newest first.

@@ -31,6 +31,8 @@ type Options struct {
 	CheckpointEvery  time.Duration
 	CheckpointEvents int
 
+	// Labels are the rules by which hops of labelled writes are judged.
+	Labels []metrics.LabelRule
 	// TrialUnits bounds the units of all trials that are followed (default MaxTrialUnits).
 	TrialUnits int
 
@@ -78,6 +80,8 @@ type Engine struct {
 	lastF    *feature
 	configs  map[string][]metrics.FeatureConfig
 	book     *book
+
+	vocabulary *metrics.Vocabulary // nil = no hop is judged
 
 	writes   table[write]
 	keys     table[keyState]
@@ -177,7 +181,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 	return &Engine{
 		opts: opts, store: store,
 		names: newNames(), features: map[string]*feature{}, configs: map[string][]metrics.FeatureConfig{},
-		book:     newBook(opts.MaxSeries),
+		book: newBook(opts.MaxSeries), vocabulary: metrics.NewVocabulary(opts.Labels),
 		reads:    map[string]*read{},
 		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},

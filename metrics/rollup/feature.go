@@ -156,6 +156,7 @@ type dims struct {
 type repSeries struct {
 	region                   uint32
 	visible, replays, failed *series
+	policy                   *series       // made with its first hop
 	hops                     [4][4]*series // from stage × to stage, see hopStages
 	goods                    map[int64]*series
 }

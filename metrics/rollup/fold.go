@@ -128,6 +128,7 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 	w.variant = n.least(w.variant, n.id(ev.Variant))
 	w.mechanism = n.least(w.mechanism, n.id(ev.Mechanism))
 	e.joinTrial(w, ev)
+	w.joinLabels(ev.Labels)
 	rerouted := false
 	for _, r := range ev.Expect {
 		i := w.f.replica(r)
@@ -202,6 +203,9 @@ func (e *Engine) joinReplica(w *write, ev *metrics.Event, at stamp) {
 	r := w.f.replica(name)
 	p := w.rep(r)
 	p.region = e.names.least(p.region, e.names.id(ev.Region))
+	if ev.Kind != metrics.KindFailed {
+		w.carry(p, e.names.id(ev.Service))
+	}
 	switch ev.Kind {
 	case metrics.KindReceived:
 		e.observeClocks(w, p, at, ev)

@@ -78,6 +78,8 @@ func genHistory(t *rapid.T) []metrics.Event {
 					continue
 				}
 				e := with(w, k, r, at(t0, "stage"))
+				e.Labels = genLabels(t)
+				e.Service = rapid.SampledFrom([]string{e.Service, e.Service, "mirror", ""}).Draw(t, "service")
 				e.Attempt = int32(rapid.IntRange(0, 3).Draw(t, "attempt"))
 				if rapid.Bool().Draw(t, "bare") { // consumers often know the id alone
 					e.Key, e.Version, e.SessionID, e.SessionSeq = "", metrics.Version{}, "", 0
@@ -117,6 +119,7 @@ func genWrite(t *rapid.T, i int, versions string) metrics.Event {
 		Model:      rapid.SampledFrom([]string{"", "causal", "eventual"}).Draw(t, "model"),
 		Mechanism:  "event_stream",
 	}
+	w.Labels = genLabels(t)
 	if rapid.Bool().Draw(t, "in session") {
 		w.SessionID = rapid.SampledFrom([]string{"s1", "s2"}).Draw(t, "session")
 		w.SessionSeq = int64(rapid.IntRange(0, 1).Draw(t, "has seq")) * int64(2*i+1)
@@ -128,6 +131,22 @@ func genWrite(t *rapid.T, i int, versions string) metrics.Event {
 		w.Expect = []string{"us", "eu"}
 	}
 	return w
+}
+
+// genLabels draws the labels of one event: not every event of a write repeats them.
+func genLabels(t *rapid.T) []string {
+	return rapid.SampledFrom([][]string{nil, nil, {"pii"}, {"tenant:acme", "pii"}, {"tenant:globex"}, {"unheard-of"}}).Draw(t, "labels")
+}
+
+// testLabels are known labels; who may carry pii changes in the middle of a history.
+func testLabels() []metrics.LabelRule {
+	return []metrics.LabelRule{
+		{Label: "pii", Services: []string{"consumer-eu", "consumer-us"}},
+		{Label: "pii", From: epoch + 20*second, Services: []string{"consumer-eu", "search"}},
+		{Label: "tenant:*", Services: []string{"consumer-eu"}},
+		{Label: "tenant:acme", From: epoch + 5*second, Services: []string{metrics.EveryService}},
+		{Label: "tenant:acme", From: epoch + 50*second, Gone: true},
+	}
 }
 
 func with(w metrics.Event, k metrics.Kind, replica string, at int64) metrics.Event {
@@ -180,6 +199,7 @@ func aggregates(t testing.TB, st metrics.Store) []string {
 		metrics.MetricWrites, metrics.MetricVisibleAll, metrics.MetricVisibleFirst, metrics.MetricVisible, metrics.MetricHop,
 		metrics.MetricGood, metrics.MetricReplays, metrics.MetricFailed, metrics.MetricRYW, metrics.MetricMR, metrics.MetricMW,
 		metrics.MetricWFR, metrics.MetricStaleVersions, metrics.MetricStaleTime, metrics.MetricConflicts,
+		metrics.MetricPolicy,
 	}
 	for _, l := range metrics.Levels {
 		q := metrics.CellQuery{Level: l, From: 0, To: 1 << 40, Metrics: all, AllFeatures: true}
@@ -224,7 +244,7 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	t.Helper()
 	ctx := context.Background()
 	st := storetest.NewMemory()
-	opts := Options{Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
+	opts := Options{Labels: testLabels(), Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
 	e := r.open(t, st, opts)
 	if err := e.SetTrials(ctx, r.trials); err != nil {
 		t.Fatal(err)

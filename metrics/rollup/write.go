@@ -59,6 +59,8 @@ type write struct {
 
 	expect []uint16 // explicit; sorted
 	reps   []rep
+	labels []string  // sorted
+	others []carrier // services at replicas, beside the first of each; see carry
 
 	// Its neighbours among the feature's open writes; listed says that it is one.
 	openNext, openPrev *write
@@ -76,6 +78,7 @@ type write struct {
 type rep struct {
 	replica                    uint16
 	region                     uint32
+	service                    uint32 // that reported a hop here; others are in write.others
 	received, applied, visible stamp
 	// sat is when the write or, at a state-based replica, a later version of its key
 	// became visible: the minimum over both.
@@ -179,6 +182,9 @@ func (w *write) lastTime() int64 {
 // contribute adds (sign +1) or takes away (−1) everything that the write's state
 // adds to the series. It is a pure function of the state and of the configs.
 func (e *Engine) contribute(w *write, sign int64) {
+	if len(w.labels) > 0 && e.vocabulary != nil {
+		e.contributePolicy(w, sign)
+	}
 	t0, ok := w.begun()
 	if !ok {
 		return

@@ -1,0 +1,125 @@
+package rollup
+
+import (
+	"slices"
+	"strings"
+
+	"tidemark/metrics"
+)
+
+// carrier is a further service that reported a hop of a write at a replica.
+type carrier struct {
+	replica uint16
+	service uint32
+}
+
+// joinLabels is a union. Labels are kept whatever is known of them now, since a hop may
+// arrive before the event that names them, and a rule after both.
+func (w *write) joinLabels(labels []string) {
+	for _, l := range labels {
+		if i, ok := slices.BinarySearch(w.labels, l); !ok {
+			w.labels = slices.Insert(w.labels, i, cloneString(l))
+		}
+	}
+}
+
+// carry notes a service at a replica: a union, of which the first lies with the replica
+// because there seldom is another.
+func (w *write) carry(p *rep, service uint32) {
+	switch c := (carrier{p.replica, service}); {
+	case service == 0 || service == p.service:
+	case p.service == 0:
+		p.service = service
+	case !slices.Contains(w.others, c):
+		w.others = append(w.others, c)
+	}
+}
+
+// arrived is when the write was first seen at the replica; noTime when it only failed
+// there.
+func (p *rep) arrived() int64 { return min(p.received.t, p.applied.t, p.visible.t) }
+
+// contributePolicy adds or takes away what hops of a labelled write add: their count,
+// and a row for each at a service without clearance. The time of the hop decides which
+// rule holds, so that a later rule changes nothing about it.
+func (e *Engine) contributePolicy(w *write, sign int64) {
+	for i := range w.reps {
+		p := &w.reps[i]
+		if p.arrived() == noTime {
+			continue
+		}
+		if p.service == 0 { // A replica that names no service is one by itself.
+			e.judgeHop(w, p, w.f.repNames[p.replica], sign)
+			continue
+		}
+		e.judgeHop(w, p, e.names.text[p.service], sign)
+		for _, c := range w.others {
+			if c.replica == p.replica {
+				e.judgeHop(w, p, e.names.text[c.service], sign)
+			}
+		}
+	}
+}
+
+func (e *Engine) judgeHop(w *write, p *rep, service string, sign int64) {
+	at := p.arrived()
+	judged, lacks := e.vocabulary.Judge(w.labels, service, at)
+	if !judged {
+		return
+	}
+	hits := int64(0)
+	if len(lacks) > 0 {
+		hits = sign
+		e.notePolicy(w, p, service, lacks, sign)
+	}
+	e.book.count(e.policySeries(w, p), metrics.Level10s.Start(at), sign, hits)
+}
+
+func (e *Engine) policySeries(w *write, p *rep) *series {
+	d := e.dimsOf(w.f, dimKey{w.model, w.variant, w.mechanism, w.region, w.origin, w.publisher})
+	rs := e.rep(w.f, d, p.replica, p.region)
+	if rs.policy == nil {
+		s := d.base
+		s.Metric, s.Replica, s.Region = metrics.MetricPolicy, w.f.repNames[p.replica], e.names.text[p.region]
+		rs.policy = e.book.intern(s)
+	}
+	return rs.policy
+}
+
+// notePolicy keeps the row of a hop against policy, or takes it back.
+func (e *Engine) notePolicy(w *write, p *rep, service string, lacks []string, sign int64) {
+	replica := w.f.repNames[p.replica]
+	id := strings.Join([]string{string(metrics.MetricPolicy), w.f.name, w.id, replica, service}, ":")
+	if sign < 0 {
+		delete(e.violations, id)
+		e.violationsGone[id] = struct{}{}
+		return
+	}
+	v := metrics.Violation{
+		ID: id, Feature: w.f.name, Guarantee: metrics.MetricPolicy, Verdict: "violated", Replica: replica,
+		At: p.arrived(), WriteID: w.id, Service: service, Labels: lacks,
+		Model: e.names.text[w.model], Variant: e.names.text[w.variant],
+	}
+	if w.key != nil {
+		v.Key = w.key.key
+	}
+	delete(e.violationsGone, id)
+	e.violations[id] = v
+}
+
+// SetLabels replaces the rules by which hops of labelled writes are judged. States in
+// memory are counted again; the times of the rules keep older ones as they are.
+func (e *Engine) SetLabels(rules []metrics.LabelRule) {
+	next := metrics.NewVocabulary(rules)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.writes.all() {
+		for ; w != nil; w = w.next {
+			if len(w.labels) > 0 {
+				e.touchWrite(w)
+			}
+		}
+	}
+	e.vocabulary = next
+	e.settleNow()
+}
