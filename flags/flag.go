@@ -20,6 +20,8 @@ const (
 	KindRolloutPlan DocumentKind = "RolloutPlan"
 	// KindRule: a reconciliation rule.
 	KindRule DocumentKind = "ReconciliationRule"
+	// KindLabel: a label of writes, and which services may carry it.
+	KindLabel DocumentKind = "Label"
 )
 
 // Bucketing names how fractional targeting turns a unit into a bucket. It is stored

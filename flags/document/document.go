@@ -1,6 +1,6 @@
 // Package document reads and applies documents of every kind together: guarantees and
-// routes, which package guarantee keeps, and flags, cohorts, rollout plans and
-// reconciliation rules, which package flagset keeps. Flagd's own files are taken as
+// routes, which package guarantee keeps, and flags, cohorts, rollout plans,
+// reconciliation rules and labels, which package flagset keeps. Flagd's own files are taken as
 // they are.
 package document
 

@@ -31,6 +31,8 @@ type Options struct {
 	// CheckPlan says what is wrong with a rollout plan, which is JSON; nil takes any
 	// object.
 	CheckPlan func(plan json.RawMessage) error
+	// LabelsChanged is called after documents of kind Label were stored; may be nil.
+	LabelsChanged func(ctx context.Context) error
 }
 
 // Catalogue is the flags, cohorts and set metadata with their history. It is safe
@@ -97,7 +99,7 @@ func Keeps(k flags.DocumentKind) bool { return slices.Contains(Kinds(), k) }
 
 // Kinds lists the kinds of document that the catalogue keeps.
 func Kinds() []flags.DocumentKind {
-	return []flags.DocumentKind{flags.KindFlag, flags.KindCohort, flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule}
+	return []flags.DocumentKind{flags.KindFlag, flags.KindCohort, flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule, flags.KindLabel}
 }
 
 // Revisions of a flag that a session may still be pinned to: those that were current

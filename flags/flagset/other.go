@@ -50,6 +50,9 @@ func (c *Catalogue) checkOther(e *Edit, cur *flags.DocumentVersion, content json
 		return "", inFile(e, c.opt.CheckPlan(content))
 	case flags.KindRule:
 		return checkRule(e, cur, content)
+	case flags.KindLabel:
+		_, err := readLabel(e, content)
+		return "", err
 	}
 	return "", nil
 }

@@ -9,10 +9,11 @@ import (
 const (
 	StateHealthy = "healthy"
 	StateSlow    = "slow"
-	StateBehind  = "behind"  // a replica is later than it usually is
-	StateStopped = "stopped" // writes do not converge any more
-	StateUnknown = "unknown" // a source is silent
-	StateNoData  = "no_data" // no write in the range
+	StateBehind  = "behind"         // a replica is later than it usually is
+	StateStopped = "stopped"        // writes do not converge any more
+	StatePolicy  = "against_policy" // labelled writes reached services without clearance
+	StateUnknown = "unknown"        // a source is silent
+	StateNoData  = "no_data"        // no write in the range
 )
 
 // Features is the overview: a row for each feature, worst first.
@@ -37,8 +38,12 @@ type FeatureRow struct {
 	Backlog    BacklogSummary   `json:"backlog"`
 	Conflicts  Ratio            `json:"conflicts"`  // distinct conflicts ÷ committed writes
 	Violations []GuaranteeCheck `json:"violations"` // guarantees that had any check
-	LastHeard  *int64           `json:"last_heard"` // Unix ns; nil = never
-	Routed     bool             `json:"routed"`     // writes had expected replicas: there is an "everywhere"
+	// Policy is hops of labelled writes at services without clearance ÷ those that were
+	// judged, by the time of the hop; AgainstPolicy lists the replicas of the former.
+	Policy        Ratio    `json:"policy"`
+	AgainstPolicy []string `json:"against_policy"`
+	LastHeard     *int64   `json:"last_heard"` // Unix ns; nil = never
+	Routed        bool     `json:"routed"`     // writes had expected replicas: there is an "everywhere"
 }
 
 // SparkPoint is the p99 of time to visibility everywhere in one step.

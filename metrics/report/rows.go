@@ -18,6 +18,8 @@ type featureAcc struct {
 	first, all sketch.Cell
 	spark      []sketch.Cell
 	conflicts  int64
+	judged     int64         // hops of labelled writes
+	against    int64         // those at a service without clearance
 	expected   groups[int64] // pairs per replica
 	checks     checks
 	ratios
@@ -74,7 +76,7 @@ func (s *stall) since(now, usual int64) (at, n int64, ok bool) {
 func rowMetrics() []metrics.Metric {
 	return append([]metrics.Metric{
 		metrics.MetricWrites, metrics.MetricVisibleAll, metrics.MetricVisibleFirst, metrics.MetricVisible,
-		metrics.MetricConflicts,
+		metrics.MetricConflicts, metrics.MetricPolicy,
 	}, Guarantees()...)
 }
 
@@ -128,6 +130,12 @@ func (a *featureAcc) add(p *plan, grace time.Duration, s *metrics.Series, w wind
 		*a.expected.at(s.Replica) += c.N
 	case metrics.MetricConflicts:
 		a.conflicts += c.N
+	case metrics.MetricPolicy:
+		a.judged += c.N
+		a.against += c.Hits
+		if c.Hits > 0 && !slices.Contains(a.AgainstPolicy, s.Replica) {
+			a.AgainstPolicy = append(a.AgainstPolicy, s.Replica)
+		}
 	default:
 		if a.checks == nil {
 			a.checks = checks{}
@@ -157,6 +165,9 @@ func (r *Reporter) finish(ctx context.Context, p *plan, h *heard, open *openList
 	a.Converged = a.ratios.list()
 	a.Conflicts = NewRatio(a.conflicts, a.committed)
 	a.Violations = a.checks.list("", false)
+	a.Policy = NewRatio(a.against, a.judged)
+	a.AgainstPolicy = append([]string{}, a.AgainstPolicy...)
+	slices.Sort(a.AgainstPolicy)
 	a.LastHeard = h.last(a.Feature)
 	a.Routed = a.all.N > 0
 	a.Spark = make([]SparkPoint, p.points)
@@ -267,7 +278,7 @@ func (r *Reporter) facts(p *plan, a *featureAcc) Facts {
 
 // troubleOrder puts the worst first.
 func troubleOrder() []string {
-	return []string{StateStopped, StateBehind, StateSlow, StateUnknown, StateNoData, StateHealthy}
+	return []string{StateStopped, StatePolicy, StateBehind, StateSlow, StateUnknown, StateNoData, StateHealthy}
 }
 
 func sortByTrouble(rows []FeatureRow) {

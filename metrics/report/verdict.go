@@ -41,6 +41,8 @@ func Judge(f Facts) (state, answer string) {
 		return StateNoData, row.Feature + " has sent no event yet."
 	case f.StoppedWrites > 0:
 		return StateStopped, stopped(f)
+	case row.Policy.Numerator > 0:
+		return StatePolicy, againstPolicy(row)
 	case len(row.Backlog.Silent) > 0:
 		return StateUnknown, unknown(f)
 	case f.Quiet:
@@ -82,6 +84,11 @@ func noun(names []string) string {
 		return "replica"
 	}
 	return "replicas"
+}
+
+func againstPolicy(row *FeatureRow) string {
+	return fmt.Sprintf("%s breaks policy: %s of labelled writes in this range reached a service without clearance, at %s %s.",
+		row.Feature, plural(row.Policy.Numerator, "hop", "hops"), noun(row.AgainstPolicy), list(row.AgainstPolicy))
 }
 
 func unknown(f Facts) string {
@@ -184,6 +191,7 @@ func OverviewAnswer(rows []FeatureRow) string {
 	}
 	words := []struct{ state, one, many string }{
 		{StateStopped, "feature has stopped converging", "features have stopped converging"},
+		{StatePolicy, "breaks policy", "break policy"},
 		{StateBehind, "is late at a replica", "are late at a replica"},
 		{StateSlow, "is slow", "are slow"},
 		{StateUnknown, "is unknown", "are unknown"},

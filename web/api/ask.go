@@ -108,7 +108,7 @@ func (a *API) listConflicts(c echo.Context) error {
 func (a *API) listViolations(c echo.Context) error {
 	p := a.readParams(c, "feature", "guarantee", "from", "to", "cursor", "limit")
 	q := metrics.ViolationQuery{
-		Feature: p.text("feature"), Guarantee: metrics.Metric(p.oneOf("guarantee", "ryw", "mr", "mw", "wfr")),
+		Feature: p.text("feature"), Guarantee: metrics.Metric(p.oneOf("guarantee", "ryw", "mr", "mw", "wfr", "policy")),
 		From: nanos(p.time("from")), To: nanos(p.time("to")), Cursor: p.text("cursor"), Limit: p.int("limit", 1, 500),
 	}
 	if p.err != nil {

@@ -56,17 +56,19 @@ func (f *Flags) getDefinition(c echo.Context, id flags.DocumentID) error {
 	return respond.JSON(c, http.StatusOK, viewDefinition(&v))
 }
 
-// listRules lists the reconciliation rules.
-func (f *Flags) listRules(c echo.Context) error {
-	if q := f.api.readParams(c); q.err != nil {
-		return q.err
+// listOf lists the documents of a kind.
+func (f *Flags) listOf(kind flags.DocumentKind) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if q := f.api.readParams(c); q.err != nil {
+			return q.err
+		}
+		all := f.o.Catalogue.List(kind)
+		out := make([]Definition, len(all))
+		for i := range all {
+			out[i] = viewDefinition(&all[i])
+		}
+		return respond.JSON(c, http.StatusOK, page[Definition]{Items: out})
 	}
-	all := f.o.Catalogue.List(flags.KindRule)
-	out := make([]Definition, len(all))
-	for i := range all {
-		out[i] = viewDefinition(&all[i])
-	}
-	return respond.JSON(c, http.StatusOK, page[Definition]{Items: out})
 }
 
 // DefinitionRequest is a new content of a flag, a cohort or the set's metadata.

@@ -27,7 +27,7 @@ type Flags struct {
 // NewFlags returns the part of the API that is about flags.
 func NewFlags(a *API, o FlagOptions) *Flags { return &Flags{a, o} }
 
-// Routes is the URL map of flags, cohorts and reconciliation rules.
+// Routes is the URL map of flags, cohorts, reconciliation rules and labels.
 func (f *Flags) Routes() []auth.Route {
 	get := func(path string, h echo.HandlerFunc) auth.Route {
 		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
@@ -42,11 +42,13 @@ func (f *Flags) Routes() []auth.Route {
 		get("/api/v1/cohorts", f.listCohorts),
 		ask("/api/v1/cohorts/:name/estimate", f.estimateCohort),
 		get("/api/v1/flagset", f.getSet),
-		get("/api/v1/rules", f.listRules),
+		get("/api/v1/rules", f.listOf(flags.KindRule)),
+		get("/api/v1/labels", f.listOf(flags.KindLabel)),
 	}
 	routes = append(routes, f.documentRoutes("/api/v1/flags/:key", flags.KindFlag, "key")...)
 	routes = append(routes, f.documentRoutes("/api/v1/cohorts/:name", flags.KindCohort, "name")...)
 	routes = append(routes, f.documentRoutes("/api/v1/rules/:name", flags.KindRule, "name")...)
+	routes = append(routes, f.documentRoutes("/api/v1/labels/:name", flags.KindLabel, "name")...)
 	return append(routes, f.documentRoutes("/api/v1/flagset/metadata", flags.KindFlagSet, "")...)
 }
 

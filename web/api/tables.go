@@ -50,12 +50,12 @@ func triText(t metrics.Tri) string {
 
 func violationTable(items []metrics.Violation) respond.Table {
 	t := respond.Table{Name: "violations", Header: []string{
-		"id", "feature", "guarantee", "verdict", "session", "seq", "key", "replica", "at", "wanted", "got", "write_id", "earlier", "model", "variant",
+		"id", "feature", "guarantee", "verdict", "session", "seq", "key", "replica", "at", "wanted", "got", "write_id", "earlier", "model", "variant", "service", "labels",
 	}}
 	for _, v := range items {
 		t.Rows = append(t.Rows, []string{
 			v.ID, v.Feature, string(v.Guarantee), v.Verdict, v.Session, strconv.FormatInt(v.Seq, 10), v.Key, v.Replica,
-			stamp(v.At), v.Wanted, v.Got, v.WriteID, v.Earlier, v.Model, v.Variant,
+			stamp(v.At), v.Wanted, v.Got, v.WriteID, v.Earlier, v.Model, v.Variant, v.Service, strings.Join(v.Labels, " "),
 		})
 	}
 	return t

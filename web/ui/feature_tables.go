@@ -110,6 +110,9 @@ func sessionWords(m metrics.Metric) (name, means, of string) {
 	case metrics.MetricMW:
 		return "Monotonic writes", "Writes of a session arrive in its order.", "writes"
 	}
+	if m == metrics.MetricPolicy {
+		return "Policy", "Labelled writes reach services with clearance alone.", "hops"
+	}
 	return "Writes follow reads", "A write never arrives before what its session had read.", "writes"
 }
 
@@ -165,8 +168,13 @@ func violationRows(feature string, vs []metrics.Violation) page.Section {
 			write = part.To(v.WriteID, writeURL(v.WriteID))
 			write.Mono = true
 		}
+		place, wanted, got := part.Text(v.Replica), mono(v.Wanted), mono(v.Got)
+		if v.Guarantee == metrics.MetricPolicy {
+			place.Value.Under = "service " + v.Service
+			wanted, got = part.Text("clearance for "+strings.Join(v.Labels, ", ")), part.Text("none")
+		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.When(time.Unix(0, v.At)), {Value: part.Value{Text: name, Under: v.Verdict}}, mono(v.Session), mono(v.Key), part.Text(v.Replica), mono(v.Wanted), mono(v.Got), write,
+			part.When(time.Unix(0, v.At)), {Value: part.Value{Text: name, Under: v.Verdict}}, mono(v.Session), mono(v.Key), place, wanted, got, write,
 		}})
 	}
 	return s

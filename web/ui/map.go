@@ -73,6 +73,8 @@ func stateStatus(state string) part.Status {
 		return part.Status{Tone: part.Bad, Text: "Late"}
 	case report.StateStopped:
 		return part.Status{Tone: part.Bad, Text: "Stopped"}
+	case report.StatePolicy:
+		return part.Status{Tone: part.Bad, Text: "Against policy"}
 	case report.StateNoData:
 		return part.Status{Tone: part.Neutral, Text: "No data"}
 	}

@@ -30,7 +30,7 @@ func (a *App) openFlags(ctx context.Context) error {
 	}
 	a.flags, err = flagset.Open(ctx, flagset.Options{
 		Store: a.control, Usage: a.control, Rollouts: a.rolloutStore(), Pins: eval.NewPins(secret), Now: a.o.Now,
-		CheckPlan: rollout.CheckDocument,
+		CheckPlan: rollout.CheckDocument, LabelsChanged: a.labelsChanged,
 	})
 	if err != nil {
 		return err
@@ -38,6 +38,16 @@ func (a *App) openFlags(ctx context.Context) error {
 	a.onStop("usage of flags", a.flags.FlushUsage)
 	a.every(flushUsageEvery, "usage of flags", a.flags.FlushUsage)
 	a.every(time.Hour, "old usage of flags", a.flags.PruneUsage)
+	return nil
+}
+
+// labelsChanged tells the fold which services may carry which labels from now on.
+func (a *App) labelsChanged(ctx context.Context) error {
+	rules, err := flagset.LabelRules(ctx, a.control)
+	if err != nil {
+		return err
+	}
+	a.engine.SetLabels(rules)
 	return nil
 }
 

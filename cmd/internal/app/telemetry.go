@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tidemark/flags/flagset"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/provenance"
@@ -74,7 +75,11 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.engine, err = rollup.Open(ctx, store, configs, rollup.Options{Now: a.o.Now, Resident: a.o.Resident}); err != nil {
+	labels, err := flagset.LabelRules(ctx, a.control)
+	if err != nil {
+		return err
+	}
+	if a.engine, err = rollup.Open(ctx, store, configs, rollup.Options{Now: a.o.Now, Resident: a.o.Resident, Labels: labels}); err != nil {
 		return err
 	}
 	names, err := a.engine.ListSeries(ctx, "")

@@ -1,0 +1,46 @@
+package app_test
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestHopsAgainstPolicy declares who may carry a label, and sends a labelled write to a
+// service with clearance and to one without.
+func TestHopsAgainstPolicy(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, owner, reader := d.key("control", "read"), d.namedKey("shop", "publish:cart", "read"), d.key("read")
+	for body, want := range map[string]int{
+		`{"definition":{}}`:                                     400, // no services
+		`{"definition":{"services":["a","a"]}}`:                 400,
+		`{"definition":{"services":["shop"],"clearance":"no"}}`: 400,
+	} {
+		d.do(key, "PUT", "/api/v1/labels/pii", body, want, nil)
+	}
+	d.do(key, "PUT", "/api/v1/labels/p*i", `{"definition":{"services":[]}}`, 400, nil)
+	d.do(key, "PUT", "/api/v1/labels/pii", `{"definition":{"services":["cleared"]},"reason":"first"}`, 201, nil)
+	d.do(reader, "PUT", "/api/v1/labels/pii", `{"definition":{"services":["*"]},"base":1}`, 403, nil)
+
+	body := "[" + strings.Join([]string{ // The hops arrive before the label.
+		strings.Replace(event("visible", "w1", "cart", `,"replica":"eu"`), `"service":"s"`, `"service":"mirror"`, 1),
+		strings.Replace(event("applied", "w1", "cart", `,"replica":"us"`), `"service":"s"`, `"service":"cleared"`, 1),
+		event("initiated", "w1", "cart", `,"labels":["pii"]`),
+	}, ",") + "]"
+	if got := read[receipt](t, d.post(owner, "/v1/events", body, "Content-Type: application/json"), http.StatusOK); got.Accepted != 3 {
+		t.Fatalf("%+v", got)
+	}
+	const path = "/api/v1/violations?guarantee=policy&feature=cart"
+	for strings.Contains(d.get(reader, path).Body.String(), `"items":[]`) { // Events are acknowledged before they are stored among the rows.
+		if err := t.Context().Err(); err != nil {
+			t.Fatalf("the violation is never listed: %v", err)
+		}
+		runtime.Gosched()
+	}
+	got := d.get(reader, path).Body.String()
+	if !strings.Contains(got, `"service":"mirror"`) || strings.Contains(got, `"service":"cleared"`) || !strings.Contains(got, `"labels":["pii"]`) {
+		t.Errorf("violations: %s", got)
+	}
+}
