@@ -5,13 +5,17 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/web"
 )
 
 // TestHopsAgainstPolicy declares who may carry a label, and sends a labelled write to a
 // service with clearance and to one without.
 func TestHopsAgainstPolicy(t *testing.T) {
 	t.Parallel()
-	d := open(t)
+	const often = 1 << 30 // the test asks until it is answered
+	d := openWith(t, app.Options{Limits: web.Limits{KeyRate: often, KeyBurst: often, AddressRate: often, AddressBurst: often}})
 	key, owner, reader := d.key("control", "read"), d.namedKey("shop", "publish:cart", "read"), d.key("read")
 	for body, want := range map[string]int{
 		`{"definition":{}}`:                                     400, // no services
