@@ -125,7 +125,7 @@ func (c *compiler) variants(f *flag, vs map[string]json.RawMessage, path string)
 			c.add(at, "is %s where another variant is %s; all variants of a flag are of one type", k, kind)
 		}
 		f.byName[name] = len(f.variants)
-		f.variants = append(f.variants, variant{name, value, compact.Bytes(), modelOf(value)})
+		f.variants = append(f.variants, newVariant(f.key, name, value, compact.Bytes()))
 	}
 }
 

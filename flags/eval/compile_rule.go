@@ -16,6 +16,7 @@ type compiler struct {
 	cohorts map[string]json.RawMessage
 	shared  map[string]*rule // compiled cohorts
 	opening []string         // cohorts that are being compiled, outermost first
+	slots   map[string]int   // of the names that rules look up at the top
 }
 
 // rule is a compiled rule with what was found out about it.
@@ -28,7 +29,24 @@ type rule struct {
 }
 
 func newCompiler(cohorts map[string]json.RawMessage) *compiler {
-	return &compiler{ops: operators(), cohorts: cohorts, shared: map[string]*rule{}}
+	return &compiler{ops: operators(), cohorts: cohorts, shared: map[string]*rule{}, slots: map[string]int{TargetingKey: unitSlot}}
+}
+
+// slot returns where an environment keeps what a path begins with; below zero when
+// it does not: there are too many, or it is not the same for every flag.
+func (c *compiler) slot(path []string) int {
+	if len(path) == 0 || path[0] == "$flagd" {
+		return -1
+	}
+	i, given := c.slots[path[0]]
+	if !given {
+		if len(c.slots) == maxSlots {
+			return -1
+		}
+		i = len(c.slots)
+		c.slots[path[0]] = i
+	}
+	return i
 }
 
 // broken stands where a rule could not be compiled; the definition is then refused.
@@ -247,6 +265,7 @@ func (c *compiler) variable(where origin, vs []any, operands any, path string, d
 		return broken()
 	}
 	n := &variable{origin: where, path: pathOf(name)}
+	n.slot = c.slot(n.path)
 	if len(vs) == 2 {
 		if isList(vs[1]) {
 			c.add(item(path, 1), "is %s; the default of var is null, a boolean, a number or a string", kindOf(vs[1]))

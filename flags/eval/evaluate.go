@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"tidemark/flags"
@@ -20,123 +21,148 @@ func (s *Set) evaluate(key string, ctx Context, now time.Time, t *tracer) Result
 			Details: fmt.Sprintf("flag %q not found", key),
 		}
 	}
-	e, _ := s.envs.Get().(*env)
-	e.ctx, e.now, e.trace = ctx, now, t
-	r := s.answer(f, e)
-	e.ctx, e.trace = nil, nil
-	s.envs.Put(e)
-	return r
-}
-
-// answer evaluates one flag in an environment that has its context and time.
-func (s *Set) answer(f *flag, e *env) Result {
-	if f.disabled {
-		e.trace.say("The flag is disabled: the code's default counts.")
-		return Result{Key: f.key, Reason: ReasonDisabled, Metadata: f.metadata()}
-	}
-	e.key, e.steps = f.key, 0
-	r := f.fresh(e)
-	s.pin(f, e, &r)
+	e := s.begin(ctx, now, t)
+	var r Result
+	s.answer(f, e, &r)
+	s.end(e)
 	return r
 }
 
 // EvaluateAll appends what Evaluate answers for every flag, in the order of Keys.
 func (s *Set) EvaluateAll(dst []Result, ctx Context, now time.Time) []Result {
-	e, _ := s.envs.Get().(*env)
-	e.ctx, e.now = ctx, now
-	for _, f := range s.order {
-		dst = append(dst, s.answer(f, e))
+	e := s.begin(ctx, now, nil)
+	first := len(dst)
+	dst = slices.Grow(dst, len(s.order))[:first+len(s.order)]
+	for i, f := range s.order {
+		s.answer(f, e, &dst[first+i])
 	}
-	e.ctx = nil
-	s.envs.Put(e)
+	s.end(e)
 	return dst
 }
 
-func (f *flag) metadata() Metadata { return Metadata{base: f.meta, Version: f.revision} }
+// answer evaluates one flag in an environment that has its context and time. Like all
+// that follow it writes each member of r, which may hold an older answer: to return
+// and copy them would cost more than most evaluations.
+func (s *Set) answer(f *flag, e *env, r *Result) {
+	if f.disabled {
+		e.trace.say("The flag is disabled: the code's default counts.")
+		f.codeDefault(r, ReasonDisabled)
+		return
+	}
+	e.key, e.steps = f.key, 0
+	f.fresh(e, r)
+	s.pin(f, e, r)
+}
 
 // fresh answers as for a session that has just begun: the rollout first, then the
 // flag's own targeting.
-func (f *flag) fresh(e *env) Result {
-	if f.split != nil {
-		if r, decided := f.assign(e); decided {
-			return r
-		}
+func (f *flag) fresh(e *env, r *Result) {
+	if f.split == nil || !f.assign(e, r) {
+		f.target(e, r)
 	}
-	return f.target(e)
 }
 
-func (f *flag) target(e *env) Result {
+func (f *flag) target(e *env, r *Result) {
 	if f.rule == nil {
 		e.trace.say("The flag has no targeting.")
-		return f.fallbackResult(ReasonStatic, e.trace)
+		f.fallbackResult(r, ReasonStatic, e.trace)
+		return
 	}
 	v, err := f.rule.eval(e, nil)
 	if err != nil {
-		return f.fail(CodeGeneral, fmt.Sprintf("targeting of flag %q cannot be worked out: %v", f.key, err))
+		f.fail(r, CodeGeneral, fmt.Sprintf("targeting of flag %q cannot be worked out: %v", f.key, err))
+		return
 	}
 	if v == nil {
 		e.trace.say("Targeting gives null, which means the default variant.")
-		return f.fallbackResult(ReasonDefault, e.trace)
+		f.fallbackResult(r, ReasonDefault, e.trace)
+		return
 	}
 	name, isText := v.(string)
 	if !isText {
 		name = string(appendText(nil, v))
 	}
-	i, known := f.byName[name]
-	if !known {
-		return f.fail(CodeGeneral, fmt.Sprintf("variant %.100q not found in flag %q", name, f.key))
+	if i, known := f.variantOf(name); known {
+		f.answer(r, i, ReasonTargetingMatch)
+		return
 	}
-	return f.answer(i, ReasonTargetingMatch)
+	f.fail(r, CodeGeneral, fmt.Sprintf("variant %.100q not found in flag %q", name, f.key))
 }
 
-func (f *flag) fallbackResult(reason Reason, t *tracer) Result {
+// fewVariants is up to how many are sooner compared than hashed.
+const fewVariants = 4
+
+func (f *flag) variantOf(name string) (i int, known bool) {
+	if len(f.variants) > fewVariants {
+		i, known = f.byName[name]
+		return i, known
+	}
+	for i := range f.variants {
+		if f.variants[i].name == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (f *flag) fallbackResult(r *Result, reason Reason, t *tracer) {
 	if f.fallback < 0 {
 		t.say("There is no default variant: the code's default counts.")
-		return Result{Key: f.key, Reason: ReasonDefault, Metadata: f.metadata()}
+		f.codeDefault(r, ReasonDefault)
+		return
 	}
-	return f.answer(f.fallback, reason)
+	f.answer(r, f.fallback, reason)
 }
 
-func (f *flag) answer(i int, reason Reason) Result {
+func (f *flag) answer(r *Result, i int, reason Reason) {
 	v := &f.variants[i]
-	return Result{
-		Key: f.key, Value: v.value, JSON: v.json, Variant: v.name,
-		Reason: reason, Metadata: f.metadata(),
-	}
+	r.Key, r.Value, r.JSON, r.Variant = f.key, v.value, v.json, v.name
+	r.Reason, r.Code, r.Details = reason, CodeNone, ""
+	r.written = v
+	r.Metadata.of(f)
 }
 
-func (f *flag) fail(code ErrorCode, details string) Result {
-	return Result{Key: f.key, Reason: ReasonError, Code: code, Details: details, Metadata: f.metadata()}
+// codeDefault answers that the flag says nothing.
+func (f *flag) codeDefault(r *Result, reason Reason) {
+	*r = Result{Key: f.key, Reason: reason}
+	r.Metadata.of(f)
 }
 
-// assign lets the rollout decide; decided is false when the unit is not in its cohort.
-func (f *flag) assign(e *env) (r Result, decided bool) {
+func (f *flag) fail(r *Result, code ErrorCode, details string) {
+	*r = Result{Key: f.key, Reason: ReasonError, Code: code, Details: details}
+	r.Metadata.of(f)
+}
+
+// assign lets the rollout decide; it returns false when the unit is not in its cohort.
+func (f *flag) assign(e *env, r *Result) (decided bool) {
 	a := f.split
 	if a.cohort != nil {
 		v, err := a.cohort.eval(e, nil)
 		if err != nil {
-			return f.fail(CodeGeneral, fmt.Sprintf("the cohort of rollout %s cannot be worked out: %v", a.Rollout, err)), true
+			f.fail(r, CodeGeneral, fmt.Sprintf("the cohort of rollout %s cannot be worked out: %v", a.Rollout, err))
+			return true
 		}
 		e.trace.cohort(a, truthy(v))
 		if !truthy(v) {
-			return Result{}, false
+			return false
 		}
 	}
 	unit, ok := e.unit()
 	if !ok {
-		return f.fail(CodeTargetingKeyMissing, fmt.Sprintf(
-			"flag %q is being rolled out by %s, which needs a targetingKey in the context", f.key, a.Rollout)), true
+		f.fail(r, CodeTargetingKeyMissing, fmt.Sprintf(
+			"flag %q is being rolled out by %s, which needs a targetingKey in the context", f.key, a.Rollout))
+		return true
 	}
 	arm, i, bucket := a.place(e.buf, unit)
 	e.trace.placed(a, unit, bucket, arm)
-	r = f.answer(i, ReasonSplit)
+	f.answer(r, i, ReasonSplit)
 	r.Metadata.Rollout, r.Metadata.Step, r.Metadata.Arm = a.Rollout, a.Step, arm
-	return r, true
+	return true
 }
 
 // unit returns the targeting key as text; ok is false when there is none.
 func (e *env) unit() (string, bool) {
-	switch v := normal(e.ctx[TargetingKey]).(type) {
+	switch v := e.attribute(TargetingKey, unitSlot).(type) {
 	case string:
 		return v, v != ""
 	case float64, bool:

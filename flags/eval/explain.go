@@ -78,9 +78,12 @@ func (t *tracer) locate(o *origin, found string) {
 
 // drawn records where a hash lies among the weights.
 func (t *tracer) drawn(text []byte, shares []share, total, bucket uint64) {
-	if t == nil {
-		return
+	if t != nil { // Apart, so that nothing is allocated for nobody.
+		t.draw(text, shares, total, bucket)
 	}
+}
+
+func (t *tracer) draw(text []byte, shares []share, total, bucket uint64) {
 	s := Step{Bucket: &bucket, Total: total}
 	from, hit := uint64(0), "nothing"
 	for _, sh := range shares {

@@ -52,7 +52,7 @@ func TestExplain(t *testing.T) {
 		if d := cmp.Diff(c.want, words(e)); d != "" {
 			t.Errorf("%s %v: -want +got\n%s", c.key, c.ctx, d)
 		}
-		if d := cmp.Diff(s.Evaluate(c.key, c.ctx, now()), e.Result, cmp.AllowUnexported(Metadata{}, baseMetadata{})); d != "" {
+		if d := cmp.Diff(s.Evaluate(c.key, c.ctx, now()), e.Result, cmp.AllowUnexported(Result{}, variant{}, Metadata{}, baseMetadata{})); d != "" {
 			t.Errorf("the explanation answers otherwise: %s", d)
 		}
 	}

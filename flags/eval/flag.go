@@ -27,6 +27,9 @@ type variant struct {
 	value any
 	json  json.RawMessage
 	model flags.Model // "" when its value names none
+	// Every answer's JSON up to its reason, and from there to its metadata.
+	before, after []byte
+	sum           uint64 // of its name
 }
 
 // assignment is a rollout as an evaluation needs it.

@@ -86,7 +86,7 @@ func (f *fractional) choose(e *env, at *scope) (any, error) {
 // unitText is what is hashed when a fractional operation does not say: the flag key
 // and the targeting key without anything between them.
 func (e *env) unitText() (text []byte, ok bool) {
-	switch t := normal(e.ctx[TargetingKey]).(type) {
+	switch t := e.attribute(TargetingKey, unitSlot).(type) {
 	case string:
 		return append(append(e.buf[:0], e.key...), t...), t != ""
 	default:

@@ -31,6 +31,7 @@ type Metadata struct {
 type baseMetadata struct {
 	values map[string]any
 	json   []byte // the members without the braces
+	owned  bool   // there is a member "version"
 }
 
 // reservedMetadata are the names that only a rollout or a pin gives.
@@ -45,6 +46,7 @@ func newBaseMetadata(set, flag map[string]any) (*baseMetadata, error) {
 	}
 	maps.Copy(values, flag)
 	b := &baseMetadata{values: values}
+	_, b.owned = values["version"]
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		member, err := json.Marshal(map[string]any{k: values[k]})
 		if err != nil {
@@ -93,18 +95,26 @@ func (m *Metadata) AppendJSON(b []byte) []byte {
 	own := false
 	if m.base != nil {
 		b = append(b, m.base.json...)
-		_, own = m.base.values["version"]
+		own = m.base.owned
 	}
+	if !own && m.Version > 0 {
+		b = appendName(b, start, "version")
+		b = strconv.AppendInt(b, m.Version, 10)
+	}
+	if m.Rollout != "" || m.Pin != "" || m.PinError != PinOK {
+		b = m.appendRollout(b, start)
+	}
+	return append(b, '}')
+}
+
+// appendRollout appends what a rollout and a pin add.
+func (m *Metadata) appendRollout(b []byte, start int) []byte {
 	text := func(name, value string) {
 		if value == "" {
 			return
 		}
 		b = appendName(b, start, name)
 		b = appendQuoted(b, value)
-	}
-	if !own && m.Version > 0 {
-		b = appendName(b, start, "version")
-		b = strconv.AppendInt(b, m.Version, 10)
 	}
 	text("rollout", m.Rollout)
 	if m.Rollout != "" {
@@ -118,7 +128,14 @@ func (m *Metadata) AppendJSON(b []byte) []byte {
 		b = append(b, "true"...)
 	}
 	text("pin_error", string(m.PinError))
-	return append(b, '}')
+	return b
+}
+
+// of makes it the metadata of a flag that nothing was added to.
+func (m *Metadata) of(f *flag) {
+	m.base, m.Version = f.meta, f.revision
+	m.Rollout, m.Step, m.Arm = "", 0, flags.ArmNone
+	m.Pin, m.Pinned, m.PinError = "", false, PinOK
 }
 
 // MarshalJSON writes what AppendJSON appends.

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"math/bits"
 	"sync"
 	"time"
 )
@@ -56,7 +57,7 @@ func (o *op) eval(e *env, at *scope) (any, error) {
 	return v, err
 }
 
-// env is what one evaluation needs; it is reused.
+// env is what the evaluations for one context need; it is reused.
 type env struct {
 	ctx   Context
 	key   string
@@ -64,10 +65,53 @@ type env struct {
 	steps int
 	trace *tracer // nil unless somebody wants to know why
 	buf   []byte
+	pins  any // what the context holds for pins; nil: nothing
+
+	known uint64        // bit i: attributes[i] was looked up in ctx
+	found [maxSlots]any // attributes, by the slots that the compiler gave their names
 }
+
+// maxSlots is how many attributes of the context are looked up once for all flags
+// instead of once for each. The names that come after the first so many are not.
+const maxSlots = 64
+
+// unitSlot is the slot of the targeting key.
+const unitSlot = 0
 
 func newEnvPool() *sync.Pool {
 	return &sync.Pool{New: func() any { return &env{buf: make([]byte, 0, 256)} }}
+}
+
+// begin takes an environment for a context.
+func (s *Set) begin(ctx Context, now time.Time, t *tracer) *env {
+	e, _ := s.envs.Get().(*env)
+	e.ctx, e.now, e.trace = ctx, now, t
+	e.pins = pinsIn(ctx)
+	return e
+}
+
+// end gives it back. It keeps nothing of the context.
+func (s *Set) end(e *env) {
+	e.ctx, e.trace, e.pins = nil, nil, nil
+	for e.known != 0 {
+		i := bits.TrailingZeros64(e.known)
+		e.found[i] = nil
+		e.known &^= 1 << i
+	}
+	s.envs.Put(e)
+}
+
+// attribute returns one of the context's members, as a value. slot is that of its
+// name; below zero it has none.
+func (e *env) attribute(name string, slot int) any {
+	if slot < 0 {
+		return e.top(name)
+	}
+	if bit := uint64(1) << slot; e.known&bit == 0 {
+		e.found[slot] = e.top(name)
+		e.known |= bit
+	}
+	return e.found[slot]
 }
 
 // Errors of evaluation. JsonLogic's own words would be NaN and Invalid Arguments.
@@ -112,6 +156,11 @@ func (e *env) look(at *scope, path []string) any {
 	default:
 		v, path = e.top(path[0]), path[1:]
 	}
+	return into(v, path)
+}
+
+// into follows a path of names from a value.
+func into(v any, path []string) any {
 	for _, name := range path {
 		if v == nil {
 			return nil

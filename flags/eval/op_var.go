@@ -4,6 +4,7 @@ package eval
 type variable struct {
 	origin
 	path     []string // none: everything
+	slot     int      // of the first name of path; below zero: none
 	fallback any      // when there is nothing, or null
 }
 
@@ -16,18 +17,23 @@ func (v *variable) eval(e *env, at *scope) (any, error) {
 }
 
 func (v *variable) find(e *env, at *scope) any {
-	if at == nil && len(v.path) == 2 && v.path[0] == "$flagd" {
-		switch v.path[1] {
-		case "flagKey":
-			return e.key
-		case "timestamp":
-			return unixSeconds(e.now)
-		}
+	var value any
+	switch {
+	case at != nil || len(v.path) == 0:
+		value = e.look(at, v.path)
+	case len(v.path) == 1:
+		value = e.attribute(v.path[0], v.slot)
+	case len(v.path) == 2 && v.path[0] == "$flagd" && v.path[1] == "flagKey":
+		return e.key
+	case len(v.path) == 2 && v.path[0] == "$flagd" && v.path[1] == "timestamp":
+		return unixSeconds(e.now)
+	default:
+		value = into(e.attribute(v.path[0], v.slot), v.path[1:])
 	}
-	if value := e.look(at, v.path); value != nil {
-		return value
+	if value == nil {
+		return v.fallback
 	}
-	return v.fallback
+	return value
 }
 
 // opVar is {"var": RULE}: the path is computed.

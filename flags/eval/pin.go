@@ -97,7 +97,7 @@ func (s *Set) hold(f *flag, e *env, r *Result, token string, c *claim) {
 	if e.trace != nil {
 		e.trace.sayf("The session is pinned to %s of revision %d and stays there: %s.", c.variant, c.revision, whyStay(was, now, r))
 	}
-	*r = held.answer(i, ReasonSplit)
+	held.answer(r, i, ReasonSplit)
 	r.Metadata.base = f.meta
 	r.Metadata.Rollout, r.Metadata.Step, r.Metadata.Arm = c.rollout, c.step, c.arm
 	r.Metadata.Pin, r.Metadata.Pinned = token, true
@@ -138,19 +138,24 @@ func (s *Set) givePin(f *flag, e *env, r *Result) {
 	})
 }
 
+// pinsIn returns what the context holds for pins, for whichever flag: nil for nothing.
+func pinsIn(ctx Context) any {
+	v := ctx[PinKey]
+	if v == nil {
+		within, ok := normal(ctx["tidemark"]).(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = within["pin"]
+	}
+	return normal(v)
+}
+
 // pinOf returns the pin for a flag from the context: "" when there is none. Pins for
 // other flags may stand beside it, divided by commas or as a list. What is no pin at
 // all is returned without a claim, so that its sender hears of it.
 func (e *env) pinOf(key string) (token string, c *claim) {
-	v := e.ctx[PinKey]
-	if v == nil {
-		within, ok := normal(e.ctx["tidemark"]).(map[string]any)
-		if !ok {
-			return "", nil
-		}
-		v = within["pin"]
-	}
-	switch t := normal(v).(type) {
+	switch t := e.pins.(type) {
 	case nil:
 		return "", nil
 	case string:

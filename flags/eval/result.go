@@ -46,6 +46,8 @@ type Result struct {
 	Code     ErrorCode
 	Details  string // of an error, a sentence
 	Metadata Metadata
+
+	written *variant // the one that Value, JSON and Variant are of; nil when they are of none
 }
 
 // HasValue reports whether the flag says what to use, rather than the code's default.

@@ -28,32 +28,6 @@ func send(c echo.Context, status int, body []byte) error {
 	return err
 }
 
-// appendResult appends one flag's answer: an evaluation, or why there is none.
-func appendResult(b []byte, r *eval.Result) []byte {
-	b = append(b, `{"key":`...)
-	b = appendString(b, r.Key)
-	if r.Code != eval.CodeNone {
-		b = append(b, ',')
-		b = appendFailure(b, r.Code, r.Details)
-		return append(b, '}')
-	}
-	// Without a value the client takes its own default: it has none for null.
-	if r.HasValue() {
-		b = append(b, `,"value":`...)
-		b = append(b, r.JSON...)
-	}
-	b = append(b, `,"reason":"`...)
-	b = append(b, r.Reason...)
-	b = append(b, '"')
-	if r.Variant != "" {
-		b = append(b, `,"variant":`...)
-		b = appendString(b, r.Variant)
-	}
-	b = append(b, `,"metadata":`...)
-	b = r.Metadata.AppendJSON(b)
-	return append(b, '}')
-}
-
 // appendFailure appends the members of an error.
 func appendFailure(b []byte, code eval.ErrorCode, details string) []byte {
 	b = append(b, `"errorCode":"`...)

@@ -3,11 +3,11 @@ package ofrep
 import (
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"net/http"
 	"strconv"
 	"strings"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/eval"
@@ -28,19 +28,19 @@ func (h *Handler) bulk(c echo.Context) error {
 	now := h.o.Now()
 	set := h.o.Flags.Set()
 	token, epoch := h.streamToken(auth.Who(c), now)
-	s.seen.reset()
+	var seen fingerprint
 	s.out = append(s.out[:0], `{"flags":[`...)
 	s.all = set.EvaluateAll(s.all, s.ctx, now)
 	for i := range s.all {
 		r := &s.all[i]
-		s.seen.add(r)
+		seen.add(r)
 		if i > 0 {
 			s.out = append(s.out, ',')
 		}
-		s.out = appendResult(s.out, r)
+		s.out = r.AppendJSON(s.out)
 	}
 	h.o.Flags.ObserveAll(s.ctx, s.all)
-	etag := s.seen.etag(set.Hash(), epoch)
+	etag := seen.etag(set.Hash(), epoch)
 	c.Response().Header()["Etag"] = []string{etag}
 	if matches(c.Request().Header.Get("If-None-Match"), etag) {
 		return c.NoContent(http.StatusNotModified)
@@ -91,35 +91,19 @@ func appendStreams(b []byte, token string) []byte {
 	return append(b, `}]`...)
 }
 
-// fingerprint tells answers apart. It holds what was decided for each flag; what that
-// means is in the hash of the set. Pins are left out: a new one is given with each
-// answer, and the one before it is as good.
-type fingerprint struct {
-	hash xxhash.Digest
-	buf  []byte
-}
+// fingerprint tells answers to different contexts apart. It holds what was decided for
+// each flag; what that means is in the hash of the set.
+type fingerprint uint64
 
-func (f *fingerprint) reset() { f.hash.Reset() }
-
+// add takes in the next answer. The order counts: the factor is odd, and the rotation
+// brings the high bits to where the next multiplication spreads them.
 func (f *fingerprint) add(r *eval.Result) {
-	m := &r.Metadata
-	b := f.buf[:0]
-	for _, s := range [...]string{r.Variant, string(r.Reason), string(r.Code), m.Rollout, string(m.Arm), string(m.PinError)} {
-		b = append(b, s...)
-		b = append(b, 0)
-	}
-	b = append(b, byte(m.Step), byte(m.Step>>8), 0)
-	if m.Pinned {
-		b[len(b)-1] = 1
-	}
-	f.buf = b
-	_, _ = f.hash.Write(b) // It never fails.
+	*f = fingerprint(bits.RotateLeft64(uint64(*f)^r.Fingerprint(), 27) * 0x9e3779b97f4a7c15)
 }
 
 // etag is of the answers, the flags that gave them, and the stream's address.
-func (f *fingerprint) etag(setHash string, epoch int64) string {
-	sum := f.hash.Sum64()
-	return `"` + setHash[:min(16, len(setHash))] + "-" + strconv.FormatUint(sum, 16) + "-" + strconv.FormatInt(epoch, 16) + `"`
+func (f fingerprint) etag(setHash string, epoch int64) string {
+	return `"` + setHash[:min(16, len(setHash))] + "-" + strconv.FormatUint(uint64(f), 16) + "-" + strconv.FormatInt(epoch, 16) + `"`
 }
 
 // matches reports whether an If-None-Match names the entity tag.

@@ -95,7 +95,6 @@ type scratch struct {
 	body []byte
 	out  []byte
 	ctx  eval.Context
-	seen fingerprint
 	all  []eval.Result
 }
 

@@ -18,7 +18,7 @@ func (h *Handler) single(c echo.Context) error {
 	}
 	now := h.o.Now()
 	r := h.evaluate(h.o.Flags.Set(), key, s.ctx, now)
-	s.out = appendResult(s.out[:0], &r)
+	s.out = r.AppendJSON(s.out[:0])
 	h.o.Flags.Observe(key, s.ctx, &r)
 	return send(c, statusOf(r.Code), s.out)
 }
