@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,11 +50,12 @@ func measureFlags(ctx context.Context, o options, dir string) error {
 		return err
 	}
 	defer s.Kill()
-	bare, stop, err := startBare()
+	bare, barePID, stop, err := startBare()
 	if err != nil {
 		return err
 	}
 	defer stop()
+	defer apart(s.PID(), barePID)()
 	fmt.Println("| question | server | requests/s | of bare | p50 | p99 | memory added |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	for _, path := range []string{"/ofrep/v1/evaluate/flags/flag-0", "/ofrep/v1/evaluate/flags"} {
@@ -130,13 +133,33 @@ func putFlag(ctx context.Context, url, key string, n, base int, definition strin
 }
 
 // startBare runs this program again as the bare handler.
-func startBare() (url string, stop func(), err error) {
+func startBare() (url string, pid int, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
-	stop, t, _, err := startSelf(self, "bare", oneCore)
-	return t.url, stop, err
+	stop, t, pid, err := startSelf(self, "bare", oneCore)
+	return t.url, pid, stop, err
+}
+
+// apart gives the servers the first core, of which only one is busy at a time, and the
+// load the second, until the returned function is called: on one core a server's p99
+// would be how long it waits until the load has had its turn. Where that cannot be
+// done it says so, and they share.
+func apart(servers ...int) (share func()) {
+	cores := runtime.GOMAXPROCS(1)
+	share = func() { runtime.GOMAXPROCS(cores) }
+	for i, pid := range append(servers, os.Getpid()) {
+		core := "0"
+		if i == len(servers) {
+			core = "1"
+		}
+		if said, err := exec.Command("taskset", "-a", "-c", "-p", core, strconv.Itoa(pid)).CombinedOutput(); err != nil { //nolint:noctx,gosec // it ends at once; numbers of our own
+			fmt.Fprintf(os.Stderr, "servers and load share the cores: taskset: %v %s\n", err, said)
+			return share
+		}
+	}
+	return share
 }
 
 // serveBare parses the body that OFREP's clients send and answers a constant.
