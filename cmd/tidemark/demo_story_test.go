@@ -62,7 +62,7 @@ func openTheatre(t *testing.T, seed uint64) *theatre {
 	check(t, err)
 	th.driver, err = rollout.New(rollout.Options{
 		Store: store, Flags: rollout.FromFlagset(th.flags), Promises: rollout.FromGuarantees(promises), Trials: th.engine,
-		Judge: rollout.Judge, Now: clock, Holder: "test",
+		Judge: rollout.Judge, Now: clock, Holder: "test", NewID: countedIDs(seed),
 	})
 	check(t, err)
 	sc, err := simulate.Named("demo")
@@ -72,6 +72,16 @@ func openTheatre(t *testing.T, seed uint64) *theatre {
 	th.run, err = simulate.New(sc, seed, demoStart)
 	check(t, err)
 	return th
+}
+
+// countedIDs names rollouts by the seed: who gets the candidate follows from the id, so
+// that a seed tells the same story each time.
+func countedIDs(seed uint64) func() (string, error) {
+	made := 0
+	return func() (string, error) {
+		made++
+		return fmt.Sprintf("01900000-0000-7000-8000-%06d%06d", seed, made), nil
+	}
 }
 
 func check(t *testing.T, err error) {
