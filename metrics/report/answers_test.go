@@ -297,6 +297,31 @@ func TestViolationsCountOverduePending(t *testing.T) {
 	mustRatio(t, "wfr rate", v.Guarantees[3].Rate, 0, 0)
 }
 
+// TestHopsAgainstPolicyOfAFeature: those in the range count, and the replicas at which
+// there were any are named.
+func TestHopsAgainstPolicyOfAFeature(t *testing.T) {
+	t.Parallel()
+	r := cart()
+	add := func(replica string, ago time.Duration, hops, against int64) {
+		s := series(metrics.MetricPolicy)
+		s.Replica = replica
+		r.Count(s, ns(-ago), hops, against)
+	}
+	add("us", 10*time.Minute, 20, 2)
+	add("us", 20*time.Minute, 20, 1)
+	add("eu", 10*time.Minute, 30, 0)
+	add("ap", 25*time.Hour, 9, 9)
+	f, err := report.New(r, now).Features(t.Context(), report.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := f.Features[0]
+	mustRatio(t, "against policy", row.Policy, 3, 70)
+	if row.State != report.StatePolicy || !slices.Equal(row.AgainstPolicy, []string{"us"}) {
+		t.Errorf("%s at %v: %s", row.State, row.AgainstPolicy, row.Answer)
+	}
+}
+
 func TestConflictSummary(t *testing.T) {
 	t.Parallel()
 	r := cart()

@@ -74,6 +74,18 @@ func TestJudge(t *testing.T) {
 			}), StoppedAt: ns(-18 * time.Minute), StoppedWrites: 12},
 		},
 		{
+			"against policy, though a replica is silent", report.StatePolicy,
+			"cart breaks policy: 3 hops of labelled writes in this range reached a service without clearance, at replicas eu and us.",
+			report.Facts{Row: row(func(r *report.FeatureRow) {
+				r.Policy, r.AgainstPolicy, r.Backlog.Silent = report.NewRatio(3, 40), []string{"eu", "us"}, []string{"us"}
+			})},
+		},
+		{
+			"labelled writes at services with clearance", report.StateHealthy,
+			"cart is healthy: visible everywhere in 1 s at p95; 99.9% of 1,200 writes within 10 s.",
+			report.Facts{Row: row(func(r *report.FeatureRow) { r.Policy = report.NewRatio(0, 40) })},
+		},
+		{
 			"no route", report.StateHealthy, "cart took 1,200 writes; no route says where they must arrive, so nothing is known about “everywhere”.",
 			report.Facts{Row: row(func(r *report.FeatureRow) { r.Routed = false })},
 		},

@@ -47,4 +47,10 @@ func TestHopsAgainstPolicy(t *testing.T) {
 	if !strings.Contains(got, `"service":"mirror"`) || strings.Contains(got, `"service":"cleared"`) || !strings.Contains(got, `"labels":["pii"]`) {
 		t.Errorf("violations: %s", got)
 	}
+	shown := d.get(reader, "/features/cart").Body.String()
+	for _, say := range []string{"cart breaks policy: 1 hop of labelled writes", "at replica eu.", "Against policy", "service mirror", "clearance for pii"} {
+		if !strings.Contains(shown, say) {
+			t.Errorf("the feature's page does not say %q", say)
+		}
+	}
 }
