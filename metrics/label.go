@@ -78,29 +78,6 @@ func inForce(rules []LabelRule, at int64) (LabelRule, bool) {
 	return LabelRule{}, false
 }
 
-// Knows reports whether a label is in the vocabulary at a time.
-func (v *Vocabulary) Knows(label string, at int64) bool {
-	if v == nil {
-		return false
-	}
-	_, ok := v.ruleAt(label, at)
-	return ok
-}
-
-// Empty reports whether the vocabulary holds no label at a time: then nothing was
-// declared, and no label is unknown.
-func (v *Vocabulary) Empty(at int64) bool {
-	if v == nil {
-		return true
-	}
-	for _, rules := range v.exact {
-		if _, ok := inForce(rules, at); ok {
-			return false
-		}
-	}
-	return true
-}
-
 // Judge says of a hop at a service whether any of the labels is known, and for which of
 // those the service had no clearance then.
 func (v *Vocabulary) Judge(labels []string, service string, at int64) (judged bool, lacks []string) {

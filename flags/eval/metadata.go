@@ -114,7 +114,7 @@ func (m *Metadata) appendRollout(b []byte, start int) []byte {
 			return
 		}
 		b = appendName(b, start, name)
-		b = appendQuoted(b, value)
+		b = AppendQuoted(b, value)
 	}
 	text("rollout", m.Rollout)
 	if m.Rollout != "" {
@@ -150,8 +150,8 @@ func appendName(b []byte, start int, name string) []byte {
 	return append(b, '"', ':')
 }
 
-// appendQuoted appends s as a JSON string.
-func appendQuoted(b []byte, s string) []byte {
+// AppendQuoted appends s as a JSON string.
+func AppendQuoted(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
 			quoted, err := json.Marshal(s)

@@ -7,11 +7,8 @@ import "github.com/cespare/xxhash/v2"
 func (r *Result) AppendJSON(b []byte) []byte {
 	if r.Code != CodeNone {
 		b = append(b, `{"key":`...)
-		b = appendQuoted(b, r.Key)
-		b = append(b, `,"errorCode":"`...)
-		b = append(b, r.Code...)
-		b = append(b, `","errorDetails":`...)
-		return append(appendQuoted(b, r.Details), '}')
+		b = append(AppendQuoted(b, r.Key), ',')
+		return append(AppendFailure(b, r.Code, r.Details), '}')
 	}
 	if v := r.written; v != nil {
 		b = append(b, v.before...)
@@ -19,7 +16,7 @@ func (r *Result) AppendJSON(b []byte) []byte {
 		b = append(b, v.after...)
 	} else { // Without a value the client takes its own default: it has none for null.
 		b = append(b, `{"key":`...)
-		b = appendQuoted(b, r.Key)
+		b = AppendQuoted(b, r.Key)
 		b = append(b, `,"reason":"`...)
 		b = append(b, r.Reason...)
 		b = append(b, `","metadata":`...)
@@ -27,15 +24,23 @@ func (r *Result) AppendJSON(b []byte) []byte {
 	return append(r.Metadata.AppendJSON(b), '}')
 }
 
+// AppendFailure appends the protocol's members of an error, without braces.
+func AppendFailure(b []byte, code ErrorCode, details string) []byte {
+	b = append(b, `"errorCode":"`...)
+	b = append(b, code...)
+	b = append(b, `","errorDetails":`...)
+	return AppendQuoted(b, details)
+}
+
 // newVariant writes what every answer with a variant says before and after its reason.
 func newVariant(key, name string, value any, json []byte) variant {
-	before := appendQuoted([]byte(`{"key":`), key)
+	before := AppendQuoted([]byte(`{"key":`), key)
 	before = append(before, `,"value":`...)
 	start := len(before)
 	before = append(before, json...)
 	end := len(before)
 	before = append(before, `,"reason":"`...)
-	after := appendQuoted([]byte(`","variant":`), name)
+	after := AppendQuoted([]byte(`","variant":`), name)
 	return variant{
 		name: name, value: value, json: before[start:end:end], model: modelOf(value),
 		before: before, after: append(after, `,"metadata":`...), sum: xxhash.Sum64String(name),

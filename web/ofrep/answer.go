@@ -1,10 +1,8 @@
 package ofrep
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -28,14 +26,6 @@ func send(c echo.Context, status int, body []byte) error {
 	return err
 }
 
-// appendFailure appends the members of an error.
-func appendFailure(b []byte, code eval.ErrorCode, details string) []byte {
-	b = append(b, `"errorCode":"`...)
-	b = append(b, code...)
-	b = append(b, `","errorDetails":`...)
-	return appendString(b, details)
-}
-
 // statusOf is the protocol's status for an error of one evaluation.
 func statusOf(code eval.ErrorCode) int {
 	switch code {
@@ -47,20 +37,4 @@ func statusOf(code eval.ErrorCode) int {
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadRequest
-}
-
-// appendString appends s as a JSON string.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			quoted, err := json.Marshal(s)
-			if err != nil { // A string always encodes.
-				return append(b, `""`...)
-			}
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }

@@ -17,7 +17,7 @@ func fail(c echo.Context, p *respond.Problem) error {
 		p.Detail = "Something went wrong inside tidemark; the server's log has it under " + p.Instance + "."
 	}
 	b := append([]byte(nil), `{"errorDetails":`...)
-	b = appendString(b, p.Detail)
+	b = eval.AppendQuoted(b, p.Detail)
 	return send(c, p.Status, append(b, '}'))
 }
 
@@ -31,9 +31,9 @@ func refuse(c echo.Context, err error, key *string) error {
 	b := []byte("{")
 	if key != nil {
 		b = append(b, `"key":`...)
-		b = appendString(b, (*key)[:min(len(*key), eval.MaxKeyBytes)])
+		b = eval.AppendQuoted(b, (*key)[:min(len(*key), eval.MaxKeyBytes)])
 		b = append(b, ',')
 	}
-	b = appendFailure(b, bad.code, bad.details)
+	b = eval.AppendFailure(b, bad.code, bad.details)
 	return send(c, statusOf(bad.code), append(b, '}'))
 }

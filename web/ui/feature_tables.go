@@ -100,8 +100,8 @@ func clearIn(r *report.ReplicaBacklog) part.Value {
 	return duration(r.ETANS)
 }
 
-// sessionWords name each session guarantee and say what it means.
-func sessionWords(m metrics.Metric) (name, means, of string) {
+// guaranteeWords name each guarantee that is checked and say what it means.
+func guaranteeWords(m metrics.Metric) (name, means, of string) {
 	switch m {
 	case metrics.MetricRYW:
 		return "Read your writes", "A session sees its own writes.", "reads"
@@ -109,8 +109,7 @@ func sessionWords(m metrics.Metric) (name, means, of string) {
 		return "Monotonic reads", "A session never sees an older state after a newer one.", "reads"
 	case metrics.MetricMW:
 		return "Monotonic writes", "Writes of a session arrive in its order.", "writes"
-	}
-	if m == metrics.MetricPolicy {
+	case metrics.MetricPolicy:
 		return "Policy", "Labelled writes reach services with clearance alone.", "hops"
 	}
 	return "Writes follow reads", "A write never arrives before what its session had read.", "writes"
@@ -120,7 +119,7 @@ func checks(v *report.Violations) []page.Check {
 	out := make([]page.Check, 0, len(v.Guarantees))
 	for i := range v.Guarantees {
 		g := &v.Guarantees[i]
-		name, means, of := sessionWords(g.Guarantee)
+		name, means, of := guaranteeWords(g.Guarantee)
 		c := page.Check{
 			Name: name, Means: means, Rate: ratio(g.Rate, of), Coverage: ratio(g.Coverage, of), Detail: checkDetail(g),
 			Status: part.Status{Tone: part.Good, Text: "Held"},
@@ -162,7 +161,7 @@ func violationRows(feature string, vs []metrics.Violation) page.Section {
 	}}
 	for i := range vs {
 		v := &vs[i]
-		name, _, _ := sessionWords(v.Guarantee)
+		name, _, _ := guaranteeWords(v.Guarantee)
 		write := part.Cell{}
 		if v.WriteID != "" {
 			write = part.To(v.WriteID, writeURL(v.WriteID))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tidemark/cmd/internal/app"
-	"tidemark/flags"
 )
 
 // clock is a server's, which a test puts forward.
@@ -79,9 +78,7 @@ func TestQuestionsThatCannotBeAnswered(t *testing.T) {
 	d := open(t)
 	operator, services := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate")
 	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
-	var r flags.Rollout
-	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &r)
-	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision), http.StatusOK, nil)
+	d.begin(operator, cartPlan)
 	for name, c := range map[string]struct {
 		flag, context string
 		status        int
@@ -115,9 +112,7 @@ func TestPinsThatAreNotTaken(t *testing.T) {
 	d := openWith(t, app.Options{Now: c.now})
 	operator, services := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate")
 	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
-	var r flags.Rollout
-	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &r)
-	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision), http.StatusOK, nil)
+	r := d.begin(operator, cartPlan)
 	unit := func(i int) string { return fmt.Sprintf("user-%d", i) }
 	i := 0
 	for ; i < 100 && d.ask(services, "cart-model", fmt.Sprintf(`{"targetingKey":%q}`, unit(i)), http.StatusOK).Variant != "new"; i++ {
@@ -170,10 +165,7 @@ func TestParametersAreStaged(t *testing.T) {
 		"cart-quorum": {`{"n":3,"r":1,"w":1}`, `{"n":3,"r":2,"w":2}`, map[string]any{"n": 3.0, "r": 1.0, "w": 1.0}, map[string]any{"n": 3.0, "r": 2.0, "w": 2.0}},
 	} {
 		d.do(operator, http.MethodPut, "/api/v1/flags/"+name, `{"reason":"a parameter","definition":{"state":"ENABLED","defaultVariant":"old","variants":{"old":`+c.old+`,"new":`+c.candidate+`}}}`, http.StatusCreated, nil)
-		path, r := "/api/v1/rollouts", flags.Rollout{}
-		d.do(operator, http.MethodPost, path, strings.Replace(cartPlan, "cart-model", name, 1), http.StatusCreated, &r)
-		path += "/" + r.ID
-		d.do(operator, http.MethodPost, path+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision), http.StatusOK, &r)
+		r := d.begin(operator, strings.Replace(cartPlan, "cart-model", name, 1))
 		got := map[string]int{}
 		for i := range 60 {
 			a := d.ask(services, name, fmt.Sprintf(`{"targetingKey":"user-%d"}`, i), http.StatusOK)
@@ -186,7 +178,7 @@ func TestParametersAreStaged(t *testing.T) {
 		if got["candidate"] < 10 || got["control"] < 10 {
 			t.Errorf("%s: the arms are %v at 50 %%", name, got)
 		}
-		d.do(operator, http.MethodPost, path+"/revert", `{"reason":"enough"}`, http.StatusOK, nil)
+		d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/revert", `{"reason":"enough"}`, http.StatusOK, nil)
 		if a := d.ask(services, name, `{"targetingKey":"new"}`, http.StatusOK); fmt.Sprint(a.Value) != fmt.Sprint(c.was) {
 			t.Errorf("%s: after the revert %+v", name, a)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"tidemark/flags/flagset"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/rollup"
 	telemetry "tidemark/metrics/sqlite"
@@ -30,19 +29,9 @@ func (a *App) Rebuild(ctx context.Context, progress func(done, total uint64)) er
 		return errors.Join(err, a.Stop(ctx))
 	}
 	a.onStop("telemetry store", func(context.Context) error { return store.Close() })
-	err = a.rebuild(ctx, store, progress)
+	configs, o, err := a.folding(ctx)
+	if err == nil {
+		_, err = rollup.Rebuild(ctx, store, configs, o, progress)
+	}
 	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-}
-
-func (a *App) rebuild(ctx context.Context, store *telemetry.Store, progress func(done, total uint64)) error {
-	configs, err := a.catalogue.FeatureConfigs(ctx)
-	if err != nil {
-		return err
-	}
-	labels, err := flagset.LabelRules(ctx, a.control)
-	if err != nil {
-		return err
-	}
-	_, err = rollup.Rebuild(ctx, store, configs, rollup.Options{Now: a.o.Now, Resident: a.o.Resident, Labels: labels}, progress)
-	return err
 }

@@ -39,6 +39,7 @@ func (a *App) runRollouts(ctx context.Context) error {
 		ticking.Lock()
 		defer ticking.Unlock()
 		closed = true
+		defer a.asker.Close()
 		return c.Close(ctx)
 	})
 	if err := c.Tick(ctx); err != nil {

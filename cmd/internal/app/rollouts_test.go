@@ -83,6 +83,14 @@ func TestRolloutFromDraftToRevert(t *testing.T) {
 	}
 }
 
+// begin starts a rollout of a plan.
+func (d *door) begin(operator, plan string) (r flags.Rollout) {
+	d.t.Helper()
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", plan, http.StatusCreated, &r)
+	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision), http.StatusOK, &r)
+	return r
+}
+
 func TestRolloutsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	d := open(t)
@@ -101,10 +109,9 @@ func TestRolloutsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %s", name, told)
 		}
 	}
-	var a, b flags.Rollout
-	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &a)
+	a := d.begin(operator, cartPlan)
+	var b flags.Rollout
 	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &b)
-	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+a.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, a.Revision), http.StatusOK, nil)
 	told := d.do(operator, http.MethodPost, "/api/v1/rollouts/"+b.ID+"/start", fmt.Sprintf(`{"reason":"go","revision":%d}`, b.Revision), http.StatusUnprocessableEntity, nil)
 	if !strings.Contains(told, a.ID) {
 		t.Errorf("who holds the flag is not said: %s", told)

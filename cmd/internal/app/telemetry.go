@@ -63,6 +63,18 @@ func (r Retention) metrics() metrics.Retention {
 	}
 }
 
+// folding is what events are folded by: what each feature promises, and which services
+// may carry which labels.
+func (a *App) folding(ctx context.Context) ([]metrics.FeatureConfig, rollup.Options, error) {
+	o := rollup.Options{Now: a.o.Now, Resident: a.o.Resident}
+	configs, err := a.catalogue.FeatureConfigs(ctx)
+	if err != nil {
+		return nil, o, err
+	}
+	o.Labels, err = flagset.LabelRules(ctx, a.control)
+	return configs, o, err
+}
+
 // openTelemetry opens the events and what they add up to, and starts the pipeline.
 func (a *App) openTelemetry(ctx context.Context) error {
 	store, err := telemetry.Open(ctx, telemetry.Options{Dir: a.o.Data, Logger: a.log, Registerer: a.o.Registry})
@@ -71,29 +83,25 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	}
 	a.telemetry = store
 	a.onStop("telemetry store", func(context.Context) error { return store.Close() })
-	configs, err := a.catalogue.FeatureConfigs(ctx)
+	configs, o, err := a.folding(ctx)
 	if err != nil {
 		return err
 	}
-	labels, err := flagset.LabelRules(ctx, a.control)
-	if err != nil {
-		return err
-	}
-	if a.engine, err = rollup.Open(ctx, store, configs, rollup.Options{Now: a.o.Now, Resident: a.o.Resident, Labels: labels}); err != nil {
+	if a.engine, err = rollup.Open(ctx, store, configs, o); err != nil {
 		return err
 	}
 	names, err := a.engine.ListSeries(ctx, "")
 	if err != nil {
 		return err
 	}
-	o := a.o.Ingest
-	o.Now = a.o.Now
-	o.Folded = func(batches [][]metrics.Event) {
+	in := a.o.Ingest
+	in.Now = a.o.Now
+	in.Folded = func(batches [][]metrics.Event) {
 		for _, b := range batches {
 			a.feed.Folded(b)
 		}
 	}
-	a.pipeline = ingest.New(store, a.engine, names, o)
+	a.pipeline = ingest.New(store, a.engine, names, in)
 	if err := a.remember(ctx); err != nil {
 		return err
 	}
