@@ -66,11 +66,46 @@ type unitCell struct {
 	errors, replays                int64
 
 	// The write with the least hash of its id stands for the unit where one sample is
-	// wanted. Writes come and never go, so the minimum needs no taking back.
-	sample    uint64
-	sampled   bool
-	sampleAt  int64 // when it began
-	sampleLag int64 // −1: not visible everywhere
+	// wanted. A write may leave: an event that comes late can move its beginning into
+	// another step, or name another unit or variant. Then the next one stands in.
+	samples  [maxSamples]lagSample // the first nSamples, by hash
+	nSamples int
+}
+
+// maxSamples is how many writes of the least hashes a cell keeps. The first is exact as
+// long as no more than maxSamples−1 of them have left.
+const maxSamples = 4
+
+type lagSample struct {
+	hash uint64
+	at   int64 // when the write began
+	lag  int64 // −1: not visible everywhere
+}
+
+// addSample takes a write in, when its hash is among the least.
+func (c *unitCell) addSample(s lagSample) {
+	i := c.nSamples
+	for i > 0 && s.hash < c.samples[i-1].hash {
+		i--
+	}
+	if i == maxSamples {
+		return
+	}
+	c.nSamples = min(c.nSamples+1, maxSamples)
+	copy(c.samples[i+1:c.nSamples], c.samples[i:])
+	c.samples[i] = s
+}
+
+// dropSample takes a write out.
+func (c *unitCell) dropSample(hash uint64) {
+	for i := range c.nSamples {
+		if c.samples[i].hash == hash {
+			copy(c.samples[i:], c.samples[i+1:c.nSamples])
+			c.nSamples--
+			c.samples[c.nSamples] = lagSample{}
+			return
+		}
+	}
 }
 
 // trialRef is a write's, or a read's, part in a trial.
@@ -231,8 +266,10 @@ func (e *Engine) contributeTrial(w *write, t0 int64, sign int64) {
 		c.replays += sign * int64(bits.OnesCount64(w.reps[i].attempts))
 		c.errors += sign * int64(bits.OnesCount64(w.reps[i].failed))
 	}
-	if sign > 0 && (!c.sampled || r.hash <= c.sample) {
-		c.sampled, c.sample, c.sampleAt, c.sampleLag = true, r.hash, t0, lag
+	if sign > 0 {
+		c.addSample(lagSample{r.hash, t0, lag})
+	} else {
+		c.dropSample(r.hash)
 	}
 }
 

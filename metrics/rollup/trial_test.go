@@ -84,6 +84,43 @@ func TestEvidenceIsTheSameInAnyOrderAndOverRestarts(t *testing.T) {
 	})
 }
 
+// TestAWriteThatLeavesAStepIsNoSampleOfIt: an initiated that comes after its committed
+// moves the write's beginning into the step before. Its unit's other write stands in,
+// also after a restart.
+func TestAWriteThatLeavesAStepIsNoSampleOfIt(t *testing.T) {
+	t.Parallel()
+	unit := unitsIn(true, 1)[0]
+	for _, restart := range []bool{false, true} {
+		for _, moved := range []string{"a", "b"} { // One of them has the lesser hash.
+			var events []metrics.Event
+			for _, id := range []string{"a", "b"} {
+				w := metrics.Event{
+					WriteID: id, Feature: "cart", Service: "web", Flag: "cart-model", Unit: unit, Variant: "new",
+					Expect: []string{"us"},
+				}
+				const began = epoch + 21*second
+				events = append(events, with(w, metrics.KindCommitted, "", began))
+				if id == moved {
+					events = append(events, with(w, metrics.KindInitiated, "", began-2*second))
+				} else {
+					events = append(events, with(w, metrics.KindVisible, "us", began+second/10))
+				}
+			}
+			r := run{ops: true, batch: 1, resident: 1000, restart: restart, trials: []metrics.Trial{testTrial()}}
+			_, e := r.fold(t, events)
+			e.opts.Now = func() time.Time { return time.Unix(0, epoch+3600*second) }
+			got, _, err := e.Evidence(t.Context(), "r1")
+			if err != nil || len(got.Steps) != 2 {
+				t.Fatal(got, err)
+			}
+			early, late := got.Steps[0].Candidate.LagSample, got.Steps[1].Candidate.LagSample
+			if len(early) != 1 || early[0].Upper != math.MaxInt64 || len(late) != 1 || late[0].Upper > second/5 {
+				t.Errorf("moved %s, restart %v: samples %v before the boundary, %v after it", moved, restart, early, late)
+			}
+		}
+	}
+}
+
 // withoutChecks leaves out what withoutWFR does.
 func withoutChecks(evidence string) string {
 	var e metrics.TrialEvidence

@@ -202,7 +202,7 @@ func (e *Engine) loadUnit(t *trial, row metrics.TrialUnit) error {
 func (c *unitCell) fields() [12]*int64 {
 	return [...]*int64{
 		&c.writes, &c.visible, &c.onTime, &c.reads, &c.lag, &c.conflicts, &c.violations,
-		&c.checks, &c.errors, &c.replays, &c.sampleAt, &c.sampleLag,
+		&c.checks, &c.errors, &c.replays, &c.samples[0].at, &c.samples[0].lag,
 	}
 }
 
@@ -211,8 +211,12 @@ func (c *unitCell) encode() []byte {
 	for _, f := range c.fields() {
 		b = binary.AppendVarint(b, *f)
 	}
-	if c.sampled {
-		b = binary.LittleEndian.AppendUint64(b, c.sample)
+	for i, s := range c.samples[:c.nSamples] {
+		b = binary.LittleEndian.AppendUint64(b, s.hash)
+		if i > 0 { // The first one's are among the fields.
+			b = binary.LittleEndian.AppendUint64(b, uint64(s.at))
+			b = binary.LittleEndian.AppendUint64(b, uint64(s.lag))
+		}
 	}
 	return b
 }
@@ -230,12 +234,19 @@ func (c *unitCell) decode(b []byte) error {
 		}
 		*f, b = v, b[n:]
 	}
-	switch len(b) {
-	case 0:
-	case 8:
-		c.sampled, c.sample = true, binary.LittleEndian.Uint64(b)
-	default:
+	const first, more = 8, 24
+	if len(b) == 0 {
+		return nil
+	}
+	if len(b) < first || (len(b)-first)%more != 0 || (len(b)-first)/more >= maxSamples {
 		return damaged
+	}
+	c.samples[0].hash, c.nSamples = binary.LittleEndian.Uint64(b), 1
+	for b = b[first:]; len(b) > 0; b = b[more:] {
+		c.samples[c.nSamples] = lagSample{
+			binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint64(b[8:])), int64(binary.LittleEndian.Uint64(b[16:])),
+		}
+		c.nSamples++
 	}
 	return nil
 }
@@ -342,11 +353,11 @@ func (a *armSum) add(c *unitCell, young undecided, now int64) {
 	rare(&o.Violations, c.violations, c.checks)
 	rare(&o.Errors, c.errors, c.writes)
 	rare(&o.Replays, c.replays, c.writes)
-	switch {
-	case !c.sampled:
-	case c.sampleLag >= 0:
-		a.samples[sketch.Bucket(max(c.sampleLag, 1))]++
-	case c.sampleAt+a.t.horizon <= now:
+	switch s := c.samples[0]; {
+	case c.nSamples == 0:
+	case s.lag >= 0:
+		a.samples[sketch.Bucket(max(s.lag, 1))]++
+	case s.at+a.t.horizon <= now:
 		a.never++
 	}
 }
