@@ -137,7 +137,7 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 			rerouted = true
 		}
 	}
-	begun, had := w.begun()
+	before := w.standing()
 	at := e.stampOf(ev)
 	if ev.Kind.AtOrigin() {
 		e.joinOrigin(w, ev, at)
@@ -145,21 +145,38 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 		e.joinReplica(w, ev, at)
 	}
 	e.joinVersion(w, ev)
-	if rerouted && w.f.stateBased {
+	if rerouted && w.f.stateBased && before.key != nil {
 		e.unsettle(w)
 	}
-	if now, ok := w.begun(); ok && (!had || now != begun) && len(w.f.configs) > 0 {
-		e.rebegun(w)
+	if now, ok := w.begun(); ok && (!before.known || now != before.begun) && len(w.f.configs) > 0 {
+		e.rebegun(w, before)
 	}
 	if ev.SessionSeq != 0 && (w.seq == 0 || ev.SessionSeq < w.seq) {
 		e.resequence(w, ev.SessionSeq)
 	}
 }
 
-// rebegun settles a write anew whose beginning became known or moved, since that
-// decides which config holds for it.
-func (e *Engine) rebegun(w *write) {
-	if len(w.f.configs) > 1 || w.f.configs[0].src.From != 0 {
+// standing is what decides how a write's satisfactions are computed.
+type standing struct {
+	key     *keyState // nil: its insertion will take over what later versions satisfy
+	config  *config
+	begun   int64
+	known   bool // that it has begun
+	reached bool // some replica has reported of it
+}
+
+func (w *write) standing() standing {
+	s := standing{key: w.key, config: w.config(), reached: len(w.reps) > 0}
+	s.begun, s.known = w.begun()
+	return s
+}
+
+// rebegun settles a write anew whose beginning became known or moved, where that
+// changed which config holds for it. A write that had nothing to settle took over
+// what holds now when it was placed among its key's, which is all there is to do
+// for nearly every write: settling a key anew may mean to read all of it back.
+func (e *Engine) rebegun(w *write, before standing) {
+	if w.config() != before.config && (before.reached || before.key != nil) {
 		e.unsettle(w)
 	} else if w.key != nil && w.version.Kind.TotalOrder() {
 		if i, ok := w.key.position(w); ok {
