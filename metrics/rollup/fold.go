@@ -264,6 +264,13 @@ func (e *Engine) joinVersion(w *write, ev *metrics.Event) {
 		w.version = cloneVersion(ev.Version)
 		return
 	}
+	if w.version.IsZero() { // nothing of the key depends on it yet
+		e.remove(k, w)
+		w.version = cloneVersion(ev.Version)
+		e.touchReads(k, w.committed.t)
+		e.insert(k, w)
+		return
+	}
 	e.touchReads(k, minTime)
 	e.remove(k, w)
 	w.version = cloneVersion(ev.Version)
