@@ -22,6 +22,10 @@ const (
 	KindRule DocumentKind = "ReconciliationRule"
 	// KindLabel: a label of writes, and which services may carry it.
 	KindLabel DocumentKind = "Label"
+	// KindPolicy: one Cedar policy about who sees and who reports what.
+	KindPolicy DocumentKind = "Policy"
+	// KindOwnership: which services publish and consume the feature of its name.
+	KindOwnership DocumentKind = "Ownership"
 )
 
 // Bucketing names how fractional targeting turns a unit into a bucket. It is stored

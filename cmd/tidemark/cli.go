@@ -22,6 +22,7 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
 	Rollout  rolloutCmd  `cmd:"" help:"Stage a change onto a cohort: plan, start, watch, pause, revert."`
 	Eval     evalCmd     `cmd:"" help:"Say what a context gets of a flag, and why, step by step."`
+	Policy   policyCmd   `cmd:"" help:"Try the policies: who may do what, and why."`
 	Apply    applyCmd    `cmd:"" help:"Make documents current: plan, compare, and store all of them or none."`
 	Export   exportCmd   `cmd:"" help:"Print the current documents."`
 	Import   importCmd   `cmd:"" help:"Take telemetry from a file."`

@@ -14,6 +14,7 @@ import (
 	"tidemark/flags/document"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/policy"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 )
@@ -66,11 +67,17 @@ func openCatalogue(e *env, data string) (*document.Catalogue, func() error, erro
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, fmt.Errorf("data: %s holds no tidemark store: %w", data, err)
 	}
+	checker, err := policy.NewChecker()
+	if err != nil {
+		return nil, nil, err
+	}
 	store, err := control.Open(e.ctx, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	set, err := flagset.Open(e.ctx, flagset.Options{Store: store, Rollouts: store, Now: e.now, CheckPlan: rollout.CheckDocument})
+	set, err := flagset.Open(e.ctx, flagset.Options{
+		Store: store, Rollouts: store, Now: e.now, CheckPlan: rollout.CheckDocument, CheckPolicy: checker.Check,
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}

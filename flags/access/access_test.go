@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tidemark/flags/access"
-	"tidemark/metrics"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -129,32 +128,6 @@ func TestAMemberControlsWhatTheTeamOwns(t *testing.T) {
 	} {
 		if got := c.id.MayControl(c.features...); got != c.want {
 			t.Errorf("%+v may control %v: %v", c.id, c.features, got)
-		}
-	}
-}
-
-func TestWhoMayReportWhat(t *testing.T) {
-	t.Parallel()
-	owner := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"publish:cart"}})
-	consumer := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"consume:cart"}})
-	anyConsumer := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"consume:*"}})
-	anyOwner := access.ServiceIdentity(&access.Key{Scopes: []access.Scope{"publish:*"}})
-	atReplica := map[string]bool{"received": true, "applied": true, "visible": true, "failed": true, "heartbeat": true}
-	for _, name := range metrics.KindNames() {
-		k, _ := metrics.ParseKind(name)
-		for who, c := range map[string]struct {
-			id   *access.Identity
-			want bool
-		}{
-			"owner": {owner, true}, "consumer": {consumer, atReplica[name]},
-			"any consumer": {anyConsumer, atReplica[name]}, "any owner": {anyOwner, true},
-		} {
-			if got := c.id.MayReport("cart", k); got != c.want {
-				t.Errorf("%s may report %s: %v, want %v", who, name, got, c.want)
-			}
-		}
-		if owner.MayReport("feed", k) || consumer.MayReport("feed", k) {
-			t.Errorf("a key for cart may report %s of feed", name)
 		}
 	}
 }

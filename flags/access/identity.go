@@ -5,8 +5,6 @@ package access
 import (
 	"slices"
 	"time"
-
-	"tidemark/metrics"
 )
 
 // Permission is what a route asks of whoever calls it.
@@ -59,6 +57,8 @@ type User struct {
 	// Features are those that the person's teams own: they may control them whatever
 	// their role. Sorted.
 	Features []string
+	// Teams are those that the person is a member of. Sorted.
+	Teams []string
 }
 
 // Owns reports whether one of the person's teams owns a feature.
@@ -76,33 +76,22 @@ type Identity struct {
 	Name    string  // of the service or person
 	Rate    float64 // requests a second that the key may make; 0 = as many as any key
 
-	actor                  string
-	expires                time.Time
-	scopes                 map[Scope]struct{}
-	publishAll, consumeAll bool
-	publish, consume       map[string]struct{}
+	actor   string
+	expires time.Time
+	scopes  map[Scope]struct{}
+	reports bool // some feature
 }
 
 // ServiceIdentity is the identity that a key gives.
 func ServiceIdentity(k *Key) *Identity {
 	id := &Identity{
 		KeyID: k.ID, Name: k.Name, actor: "key:" + k.Name + ":" + k.ID, expires: k.ExpiresAt,
-		scopes:  make(map[Scope]struct{}, len(k.Scopes)),
-		publish: map[string]struct{}{}, consume: map[string]struct{}{},
+		scopes: make(map[Scope]struct{}, len(k.Scopes)),
 	}
 	for _, s := range k.Scopes {
 		id.scopes[s] = struct{}{}
-		verb, feature, ok := s.feature()
-		switch {
-		case !ok:
-		case verb == publishVerb && feature == "*":
-			id.publishAll = true
-		case verb == consumeVerb && feature == "*":
-			id.consumeAll = true
-		case verb == publishVerb:
-			id.publish[feature] = struct{}{}
-		case verb == consumeVerb:
-			id.consume[feature] = struct{}{}
+		if _, _, ok := s.feature(); ok {
+			id.reports = true
 		}
 	}
 	return id
@@ -141,7 +130,7 @@ func (i *Identity) May(p Permission) bool {
 	}
 	switch p {
 	case Ingest:
-		return i.publishAll || i.consumeAll || len(i.publish) > 0 || len(i.consume) > 0
+		return i.reports
 	case Evaluate:
 		return i.has(ScopeEvaluate)
 	case Sync:
@@ -192,26 +181,22 @@ func (i *Identity) has(s Scope) bool {
 	return ok
 }
 
-// MayReport reports whether the identity may send an event of that kind for a
-// feature. Who owns a feature (publish) may report everything about it; who
-// consumes it may report what happens at replicas.
-func (i *Identity) MayReport(feature string, k metrics.Kind) bool {
-	if i.publishAll {
-		return true
-	}
-	if _, ok := i.publish[feature]; ok {
-		return true
-	}
-	switch k {
-	case metrics.KindReceived, metrics.KindApplied, metrics.KindVisible, metrics.KindFailed, metrics.KindHeartbeat:
-		if i.consumeAll {
-			return true
+// Grants are the scopes of a key, and the features that it names in scopes to publish
+// and to consume; all sorted.
+func (i *Identity) Grants() (scopes, publishes, consumes []string) {
+	for s := range i.scopes {
+		scopes = append(scopes, string(s))
+		verb, feature, ok := s.feature()
+		switch {
+		case !ok || feature == "*":
+		case verb == publishVerb:
+			publishes = append(publishes, feature)
+		case verb == consumeVerb:
+			consumes = append(consumes, feature)
 		}
-		_, ok := i.consume[feature]
-		return ok
 	}
-	return false
+	slices.Sort(scopes)
+	slices.Sort(publishes)
+	slices.Sort(consumes)
+	return scopes, publishes, consumes
 }
-
-// ReportsAll reports whether no event needs a check by itself.
-func (i *Identity) ReportsAll() bool { return i.publishAll }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"tidemark/flags"
 	"tidemark/flags/flagset"
@@ -128,6 +129,10 @@ const lineWidth = 76
 
 // value writes what stands after "KEY:" at a level above.
 func (y *yamlWriter) value(level int, v any) {
+	if s, ok := v.(string); ok && isBlock(s) {
+		y.block(level, s)
+		return
+	}
 	flat := flow(v)
 	_, isMap := v.(map[string]any)
 	if len(flat) <= lineWidth && (!isMap || level > 2) || len(flat) <= 2 {
@@ -151,6 +156,36 @@ func (y *yamlWriter) value(level int, v any) {
 		}
 	default:
 		y.WriteString(" " + flat + "\n")
+	}
+}
+
+// isBlock reports whether text reads better as a block: it has lines, and nothing that a
+// block cannot hold.
+func isBlock(s string) bool {
+	if !strings.Contains(strings.TrimSuffix(s, "\n"), "\n") || strings.HasSuffix(s, "\n\n") {
+		return false
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
+		if strings.HasPrefix(line, "\t") || strings.TrimRight(line, " \t") != line ||
+			strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }) {
+			return false
+		}
+	}
+	return s[0] != ' ' && s[0] != '\n'
+}
+
+// block writes lines of text as they are.
+func (y *yamlWriter) block(level int, s string) {
+	y.WriteString(" |")
+	if !strings.HasSuffix(s, "\n") {
+		y.WriteByte('-')
+	}
+	y.WriteByte('\n')
+	for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
+		if line != "" {
+			y.indent(level)
+		}
+		y.WriteString(line + "\n")
 	}
 }
 

@@ -33,6 +33,11 @@ type Options struct {
 	CheckPlan func(plan json.RawMessage) error
 	// LabelsChanged is called after documents of kind Label were stored; may be nil.
 	LabelsChanged func(ctx context.Context) error
+	// CheckPolicy says what is wrong with a policy; nil takes any object.
+	CheckPolicy func(name string, policy []byte) error
+	// PoliciesChanged is called after documents of kind Policy or Ownership were stored;
+	// may be nil.
+	PoliciesChanged func(ctx context.Context) error
 }
 
 // Catalogue is the flags, cohorts and set metadata with their history. It is safe
@@ -99,7 +104,7 @@ func Keeps(k flags.DocumentKind) bool { return slices.Contains(Kinds(), k) }
 
 // Kinds lists the kinds of document that the catalogue keeps.
 func Kinds() []flags.DocumentKind {
-	return []flags.DocumentKind{flags.KindFlag, flags.KindCohort, flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule, flags.KindLabel}
+	return []flags.DocumentKind{flags.KindFlag, flags.KindCohort, flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule, flags.KindLabel, flags.KindPolicy, flags.KindOwnership}
 }
 
 // Revisions of a flag that a session may still be pinned to: those that were current

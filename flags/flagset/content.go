@@ -14,12 +14,14 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/eval"
+	"tidemark/flags/policy"
 )
 
 // Limits of what is stored. Those of a definition are in package eval.
 const (
 	MaxPlanBytes = 64 << 10 // of one rollout plan, reconciliation rule or set metadata
 	maxPlans     = 2000     // of each of these kinds
+	maxPolicies  = policy.MaxPolicies
 )
 
 // canonical sorts the keys of objects and removes insignificant space; numbers keep
@@ -80,6 +82,8 @@ func feature(id flags.DocumentID, content json.RawMessage) string {
 				return s
 			}
 		}
+	case flags.KindOwnership:
+		return id.Name
 	case flags.KindRolloutPlan:
 		var p struct {
 			Feature string `json:"feature"`

@@ -53,6 +53,10 @@ func (c *Catalogue) checkOther(e *Edit, cur *flags.DocumentVersion, content json
 	case flags.KindLabel:
 		_, err := readLabel(e, content)
 		return "", err
+	case flags.KindPolicy:
+		return "", c.checkPolicy(e, content)
+	case flags.KindOwnership:
+		return "", checkOwnership(e, content)
 	}
 	return "", nil
 }

@@ -147,7 +147,7 @@ func (c *Catalogue) revision(e *Edit, cur *flags.DocumentVersion) (flags.Documen
 	switch e.ID.Kind {
 	case flags.KindFlag:
 		v.Version, err = bucketing(e, cur)
-	case flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule, flags.KindLabel:
+	case flags.KindFlagSet, flags.KindRolloutPlan, flags.KindRule, flags.KindLabel, flags.KindPolicy, flags.KindOwnership:
 		v.Version, err = c.checkOther(e, cur, content)
 	}
 	return v, err
@@ -179,7 +179,7 @@ func tooMany(s *state) []flags.Problem {
 	for _, l := range []struct {
 		kind flags.DocumentKind
 		most int
-	}{{flags.KindFlag, eval.MaxFlags}, {flags.KindCohort, eval.MaxFlags}, {flags.KindRolloutPlan, maxPlans}, {flags.KindRule, maxPlans}, {flags.KindLabel, maxPlans}} {
+	}{{flags.KindFlag, eval.MaxFlags}, {flags.KindCohort, eval.MaxFlags}, {flags.KindRolloutPlan, maxPlans}, {flags.KindRule, maxPlans}, {flags.KindLabel, maxPlans}, {flags.KindPolicy, maxPolicies}, {flags.KindOwnership, maxPlans}} {
 		if n := count[l.kind]; n > l.most {
 			out = append(out, flags.Problem{Message: fmt.Sprintf("this makes %d documents of kind %s; at most %d are allowed", n, l.kind, l.most)})
 		}

@@ -163,7 +163,7 @@ func (c *Catalogue) commit(ctx context.Context, edits []Edit, by flags.Author, a
 		return nil, fmt.Errorf("the change is stored and cannot be evaluated: %w", err)
 	}
 	c.swap(next)
-	return p, c.labelsChanged(ctx, p)
+	return p, errors.Join(c.labelsChanged(ctx, p), c.policiesChanged(ctx, p))
 }
 
 // lost makes of a refused transaction what the author should know: another process

@@ -1,67 +1,246 @@
-// Package policy decides what may be shown of a write whose labels travel with it.
-// The rules are Cedar policies; what none permits is denied.
+// Package policy decides what may be shown of a write whose labels travel with it, and
+// who may report about a feature. The rules are Cedar policies; what none permits is
+// denied. Policies decide about data: who may change them, and everything else that is
+// controlled, is decided by roles and scopes.
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
 
-	"tidemark/flags/access"
-	"tidemark/metrics"
+	"tidemark/flags"
 )
-
-// ErrPolicy is about a policy text that cannot be used. Test with errors.Is.
-var ErrPolicy = errors.New("bad policy")
-
-// maxDocument bounds a policy text.
-const maxDocument = 64 << 10
 
 // NoPolicy is what a decision names when no policy permitted.
 const NoPolicy = "deny-by-default"
 
-//go:embed default.cedar
-var defaultDocument []byte
+// Action is what a policy decides about.
+type Action string
 
-// Set is policies that were compiled. It never changes, and is safe for concurrent
-// use. A nil Set permits nothing.
-type Set struct {
-	version  string
-	policies *cedar.PolicySet
+// The actions.
+const (
+	ReadContents Action = "read_contents" // see actor, delta and hashes of a write
+	Publish      Action = "publish"       // report what begins a write of a feature
+	Consume      Action = "consume"       // report what happens to it at replicas
+)
+
+// Actions lists the actions.
+func Actions() []Action { return []Action{ReadContents, Publish, Consume} }
+
+// Policy is one policy of a Set, also when it has no say.
+type Policy struct {
+	Name        string
+	Description string
+	Cedar       string
+	Effect      string // permit or forbid; "" when there is no statement
+	Actions     []Action
+	Enabled     bool
+	Base        bool  // it comes with the program, or stands in for one that does
+	Revision    int64 // of its document; 0 = as it comes with the program
 }
 
-// Default returns the policies that come with tidemark.
-func Default() (*Set, error) { return Compile("default", defaultDocument) }
+// Ownership is what a document of kind Ownership says of a feature. A nil list declares
+// nothing; an empty one nobody.
+type Ownership struct {
+	Description string   `json:"description,omitempty"`
+	Publishers  []string `json:"publishers"`
+	Consumers   []string `json:"consumers"`
+}
 
-// Compile reads a policy text. Each policy needs an @id of its own, by which
-// decisions name it. An error says where the text is wrong.
-func Compile(name string, document []byte) (*Set, error) {
-	if len(document) > maxDocument {
-		return nil, fmt.Errorf("%w: %s: %d bytes: want at most %d", ErrPolicy, name, len(document), maxDocument)
+// Set is policies that were compiled, with what is declared of features. It never
+// changes, and is safe for concurrent use. A nil Set permits nothing.
+type Set struct {
+	version  string
+	policies []Policy
+	compiled map[Action]statements
+	features map[string]feature
+	reports  reportCache
+}
+
+// feature is what is declared of one.
+type feature struct {
+	team string
+	Ownership
+}
+
+// Sources are what a Set is made of.
+type Sources struct {
+	Documents []flags.DocumentVersion // current ones; of other kinds too
+	Teams     map[string]string       // feature → team that owns it
+}
+
+// Compile makes the set of all policies: those that come with the program, and over
+// them those of the documents.
+func (c *Checker) Compile(from Sources) (*Set, error) {
+	s := &Set{compiled: map[Action]statements{}, features: map[string]feature{}}
+	for f, team := range from.Teams {
+		s.features[f] = feature{team: team}
 	}
-	list, err := cedar.NewPolicyListFromBytes(name, document)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrPolicy, name, err)
+	all := map[string]Policy{}
+	for _, b := range c.base {
+		all[b.Name] = Policy{Name: b.Name, Description: b.Description, Cedar: b.Cedar, Enabled: true, Base: true}
 	}
-	sum := sha256.Sum256(document)
-	s := &Set{version: name + "@" + hex.EncodeToString(sum[:6]), policies: cedar.NewPolicySet()}
-	for _, p := range list {
-		id, line := p.Annotations()["id"], p.Position().Line
-		if id == "" {
-			return nil, fmt.Errorf("%w: %s line %d: the policy has no @id", ErrPolicy, name, line)
+	changes := int64(0)
+	for i := range from.Documents {
+		d := &from.Documents[i]
+		var err error
+		switch d.ID.Kind {
+		case flags.KindPolicy:
+			changes += d.Revision
+			err = c.put(all, d)
+		case flags.KindOwnership:
+			err = s.declare(d)
 		}
-		if !s.policies.Add(cedar.PolicyID(id), p) {
-			return nil, fmt.Errorf("%w: %s line %d: @id(%q) is used twice", ErrPolicy, name, line, id)
+		if err != nil {
+			return nil, fmt.Errorf("%s revision %d: %w", d.ID, d.Revision, err)
 		}
 	}
+	for _, p := range all {
+		if err := s.add(c, p); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+		}
+	}
+	slices.SortFunc(s.policies, func(a, b Policy) int { return strings.Compare(a.Name, b.Name) })
+	for _, list := range s.compiled {
+		slices.SortFunc(list, func(a, b statement) int { return cmp.Compare(a.name, b.name) })
+	}
+	s.version = versionOf(s.policies, changes)
 	return s, nil
 }
 
-// Version names the text that the policies were compiled from: its name and hash.
+// put lets a document take the place of the policy of its name.
+func (c *Checker) put(all map[string]Policy, d *flags.DocumentVersion) error {
+	if d.Status == flags.StatusDeleted {
+		return nil
+	}
+	if err := c.Check(d.ID.Name, d.Content); err != nil {
+		return err
+	}
+	var spec Spec
+	if err := json.Unmarshal(d.Content, &spec); err != nil {
+		return err
+	}
+	p := Policy{Name: d.ID.Name, Description: spec.Description, Cedar: spec.Cedar, Enabled: spec.On(), Revision: d.Revision}
+	if b, ok := c.Base(p.Name); ok {
+		p.Base = true
+		p.Description, p.Cedar = cmp.Or(p.Description, b.Description), cmp.Or(p.Cedar, b.Cedar)
+	}
+	all[p.Name] = p
+	return nil
+}
+
+func (s *Set) declare(d *flags.DocumentVersion) error {
+	if d.Status == flags.StatusDeleted {
+		return nil
+	}
+	f := s.features[d.ID.Name]
+	if err := json.Unmarshal(d.Content, &f.Ownership); err != nil {
+		return err
+	}
+	s.features[d.ID.Name] = f
+	return nil
+}
+
+// add compiles a policy, for the actions that its head names.
+func (s *Set) add(c *Checker, p Policy) error {
+	compiled, wrong := c.statement(p.Name, p.Cedar)
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	p.Effect = "permit"
+	if compiled.Effect() == cedar.Forbid {
+		p.Effect = "forbid"
+	}
+	p.Actions = actionsOf((*ast.Policy)(compiled.AST()).Action)
+	s.policies = append(s.policies, p)
+	if !p.Enabled {
+		return nil
+	}
+	for _, a := range p.Actions {
+		s.compiled[a] = append(s.compiled[a], statement{p.Name, p.Revision, compiled})
+	}
+	return nil
+}
+
+// actionsOf are those that the head of a policy can match. Actions have no groups.
+func actionsOf(head ast.IsActionScopeNode) []Action {
+	var named []cedar.EntityUID
+	switch h := head.(type) {
+	case ast.ScopeTypeEq:
+		named = append(named, h.Entity)
+	case ast.ScopeTypeIn:
+		named = append(named, h.Entity)
+	case ast.ScopeTypeInSet:
+		named = h.Entities
+	default:
+		return Actions()
+	}
+	var out []Action
+	for _, a := range Actions() {
+		if slices.Contains(named, uid("Action", string(a))) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// statement is a policy that has a say.
+type statement struct {
+	name     string
+	revision int64
+	policy   *cedar.Policy
+}
+
+type statements []statement
+
+// All implements cedar.PolicyIterator.
+func (ss statements) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+		for i := range ss {
+			if !yield(cedar.PolicyID(ss[i].name), ss[i].policy) {
+				return
+			}
+		}
+	}
+}
+
+func (ss statements) find(id cedar.PolicyID) *statement {
+	i, ok := slices.BinarySearchFunc(ss, string(id), func(s statement, name string) int { return strings.Compare(s.name, name) })
+	if !ok {
+		return nil
+	}
+	return &ss[i]
+}
+
+// versionOf names all that decides: how many changes there were, and a hash of what is
+// in force now.
+func versionOf(policies []Policy, changes int64) string {
+	h := sha256.New()
+	for _, p := range policies {
+		if p.Enabled {
+			fmt.Fprintf(h, "%q %q\n", p.Name, p.Cedar)
+		}
+	}
+	name := "default"
+	if changes > 0 {
+		name = "v" + strconv.FormatInt(changes, 10)
+	}
+	return name + "@" + hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// Version names all policies together: default, or how often they were changed, and a
+// hash of those in force.
 func (s *Set) Version() string {
 	if s == nil {
 		return ""
@@ -69,58 +248,23 @@ func (s *Set) Version() string {
 	return s.version
 }
 
-// Decision is an answer, the policy that gave it, and the version of the text.
-type Decision struct {
-	Allowed bool
-	Policy  string // NoPolicy when none permitted
-	Version string
-}
+// Policies lists every policy, those that are switched off too, by name.
+func (s *Set) Policies() []Policy { return slices.Clone(s.policies) }
 
-// Reveal decides whether an identity may see delta and actor of a write with labels.
-func (s *Set) Reveal(who *access.Identity, feature string, labels []string) Decision {
-	if s == nil || who == nil {
-		return Decision{Policy: NoPolicy, Version: s.Version()}
-	}
-	write := cedar.NewEntityUID("Write", "asked")
-	values := make([]cedar.Value, len(labels))
-	for i, l := range labels {
-		values[i] = cedar.String(l)
-	}
-	entities := cedar.EntityMap{write: {UID: write, Attributes: cedar.NewRecord(cedar.RecordMap{
-		"feature": cedar.String(feature), "labels": cedar.NewSet(values...),
-	})}}
-	ok, why := cedar.Authorize(s.policies, entities, cedar.Request{
-		Principal: principal(who), Action: cedar.NewEntityUID("Action", "reveal"), Resource: write,
-		Context: cedar.NewRecord(cedar.RecordMap{
-			"owner":   cedar.Boolean(owns(who, feature)),
-			"control": cedar.Boolean(who.May(access.Control)),
-			"admin":   cedar.Boolean(who.May(access.Admin)),
-		}),
-	})
-	d := Decision{Allowed: ok == cedar.Allow, Policy: NoPolicy, Version: s.version}
-	if len(why.Errors) > 0 { // A rule that cannot be worked out must not let through what it might forbid.
-		return Decision{Policy: string(why.Errors[0].PolicyID), Version: s.version}
-	}
-	for i, r := range why.Reasons { // Sets have no order: the least name stands for all.
-		if id := string(r.PolicyID); i == 0 || id < d.Policy {
-			d.Policy = id
+// Policy returns one policy.
+func (s *Set) Policy(name string) (Policy, bool) {
+	for _, p := range s.policies {
+		if p.Name == name {
+			return p, true
 		}
 	}
-	return d
+	return Policy{}, false
 }
 
-func principal(who *access.Identity) cedar.EntityUID {
-	if who.IsPerson() {
-		return cedar.NewEntityUID("Person", cedar.String(who.Name))
+// Declared is what is declared of a feature.
+func (s *Set) Declared(name string) Ownership {
+	if s == nil {
+		return Ownership{}
 	}
-	return cedar.NewEntityUID("Service", cedar.String(who.Name))
-}
-
-// owns reports whether the feature is the identity's own: by team, or by a key that
-// publishes its writes.
-func owns(who *access.Identity, feature string) bool {
-	if who.IsPerson() {
-		return who.User.Owns(feature)
-	}
-	return who.MayReport(feature, metrics.KindInitiated)
+	return s.features[name].Ownership
 }

@@ -7,18 +7,19 @@ import (
 )
 
 // RedactStory takes out of a story what the identity may not see.
-func (s *Set) RedactStory(who *access.Identity, story *provenance.Story) {
-	if r := s.redaction(who, story.Feature, story.Labels); r != nil {
+func (b *Book) RedactStory(who *access.Identity, story *provenance.Story) {
+	if r := b.Set().redaction(who, story.Feature, story.Labels); r != nil {
 		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
 	}
 	for _, d := range story.Conflicts {
-		s.RedactConflict(who, d)
+		b.RedactConflict(who, d)
 	}
 }
 
 // RedactConflict takes out of a conflict what the identity may not see of its writes,
 // and of the comparison of their fields.
-func (s *Set) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
+func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
+	s := b.Set()
 	deltas, taken := make([]string, len(d.Siblings)), false
 	for i := range d.Siblings {
 		w := &d.Siblings[i]
@@ -34,7 +35,8 @@ func (s *Set) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 
 // RedactWrites takes out of a list what the identity may not see. Rows that name no
 // actor, those of open writes and examples, hold nothing to take out.
-func (s *Set) RedactWrites(who *access.Identity, list *report.Writes) {
+func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
+	s := b.Set()
 	for i := range list.Writes {
 		w := &list.Writes[i]
 		if w.Actor == "" {
@@ -52,5 +54,5 @@ func (s *Set) redaction(who *access.Identity, feature string, labels []string) *
 	if d.Allowed {
 		return nil
 	}
-	return &report.Redaction{Labels: append([]string{}, labels...), Policy: d.Policy, PolicyVersion: d.Version}
+	return &report.Redaction{Labels: append([]string{}, labels...), Policy: d.Policy, PolicyRevision: d.Revision, PolicyVersion: d.Version}
 }

@@ -21,6 +21,21 @@ func (s *Store) Documents(ctx context.Context) ([]flags.DocumentVersion, error) 
 		ORDER BY kind, name`)
 }
 
+// DocumentsOf returns the current revision of every document of some kinds, ordered by
+// kind, then name.
+func (s *Store) DocumentsOf(ctx context.Context, kinds ...flags.DocumentKind) (out []flags.DocumentVersion, err error) {
+	for _, k := range kinds {
+		vs, err := s.documents(ctx, `SELECT `+documentColumns+` FROM documents AS d
+			WHERE kind = ? AND revision = (SELECT max(revision) FROM documents WHERE kind = d.kind AND name = d.name)
+			ORDER BY name`, k)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, vs...)
+	}
+	return out, nil
+}
+
 // Document implements flags.GuaranteeStore.
 func (s *Store) Document(ctx context.Context, id flags.DocumentID) (flags.DocumentVersion, error) {
 	vs, err := s.documents(ctx, `SELECT `+documentColumns+` FROM documents

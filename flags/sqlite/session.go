@@ -128,6 +128,11 @@ func (s *Store) SessionUser(ctx context.Context, id string, now time.Time) (u ac
 	if err != nil {
 		return u, seen, fmt.Errorf("features of %q: %w", u.Name, err)
 	}
+	u.Teams, err = list(ctx, s.read, func(row scanner) (t string, err error) { return t, row.Scan(&t) },
+		`SELECT team FROM team_members WHERE user_name = ? ORDER BY team`, u.Name)
+	if err != nil {
+		return u, seen, fmt.Errorf("teams of %q: %w", u.Name, err)
+	}
 	return u, fromNanos(at), nil
 }
 

@@ -1,13 +1,17 @@
 package report
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Redaction says that delta and actor of a write were taken out for this viewer, and
 // which policy decided so.
 type Redaction struct {
-	Labels        []string `json:"labels"` // that need a clearance
-	Policy        string   `json:"policy"`
-	PolicyVersion string   `json:"policy_version"`
+	Labels         []string `json:"labels"` // that need a clearance
+	Policy         string   `json:"policy"`
+	PolicyRevision int64    `json:"policy_revision"` // of its document; 0 = as it comes with the program
+	PolicyVersion  string   `json:"policy_version"`  // of all policies together
 }
 
 // Words says it to a person.
@@ -16,4 +20,10 @@ func (r *Redaction) Words() string {
 }
 
 // By names the decision.
-func (r *Redaction) By() string { return "policy " + r.Policy + ", version " + r.PolicyVersion }
+func (r *Redaction) By() string {
+	by := "policy " + r.Policy
+	if r.PolicyRevision > 0 {
+		by += " revision " + strconv.FormatInt(r.PolicyRevision, 10)
+	}
+	return by + ", version " + r.PolicyVersion
+}

@@ -43,6 +43,8 @@ func paths(name string) string {
 		return "M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 20c0-4 3-6 6-6s6 2 6 6M16 5a3 3 0 0 1 0 6M18 14c2 1 3 3 3 6"
 	case "audit":
 		return "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7M9 8h3"
+	case "policies":
+		return "M12 4v16M8 20h8M4 7h16M7 7l-3 7a3 3 0 0 0 6 0zM17 7l-3 7a3 3 0 0 0 6 0z"
 	case "search":
 		return "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4"
 	case "theme":

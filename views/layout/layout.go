@@ -56,6 +56,7 @@ func (f Frame) nav() []group {
 		}},
 		{"Trust", []item{
 			{text: "Pipeline", url: "/pipeline", icon: "pipeline"},
+			{text: "Policies", url: "/policies", icon: "policies"},
 			{text: "Audit", url: "/audit", icon: "audit"},
 			{text: "Access", url: "/access", icon: "access"},
 		}},

@@ -23,6 +23,7 @@ type Feature struct {
 	Checks     []Check // session guarantees
 	ChecksGet  part.Downloads
 	Violations Section // the latest ones
+	Attempts   Section // events about it that policies refused
 	Conflicts  Section // by rule
 	Deliveries Section // replays and failures by replica
 	Staleness  Section

@@ -43,6 +43,8 @@ func pages() map[string]templ.Component {
 		"access":          whole(frame("Access", "/access", ""), page.ShowAccess(accessPage())),
 		"access-viewer":   whole(frame("Access", "/access", ""), page.ShowAccess(page.Access{Head: part.Head{Answer: "No feature is known yet."}, Sessions: page.Section{ID: "sessions", Title: "Your sessions"}, Owners: page.Section{ID: "owners", Title: "Owners"}, Teams: page.Section{ID: "teams", Title: "Teams"}})),
 		"access-item":     whole(frame("ana", "/access", ""), page.ShowAccessItem(accessItem())),
+		"policies":        whole(frame("ana", "/policies", ""), page.ShowPolicies(policiesPage())),
+		"policy":          whole(frame("ana", "/policies", ""), page.ShowPolicy(policyPage())),
 		"access-secret":   whole(frame("The new key", "/access", ""), page.ShowSecret(secret())),
 		"signin-wrong":    bare(page.ShowSignIn(page.SignIn{Action: "/signin", Name: "ana", To: "/alerts", Error: "The name or the password is wrong."})),
 		"signin-provider": bare(page.ShowSignIn(page.SignIn{Action: "/signin", Provider: "Acme", ProviderURL: "/signin/oidc"})),

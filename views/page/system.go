@@ -19,6 +19,7 @@ type Pipeline struct {
 	Facts    []part.Fact
 	Get      part.Downloads
 	Rejected Section
+	Attempts Section // that policies refused
 	Sources  Section
 	Clocks   Section
 	Store    []part.Fact

@@ -44,12 +44,18 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	batch, err := document.Parse("body", body)
-	if err != nil || len(batch.Edits) > 0 {
-		// The owner of nothing in particular learns no more than that. Flags and rules are for
-		// those who may control everything; owners make rollouts by their own routes.
-		return nil, nil //nolint:nilerr // See above.
+	if err != nil {
+		return nil, nil //nolint:nilerr // The owner of nothing in particular learns no more than that.
 	}
 	var features []string
+	for i := range batch.Edits {
+		// Flags and rules are for those who may control everything; owners make rollouts by
+		// their own routes.
+		if batch.Edits[i].ID.Kind != flags.KindOwnership {
+			return nil, nil
+		}
+		features = append(features, batch.Edits[i].ID.Name)
+	}
 	docs := batch.Promises
 	for i := range docs {
 		features = append(features, docs[i].Feature())

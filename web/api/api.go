@@ -50,8 +50,11 @@ type Options struct {
 
 	Report *report.Reporter
 	Teller *provenance.Teller
-	// Policy says who may see deltas and actors; nil hides them all.
-	Policy *policy.Set
+	// Policy says who may see deltas and actors, and who may report what; nil permits
+	// nothing.
+	Policy *policy.Book
+	// Attempts counts the events that policies refuse.
+	Attempts *policy.Attempts
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (any, error)
 

@@ -15,7 +15,9 @@ import (
 // FlagOptions are what the routes about flags and cohorts need.
 type FlagOptions struct {
 	Catalogue *flagset.Catalogue
-	Now       func() time.Time
+	// People tells who is who, to try policies.
+	People access.People
+	Now    func() time.Time
 }
 
 // Flags answers programs about flags, cohorts and the set that they make.
@@ -27,7 +29,7 @@ type Flags struct {
 // NewFlags returns the part of the API that is about flags.
 func NewFlags(a *API, o FlagOptions) *Flags { return &Flags{a, o} }
 
-// Routes is the URL map of flags, cohorts, reconciliation rules and labels.
+// Routes is the URL map of flags, cohorts, reconciliation rules, labels and policies.
 func (f *Flags) Routes() []auth.Route {
 	get := func(path string, h echo.HandlerFunc) auth.Route {
 		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
@@ -49,6 +51,7 @@ func (f *Flags) Routes() []auth.Route {
 	routes = append(routes, f.documentRoutes("/api/v1/cohorts/:name", flags.KindCohort, "name")...)
 	routes = append(routes, f.documentRoutes("/api/v1/rules/:name", flags.KindRule, "name")...)
 	routes = append(routes, f.documentRoutes("/api/v1/labels/:name", flags.KindLabel, "name")...)
+	routes = append(routes, f.policyRoutes()...)
 	return append(routes, f.documentRoutes("/api/v1/flagset/metadata", flags.KindFlagSet, "")...)
 }
 

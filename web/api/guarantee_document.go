@@ -121,6 +121,9 @@ func (p *Promises) applyDocuments(c echo.Context) error {
 	if err != nil {
 		return sendProblems(c, err, nil)
 	}
+	if err := mayApply(c, docs); err != nil {
+		return err
+	}
 	plan, err := p.o.Documents.Apply(c.Request().Context(), docs, author(c, q.text("reason")))
 	if err != nil {
 		return sendProblems(c, err, plan)

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/flags/access"
+	"tidemark/flags/policy"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
@@ -57,7 +58,7 @@ func (a *API) take(c echo.Context, h *holding, read func(body []byte) error) (in
 		return ingest.Receipt{}, ingestProblem(err, h.batch)
 	}
 	h.batch.Validate(a.o.Now().UnixNano())
-	authorize(auth.Who(c), h.batch)
+	a.authorize(auth.Who(c), h.batch)
 	a.o.Ingest.CountRejected(h.batch.Rejected)
 	receipt, err := a.submit(c.Request().Context(), h)
 	if err != nil {
@@ -85,19 +86,27 @@ func (a *API) submit(ctx context.Context, h *holding) (ingest.Receipt, error) {
 	return receipt, nil
 }
 
-// authorize moves the events that the identity may not send from Events to Rejected.
-func authorize(who *access.Identity, b *decode.Batch) {
-	if who.ReportsAll() {
-		return
+// authorize moves the events that no policy lets the key send from Events to Rejected,
+// and counts them. Events of one feature follow each other, so that most ask nobody.
+func (a *API) authorize(who *access.Identity, b *decode.Batch) {
+	rules := a.o.Policy.Set()
+	var last struct {
+		feature string
+		action  policy.Action
+		policy.Decision
 	}
 	kept := 0
 	for i := range b.Events {
 		e := &b.Events[i]
-		if !who.MayReport(e.Feature, e.Kind) {
+		if action := policy.ActionOf(e.Kind); i == 0 || action != last.action || e.Feature != last.feature {
+			last.feature, last.action, last.Decision = e.Feature, action, rules.MayReport(who, e.Feature, action)
+		}
+		if !last.Allowed {
 			b.Rejected = append(b.Rejected, metrics.Rejection{
 				Index: b.Indexes[i], EventID: e.EventID, Code: CodeNotAuthorized, Field: "feature",
-				Message: notAuthorized(e),
+				Message: notAuthorized(e, &last.Decision),
 			})
+			a.o.Attempts.Note(who, last.action, e, &last.Decision)
 			continue
 		}
 		if kept != i {
@@ -108,13 +117,16 @@ func authorize(who *access.Identity, b *decode.Batch) {
 	b.Events, b.Indexes = b.Events[:kept], b.Indexes[:kept]
 }
 
-func notAuthorized(e *metrics.Event) string {
+func notAuthorized(e *metrics.Event, d *policy.Decision) string {
+	what := "This key may not send " + e.Kind.String() + " events of this feature: "
+	if d.Policy != policy.NoPolicy {
+		return what + "policy " + d.Policy + " forbids it (version " + d.Version + ")."
+	}
 	need := "publish:" + e.Feature
-	switch e.Kind {
-	case metrics.KindReceived, metrics.KindApplied, metrics.KindVisible, metrics.KindFailed, metrics.KindHeartbeat:
+	if policy.ActionOf(e.Kind) == policy.Consume {
 		need = "consume:" + e.Feature + " or " + need
 	}
-	return "This key may not send " + e.Kind.String() + " events of this feature; it needs the scope " + need + "."
+	return what + "no policy permits it (version " + d.Version + "); the scope " + need + " would."
 }
 
 // ingestProblem gives decoding and reading errors their status; others pass to the

@@ -53,16 +53,17 @@ type kindPages struct {
 	definition string // label of the definition
 	hint       string
 	example    string
+	may        access.Permission // to change one
 }
 
 var (
 	flagPages = kindPages{
-		kind: flags.KindFlag, url: "/flags", api: "/api/v1/flags", one: "flag", many: "flags", title: "Flags",
+		kind: flags.KindFlag, may: access.Control, url: "/flags", api: "/api/v1/flags", one: "flag", many: "flags", title: "Flags",
 		definition: "Definition", hint: "In flagd’s format: state, variants, defaultVariant, targeting, metadata.",
 		example: "{\n  \"state\": \"ENABLED\",\n  \"variants\": {\n    \"eventual\": {\"model\": \"eventual\"},\n    \"causal\": {\"model\": \"causal\"}\n  },\n  \"defaultVariant\": \"eventual\",\n  \"metadata\": {\"description\": \"\"}\n}",
 	}
 	cohortPages = kindPages{
-		kind: flags.KindCohort, url: "/cohorts", api: "/api/v1/cohorts", one: "cohort", many: "cohorts", title: "Cohorts",
+		kind: flags.KindCohort, may: access.Control, url: "/cohorts", api: "/api/v1/cohorts", one: "cohort", many: "cohorts", title: "Cohorts",
 		definition: "Rule", hint: "JsonLogic over the context, with flagd’s operators: fractional, starts_with, ends_with, sem_ver.",
 		example: "{\"in\": [{\"var\": \"country\"}, [\"se\", \"no\"]]}",
 	}
@@ -326,7 +327,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to, Cells: []part.Cell{first, part.When(v.At), actorCell(v.Actor), part.Text(v.Reason)}})
 	}
 	m.Versions = s
-	if to != cur.Revision && auth.Who(c).May(access.Control) {
+	if to != cur.Revision && auth.Who(c).May(k.may) {
 		m.Restore = &page.Restore{
 			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10),
 			Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",

@@ -135,7 +135,7 @@ func (u *UI) featurePage(a *asked, all *answers) page.Feature {
 		Hops: hops(a, all.hops), Heat: heat(a, all.heat, limit), HeatTitle: heatTitle(all.heat),
 		Curve: curve(a, all.curve, limit), Compare: compare(a, all.lag),
 		Replicas: replicas(a, all.backlog), Checks: checks(all.checks), ChecksGet: a.downloads(apiFeature(name, "/violations")),
-		Violations: violationRows(name, all.violations), Conflicts: conflictRules(a, all.conflicts),
+		Violations: violationRows(name, all.violations), Attempts: u.attemptRows(name), Conflicts: conflictRules(a, all.conflicts),
 		Deliveries: deliveries(a, all.conflicts), Staleness: staleness(a, all.stale), Agreement: agreement(name, all.phi),
 	}
 	return m

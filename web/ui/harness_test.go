@@ -86,7 +86,9 @@ func open(t *testing.T) *site {
 	s.judge = guarantee.NewEvaluator(guarantee.EvaluatorOptions{Store: store, Observer: &guarantee.ReportObserver{Reader: s.engine, Reporter: rep}})
 	hub := live.NewHub(live.Options{})
 	t.Cleanup(hub.Close)
-	rules, err := policy.Default()
+	checker, err := policy.NewChecker()
+	must(t, err)
+	rules, err := policy.Open(ctx, policy.BookOptions{Checker: checker, Documents: store.Documents, Teams: store.Teams})
 	must(t, err)
 	pages := ui.New(ui.Options{
 		Policy: rules,

@@ -65,7 +65,7 @@ func (u *UI) pipeline(c echo.Context) error {
 	pairs := clock.Table(u.o.Reader.ClockPairs())
 	m := page.Pipeline{
 		Head: pipelineHead(&p, src, pairs), Facts: u.pipelineFacts(&p), Get: part.Downloads{JSON: "/api/v1/pipeline"},
-		Rejected: rejectedRows(&p), Sources: u.sourceRows(src), Clocks: clockRows(pairs), Store: storeFacts(&p),
+		Rejected: rejectedRows(&p), Sources: u.sourceRows(src), Clocks: clockRows(pairs), Store: storeFacts(&p), Attempts: u.attemptRows(""),
 	}
 	if p.Error != "" {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "Events are not taken in any more:", More: p.Error})

@@ -38,7 +38,12 @@ type Options struct {
 	Reader metrics.Reader
 	Teller *provenance.Teller
 	// Policy says who may see deltas and actors; nil hides them all.
-	Policy *policy.Set
+	Policy *policy.Book
+	// Attempts counts the events that policies refuse; nil knows none.
+	Attempts *policy.Attempts
+	// People and Keys tell who is who, to try policies.
+	People access.People
+	Keys   access.Store
 	Hub    *live.Hub
 
 	// Snapshot returns the latest verdicts on promises.
@@ -139,6 +144,7 @@ func (u *UI) Routes() []auth.Route {
 	}
 	routes = append(routes, u.auditRoutes()...)
 	routes = append(routes, u.definitionRoutes()...)
+	routes = append(routes, u.policyRoutes()...)
 	return append(routes, u.rolloutRoutes()...)
 }
 

@@ -96,6 +96,8 @@ type App struct {
 	judge     *guarantee.Evaluator
 	flags     *flagset.Catalogue
 	own       *openfeature.Client // of those flags, for the dashboard itself
+	policies  *policy.Book
+	attempts  *policy.Attempts
 	hooks     *alert.Hooks
 	asker     *alert.Asker
 	telemetry *telemetry.Store
@@ -179,7 +181,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openFlags, a.openOwnFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -252,11 +254,7 @@ func (a *App) every(period time.Duration, name string, run func(context.Context)
 func (a *App) buildServer(context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	https := a.https()
-	rules, err := policy.Default()
-	if err != nil {
-		return err
-	}
-	pages, err := a.pages(rules)
+	pages, err := a.pages()
 	if err != nil {
 		return err
 	}
@@ -265,7 +263,7 @@ func (a *App) buildServer(context.Context) error {
 	}
 	door := api.New(api.Options{
 		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
-		Report: a.report, Teller: a.teller, Policy: rules, Hub: a.hub, Feed: a.feed,
+		Report: a.report, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, Hub: a.hub, Feed: a.feed,
 		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
 		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
 		Backup: a.Backup,

@@ -31,6 +31,7 @@ func (a *App) openFlags(ctx context.Context) error {
 	a.flags, err = flagset.Open(ctx, flagset.Options{
 		Store: a.control, Usage: a.control, Rollouts: a.rolloutStore(), Pins: eval.NewPins(secret), Now: a.o.Now,
 		CheckPlan: rollout.CheckDocument, LabelsChanged: a.labelsChanged,
+		CheckPolicy: a.policies.Checker().Check, PoliciesChanged: a.policies.Reload,
 	})
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (a *App) rolloutStore() flags.RolloutStore {
 }
 
 func (a *App) flagRoutes(door *api.API) []auth.Route {
-	return api.NewFlags(door, api.FlagOptions{Catalogue: a.flags, Now: a.o.Now}).Routes()
+	return api.NewFlags(door, api.FlagOptions{Catalogue: a.flags, People: a.control, Now: a.o.Now}).Routes()
 }
 
 // Flags is the catalogue of flags, once started.

@@ -4,19 +4,18 @@ import (
 	"context"
 	"time"
 
-	"tidemark/flags/policy"
 	"tidemark/web/api"
 	"tidemark/web/ui"
 )
 
 // pages makes what people see.
-func (a *App) pages(rules *policy.Set) (*ui.UI, error) {
+func (a *App) pages() (*ui.UI, error) {
 	operations, err := operations()
 	if err != nil {
 		return nil, err
 	}
 	return ui.New(ui.Options{
-		Now: a.o.Now, Report: a.report, Reader: a.engine, Teller: a.teller, Policy: rules, Hub: a.hub,
+		Now: a.o.Now, Report: a.report, Reader: a.engine, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, People: a.control, Keys: a.control, Hub: a.hub,
 		Snapshot: a.judge.Snapshot, Catalogue: a.catalogue, Documents: a.control, Alerts: a.control, Webhooks: a.control, Audit: a.control,
 		Rollouts: a.rollouts, Evidence: a.engine, Flags: a.flags,
 		Updates: a.updates, Pipeline: a.pipelineView, Operations: operations, Base: a.URL, Version: a.o.Version,

@@ -54,7 +54,7 @@ func (a *App) people(pages *ui.UI) (err error) {
 	a.who = auth.New(o)
 	a.onStop("last use of sessions", a.who.Flush)
 	a.every(30*time.Second, "last use of sessions", a.who.Flush)
-	a.every(keysChangedEvery, "keys changed elsewhere", a.forgetChangedKeys())
+	a.every(keysChangedEvery, "keys and policies changed elsewhere", a.followChanges())
 	return nil
 }
 
@@ -67,20 +67,25 @@ func (a *App) peopleRoutes(door *api.API, pages *ui.UI) []auth.Route {
 	return append(routes, ui.NewWebhooks(pages, a.hooks).Routes()...)
 }
 
-// keysChangedEvery is how long a key that another process revoked still works.
+// keysChangedEvery is how long a key that another process revoked still works, and a
+// policy that it changed is still in force.
 const keysChangedEvery = 250 * time.Millisecond
 
-// forgetChangedKeys returns what drops the keys in memory when another process, such as
-// "tidemark keys revoke --data", has written to the store.
-func (a *App) forgetChangedKeys() func(context.Context) error {
+// followChanges returns what drops the keys in memory and reads the policies anew when
+// another process, such as "tidemark keys revoke --data", has written to the store.
+func (a *App) followChanges() func(context.Context) error {
 	var last int64
 	return func(ctx context.Context) error {
 		v, err := a.control.ChangeCount(ctx)
-		if err == nil && v != last {
-			a.keys.ForgetAll()
-			last = v
+		if err != nil || v == last {
+			return err
 		}
-		return err
+		a.keys.ForgetAll()
+		if err := a.policies.Reload(ctx); err != nil {
+			return err // And tried again, since last stays.
+		}
+		last = v
+		return nil
 	}
 }
 
