@@ -39,7 +39,7 @@ type result struct {
 	elapsed   time.Duration
 	latencies []time.Duration // of each request, sorted
 	refused   int             // answers 429 and 503, sent again
-	lastID    string
+	ids       []string        // of one write of each request, in order of time once summed up
 }
 
 // perSecond is how many events came in a second.
@@ -83,6 +83,7 @@ func load(ctx context.Context, t target, p plan) (*result, error) {
 		sum.add(&w.result)
 	}
 	slices.Sort(sum.latencies)
+	slices.Sort(sum.ids) // they begin with a time
 	return sum, nil
 }
 
@@ -93,9 +94,7 @@ func (r *result) add(o *result) {
 	r.bytes += o.bytes
 	r.refused += o.refused
 	r.latencies = append(r.latencies, o.latencies...)
-	if o.lastID != "" {
-		r.lastID = o.lastID
-	}
+	r.ids = append(r.ids, o.ids...)
 }
 
 // worker is one connection.
@@ -171,7 +170,7 @@ func (w *worker) send(ctx context.Context) error {
 		w.events += w.body.events
 		w.requests++
 		w.bytes += int64(len(w.body.bytes))
-		w.lastID = w.body.lastID
+		w.ids = append(w.ids, w.body.lastID)
 		return nil
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,14 +26,13 @@ func measureStored(ctx context.Context, o options, dir string) error {
 		return err
 	}
 	defer func() { s.Kill() }()
-	lastID := ""
 	if o.fill > 0 {
-		if lastID, err = fill(ctx, o, t, s, dir); err != nil {
+		if err := fill(ctx, o, t, s, dir); err != nil {
 			return err
 		}
 	}
 	if o.reads {
-		if err := measureReads(ctx, o, t, s, lastID); err != nil {
+		if err := measureReads(ctx, o, t, s, dir); err != nil {
 			return err
 		}
 	}
@@ -42,25 +43,61 @@ func measureStored(ctx context.Context, o options, dir string) error {
 }
 
 // fill loads events whose writes are spread evenly over the time before now.
-func fill(ctx context.Context, o options, t target, s *tidemark.Server, dir string) (lastID string, err error) {
+func fill(ctx context.Context, o options, t target, s *tidemark.Server, dir string) error {
 	requests := max(o.fill/perRequest, 1)
 	writes := requests * ((perRequest + perWrite - 1) / perWrite)
 	step := max(int64(o.span)/int64(writes), 1)
 	fmt.Fprintf(os.Stderr, "filling %d events over %v…\n", o.fill, o.span)
 	m, err := measure(ctx, t, plan{format: formatNDJSON, conns: 4, items: o.fill, begin: time.Now().Add(-o.span).UnixNano(), step: step}, s.PID())
 	if err != nil {
-		return "", err
+		return err
 	}
 	disk, err := onDisk(dir)
 	fmt.Printf("Filled %d events over %v in %v: %.0f events/s, %.2f µs of CPU an event, %.0f MB at most, %.0f bytes an event on disk so far.\n\n",
 		m.items, o.span, m.elapsed.Round(time.Millisecond), m.perSecond(), float64(m.cpu.Nanoseconds())/1e3/float64(m.items),
 		float64(m.peak)/1e6, float64(disk)/float64(m.items))
-	return m.lastID, err
+	return errors.Join(err, rememberWrites(dir, m.ids))
+}
+
+// sampled is how many writes are looked at in turn.
+const sampled = 64
+
+// rememberWrites keeps the ids of some writes, spread evenly over all and the last of
+// them at the end, beside the store: pages may be measured by a later run.
+func rememberWrites(dir string, ids []string) error {
+	some := make([]string, 0, sampled)
+	for i := range min(sampled, len(ids)) {
+		some = append(some, ids[(i+1)*len(ids)/min(sampled, len(ids))-1])
+	}
+	return os.WriteFile(writesFile(dir), []byte(strings.Join(some, "\n")), 0o600)
+}
+
+func writesFile(dir string) string { return filepath.Join(dir, "bench-writes") }
+
+// writesToRead returns the ids of writes that are stored; in a store that is empty it
+// loads some.
+func writesToRead(ctx context.Context, t target, dir string) ([]string, error) {
+	b, err := os.ReadFile(writesFile(dir))
+	if err == nil {
+		return strings.Fields(string(b)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	r, err := load(ctx, t, plan{format: formatNDJSON, conns: 1, items: perRequest})
+	if err != nil {
+		return nil, err
+	}
+	return r.ids, nil
 }
 
 // measureReads gets pages, one after the other, while events come in.
-func measureReads(ctx context.Context, o options, t target, s *tidemark.Server, lastID string) error {
+func measureReads(ctx context.Context, o options, t target, s *tidemark.Server, dir string) error {
 	browser, err := signIn(ctx, s.SignIn)
+	if err != nil {
+		return err
+	}
+	writes, err := writesToRead(ctx, t, dir)
 	if err != nil {
 		return err
 	}
@@ -74,17 +111,22 @@ func measureReads(ctx context.Context, o options, t target, s *tidemark.Server, 
 			ingest, ingestErr = load(ctx, t, plan{format: formatNDJSON, conns: 4, rate: o.background})
 		})
 	}
-	if lastID == "" { // something must be there to be read
-		r, err := load(ctx, t, plan{format: formatNDJSON, conns: 1, items: perRequest})
-		if err != nil {
-			return err
-		}
-		lastID = r.lastID
-	}
 	fmt.Println("| page | bytes | p50 | p95 | p99 |")
 	fmt.Println("|---|---|---|---|---|")
-	for _, path := range []string{"/", "/features/" + feature, "/writes/" + lastID} {
-		if err := readPage(ctx, browser, t.url, path, o.duration); err != nil {
+	paths := make([]string, len(writes))
+	for i, id := range writes {
+		paths[i] = "/writes/" + id
+	}
+	for _, p := range []struct {
+		name  string
+		paths []string
+	}{
+		{"`/`", []string{"/"}},
+		{"`/features/" + feature + "`", []string{"/features/" + feature}},
+		{"the last write loaded", paths[len(paths)-1:]},
+		{fmt.Sprintf("%d writes of all the time, in turn", len(paths)), paths},
+	} {
+		if err := readPages(ctx, browser, t.url, p.name, p.paths, o.duration); err != nil {
 			return err
 		}
 	}
@@ -140,10 +182,12 @@ func get(ctx context.Context, c *http.Client, url string) (status int, text []by
 	return resp.StatusCode, text, err
 }
 
-func readPage(ctx context.Context, browser *http.Client, base, path string, d time.Duration) error {
+// readPages gets pages in turn, one after the other, for a time.
+func readPages(ctx context.Context, browser *http.Client, base, name string, paths []string, d time.Duration) error {
 	var latencies []time.Duration
 	size := 0
 	for began := time.Now(); time.Since(began) < d && ctx.Err() == nil; {
+		path := paths[len(latencies)%len(paths)]
 		sent := time.Now()
 		status, text, err := get(ctx, browser, base+path)
 		if err != nil {
@@ -156,7 +200,7 @@ func readPage(ctx context.Context, browser *http.Client, base, path string, d ti
 	}
 	slices.Sort(latencies)
 	round := func(q float64) time.Duration { return quantile(latencies, q).Round(10 * time.Microsecond) }
-	fmt.Printf("| `%s` | %d | %v | %v | %v |\n", path, size, round(0.5), round(0.95), round(0.99))
+	fmt.Printf("| %s | %d | %v | %v | %v |\n", name, size, round(0.5), round(0.95), round(0.99))
 	return nil
 }
 
