@@ -19,6 +19,9 @@ type collected struct {
 	ofKey            []metrics.Event // of its key, in the total order
 	config           metrics.FeatureConfig
 	truncated        bool
+	// gap is the time (Unix ns) after which events of the key were not read, up to the
+	// latest ones; 0 when there is no such gap.
+	gap int64
 	// visible holds the replicas that report visibility: there applied is not taken
 	// for visible.
 	visible map[string]bool
@@ -26,7 +29,7 @@ type collected struct {
 
 func (t *Teller) collect(ctx context.Context, id string) (*collected, error) {
 	found, more, err := t.r.Find(ctx, metrics.FindQuery{
-		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents,
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find write %q: %w", id, err)
@@ -83,26 +86,79 @@ func (t *Teller) collectVisible(ctx context.Context, c *collected) error {
 	return nil
 }
 
-// early is how long before the first event of a write was observed an event of a later
-// version may have been: reporters send in batches.
-const early = 30 * time.Second
+// How long before the first event of a write arrived an event of a later version may
+// have: reporters send in batches. It is not before the write began, as far as clocks
+// agree.
+const (
+	early     = 30 * time.Second
+	clockRoom = 5 * time.Second
+)
 
-// collectKey reads the events of the write's key, those that follow it first: later
-// versions may satisfy it.
+// since is when the first event that may follow the write was observed.
+func (c *collected) since() int64 {
+	observed := c.observed()
+	since := observed - int64(early)
+	if begun := c.begun(); begun != nil {
+		since = max(since, *begun-int64(clockRoom))
+	}
+	return min(since, observed)
+}
+
+// collectKey reads the events of the write's key that follow it: later versions may
+// satisfy it. What is read is bounded, however busy the key is: the first that may
+// follow, and where they leave open whether a replica was satisfied, the latest.
 func (t *Teller) collectKey(ctx context.Context, c *collected) error {
 	if c.key == "" {
 		c.ofKey = c.events
 		return nil
 	}
-	found, _, err := t.r.Find(ctx, metrics.FindQuery{
-		Kind: metrics.EntityKey, Entity: metrics.KeyEntity(c.feature, c.key), Limit: maxKeyEvents,
-		Since: c.observed() - int64(early), Earliest: true,
-	})
+	key := metrics.KeyEntity(c.feature, c.key)
+	found, more, err := t.following(ctx, c, metrics.EntityKey, key)
 	if err != nil {
 		return fmt.Errorf("find key %q of %q: %w", c.key, c.feature, err)
 	}
-	c.ofKey = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature && e.Key == c.key })
+	c.keep(found)
+	if !more || !c.undecided() {
+		return nil
+	}
+	gap := found[len(found)-1].ObservedAt
+	latest, _, err := t.r.Find(ctx, metrics.FindQuery{Kind: metrics.EntityKey, Entity: key, Since: gap, Limit: maxLatest})
+	if err != nil {
+		return fmt.Errorf("find the latest of key %q of %q: %w", c.key, c.feature, err)
+	}
+	c.gap = gap
+	c.keep(append(c.ofKey, latest...))
 	return nil
+}
+
+// keep takes events of the key.
+func (c *collected) keep(events []metrics.Event) {
+	c.ofKey = distinct(events, func(e *metrics.Event) bool { return e.Feature == c.feature && e.Key == c.key })
+}
+
+// following reads the first events of an entity that may follow the write. When there
+// are many from before its first event arrived, those after it are read as well.
+func (t *Teller) following(ctx context.Context, c *collected, kind metrics.EntityKind, e metrics.Entity) (found []metrics.Event, more bool, err error) {
+	q := metrics.FindQuery{Kind: kind, Entity: e, Since: c.since(), Limit: maxFollowing, Earliest: true}
+	found, more, err = t.r.Find(ctx, q)
+	if q.Since = c.observed(); err != nil || !more || found[len(found)-1].ObservedAt >= q.Since {
+		return found, more, err
+	}
+	after, more, err := t.r.Find(ctx, q)
+	return append(found, after...), more, err
+}
+
+// undecided reports whether a later version may have satisfied the write at a replica
+// where nothing that was read did.
+func (c *collected) undecided() bool {
+	for _, replica := range c.expected() {
+		if c.stateBased(replica) {
+			if at, _ := c.satisfied(replica); at == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // observed is when the first event of the write arrived.
@@ -196,7 +252,7 @@ func (c *collected) satisfied(replica string) (at *int64, by *Superseded) {
 			break
 		}
 		if v := c.versionOf(e); metrics.Compare(own, v) == metrics.Before {
-			return &t, &Superseded{WriteID: e.WriteID, Version: v.String(), At: t}
+			return &t, &Superseded{WriteID: e.WriteID, Version: v.String(), At: t, AtMost: c.gap != 0 && e.ObservedAt > c.gap}
 		}
 	}
 	return at, nil

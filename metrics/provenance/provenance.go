@@ -12,11 +12,14 @@ import (
 	"tidemark/metrics/report"
 )
 
-// Limits of what is read for one story.
+// Limits of what is read for one story: it costs by what it tells, not by what is
+// stored.
 const (
-	maxEvents    = 5000 // of the write itself
-	maxKeyEvents = 1000 // of its key since then: the later versions, children
-	maxRelatives = 50   // parents, and children, each
+	maxEvents    = 5000 // of the write itself, the earliest
+	maxFollowing = 50   // of its key, and of its session, that may follow it: later versions, children
+	maxLatest    = 50   // of its key, when those leave a replica open
+	maxOfParent  = 50   // of each parent, the earliest
+	maxRelatives = 50   // parents, children and conflicts, each
 )
 
 // ErrNotFound is returned for a write of which no event is kept.
@@ -118,6 +121,9 @@ type Superseded struct {
 	WriteID string `json:"write_id"`
 	Version string `json:"version"`
 	At      int64  `json:"at"`
+	// AtMost is set when the key is so busy that not all between was read: an earlier
+	// one may have satisfied it before.
+	AtMost bool `json:"at_most,omitempty"`
 }
 
 // ETA is how much longer the write will take, from the convergence curve of its

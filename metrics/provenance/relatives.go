@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tidemark/metrics"
 	"tidemark/metrics/report"
 )
 
 // relatives finds the causal parents that the write names, and the writes that name
-// it: those of the same key and of the same session that are kept.
+// it: those among the events of its key and of its session that were read.
 func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 	parents := []string{}
 	for i := range c.events {
@@ -24,7 +25,9 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 		}
 	}
 	for _, id := range parents {
-		events, _, err := t.r.Find(ctx, metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents})
+		events, _, err := t.r.Find(ctx, metrics.FindQuery{
+			Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxOfParent, Earliest: true,
+		})
 		if err != nil {
 			return fmt.Errorf("find parent %q of write %q: %w", id, c.id, err)
 		}
@@ -32,10 +35,7 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 	}
 	events := slices.Clone(c.ofKey)
 	if s.SessionID != "" {
-		found, _, err := t.r.Find(ctx, metrics.FindQuery{
-			Kind: metrics.EntitySession, Entity: metrics.SessionEntity(s.SessionID), Limit: maxKeyEvents,
-			Since: c.observed() - int64(early), Earliest: true,
-		})
+		found, _, err := t.following(ctx, c, metrics.EntitySession, metrics.SessionEntity(s.SessionID))
 		if err != nil {
 			return fmt.Errorf("find session of write %q: %w", c.id, err)
 		}
@@ -88,7 +88,8 @@ func at(p *int64) int64 {
 	return *p
 }
 
-// conflicts finds the conflicts that the write's events, or those of its key, name.
+// conflicts finds the conflicts that the write's events, or those of its key, name, and
+// those that were detected on the key soon after.
 func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 	s.Conflicts = []*report.ConflictDetail{}
 	ids := []string{}
@@ -102,6 +103,15 @@ func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 	}
 	see(c.events)
 	see(c.ofKey)
+	rows, err := t.conflictsNear(ctx, c)
+	if err != nil {
+		return fmt.Errorf("conflicts of write %q: %w", c.id, err)
+	}
+	for i := range rows {
+		if slices.Contains(rows[i].Writes, c.id) && !slices.Contains(ids, rows[i].ID) {
+			ids = append(ids, rows[i].ID)
+		}
+	}
 	for _, id := range ids[:min(len(ids), maxRelatives)] {
 		d, err := t.report.Conflict(ctx, id)
 		if errors.Is(err, metrics.ErrNotFound) {
@@ -113,6 +123,23 @@ func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 		s.Conflicts = append(s.Conflicts, d)
 	}
 	return nil
+}
+
+// conflictTime is how long after the last event of a write a conflict is looked for
+// that no event which was read names.
+const conflictTime = time.Hour
+
+// conflictsNear reads the conflicts of the key from the time of the write.
+func (t *Teller) conflictsNear(ctx context.Context, c *collected) ([]metrics.Conflict, error) {
+	begun := c.begun()
+	if c.key == "" || begun == nil {
+		return nil, nil
+	}
+	last := &c.events[len(c.events)-1]
+	rows, _, err := t.r.Conflicts(ctx, metrics.ConflictQuery{
+		Feature: c.feature, Key: c.key, From: *begun - int64(clockRoom), To: last.Corrected() + int64(conflictTime), Limit: maxRelatives,
+	})
+	return rows, err
 }
 
 func openConflict(s *Story) bool {

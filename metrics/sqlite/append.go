@@ -170,7 +170,7 @@ func (s *Store) writable(ctx context.Context) (*partition, error) {
 	if p != nil {
 		number = p.number + 1
 	}
-	next := &partition{number: number, trip: s.trip, first: s.log.end(), runsLoaded: true, path: partitionPath(s.opts.Dir, number)}
+	next := &partition{number: number, trip: s.trip, first: s.log.end(), runsLoaded: true, swept: true, path: partitionPath(s.opts.Dir, number)}
 	if _, err := next.db(ctx); err != nil {
 		// What is left of a file that could not be made would stand in the way.
 		_ = os.Remove(next.path)

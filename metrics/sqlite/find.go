@@ -22,6 +22,7 @@ type finding struct {
 	dec   *segment.Decoder
 	first metrics.Position // what was looked at begins here …
 	past  metrics.Position // … and ends before this
+	since metrics.Position // of this partition: what is before is too old
 	rows  []int
 	found []metrics.Event // in the order in which they were found
 	more  bool
@@ -86,8 +87,11 @@ func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error
 	for len(runs) > 0 && runs[len(runs)-1].segments[0] >= f.q.Before {
 		runs = runs[:len(runs)-1]
 	}
-	// Only what all came before is left out: the server's clock may have been set back.
-	for len(runs) > 0 && runs[0].newest < f.q.Since {
+	f.since = 0
+	for len(runs) > 0 {
+		if f.since = runs[0].since(f.q.Since); f.since < runs[0].past {
+			break
+		}
 		runs = runs[1:]
 	}
 	parts := []func() error{
@@ -130,7 +134,7 @@ func (f *finding) runs(ctx context.Context, p *partition, db *sql.DB, runs []run
 			some, rest = runs[:n], runs[n:]
 		}
 		runs = rest
-		segments, err := lookup(ctx, db, some, f.q.Kind, f.q.Entity)
+		segments, err := f.s.lookup(ctx, db, some, f.q.Kind, f.q.Entity)
 		if err != nil {
 			return wrap(err, "%s: look up in %d index runs", p.path, n)
 		}
@@ -148,7 +152,7 @@ func (f *finding) runs(ctx context.Context, p *partition, db *sql.DB, runs []run
 
 // segment takes the events of the segment that holds a position.
 func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metrics.Position) error {
-	if f.more || at >= f.q.Before {
+	if f.more || at >= f.q.Before || at < f.since {
 		return nil
 	}
 	seg, ok, err := p.holding(ctx, db, at)
@@ -160,6 +164,7 @@ func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metr
 	if from >= to {
 		return nil
 	}
+	f.s.inst.foundIn(&seg)
 	if err := p.open(f.dec, &seg); err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ type instruments struct {
 	commitFailures prometheus.Counter
 	upkeepFailures prometheus.Counter
 	merged         prometheus.Counter
+	findChunks     prometheus.Counter
+	findSegments   prometheus.Counter
+	findBytes      prometheus.Counter
 	all            []prometheus.Collector
 }
 
@@ -43,10 +46,13 @@ func newInstruments(s *Store) (*instruments, error) {
 		commitFailures: counter("commit_failures_total", "Checkpoints that failed; nothing of them was stored."),
 		upkeepFailures: counter("upkeep_failures_total", "Failed attempts to merge, index or seal."),
 		merged:         counter("merged_segments_total", "Small segments that were merged into larger ones."),
+		findChunks:     counter("find_chunks_total", "Chunks of the index that look-ups of a write, key or session read."),
+		findSegments:   counter("find_segments_total", "Segments that look-ups of a write, key or session read."),
+		findBytes:      counter("find_bytes_total", "Bytes of the chunks and segments that look-ups read."),
 	}
 	i.all = []prometheus.Collector{
 		i.appendSeconds, i.commitSeconds, i.appendEvents, i.appendBytes, i.appendFailures, i.commitFailures,
-		i.upkeepFailures, i.merged,
+		i.upkeepFailures, i.merged, i.findChunks, i.findSegments, i.findBytes,
 		gauge("unsynced", "1 after a write that may not have reached the disk: nothing more is stored until a restart.", func() float64 {
 			if s.trip.err() != nil {
 				return 1
@@ -85,4 +91,16 @@ func (i *instruments) appended(b *Encoded, took time.Duration) {
 	i.appendSeconds.Observe(took.Seconds())
 	i.appendEvents.Add(float64(b.Events))
 	i.appendBytes.Add(float64(len(b.data)))
+}
+
+// lookedUp counts a chunk of the index that was read.
+func (i *instruments) lookedUp(data []byte) {
+	i.findChunks.Inc()
+	i.findBytes.Add(float64(len(data)))
+}
+
+// foundIn counts a segment that was read to find something.
+func (i *instruments) foundIn(s *stored) {
+	i.findSegments.Inc()
+	i.findBytes.Add(float64(len(s.data)))
 }

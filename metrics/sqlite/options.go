@@ -21,6 +21,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer gets the store's own metrics; nil registers none.
 	Registerer prometheus.Registerer
+
+	index indexing // of tests: smaller runs
 }
 
 const (
@@ -34,6 +36,9 @@ func (o *Options) fill() {
 	}
 	if o.PartitionBytes <= 0 {
 		o.PartitionBytes = defaultBytes
+	}
+	if o.index == (indexing{}) {
+		o.index = defaultIndexing()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

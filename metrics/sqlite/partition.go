@@ -27,8 +27,10 @@ type partition struct {
 	oldest, newest   int64
 	sealed           bool
 	tail             []tailSegment // segments without an index run, in order
-	runs             []run         // nil until loaded; see loadRuns
+	runs             []run         // in order; nil until loaded; see loadRuns
 	runsLoaded       bool
+
+	swept bool // no chunks of no run are left; of the upkeep
 
 	trip    *trip      // of the store
 	opening sync.Mutex // guards file

@@ -21,6 +21,7 @@ type upkeep struct {
 func (s *Store) startUpkeep() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.upkeep.wake, s.upkeep.cancel = make(chan struct{}, 1), cancel
+	s.wakeUpkeep() // for what an earlier process left
 	s.upkeep.done.Go(func() {
 		for {
 			select {
@@ -60,12 +61,11 @@ func (s *Store) maintain(ctx context.Context) error {
 		if err := s.merge(ctx, p); err != nil {
 			return err
 		}
-		for s.tailLen(p) >= runSegments*3/2 {
-			if err := s.buildRun(ctx, p, runSegments); err != nil {
-				return err
-			}
+		sealing := i < len(open)-1
+		if err := s.index(ctx, p, sealing); err != nil {
+			return err
 		}
-		if i < len(open)-1 {
+		if sealing {
 			if err := s.seal(ctx, p, open[i+1]); err != nil {
 				return err
 			}
@@ -80,14 +80,9 @@ func (s *Store) tailLen(p *partition) int {
 	return len(p.tail)
 }
 
-// seal indexes what is left of a partition that is no longer appended to, and
-// writes its figures into the catalogue, so that it need not be opened at start.
+// seal writes the figures of a partition that is no longer appended to into the
+// catalogue, so that it need not be opened at start.
 func (s *Store) seal(ctx context.Context, p, next *partition) error {
-	for n := s.tailLen(p); n > 0; n = s.tailLen(p) {
-		if err := s.buildRun(ctx, p, min(n, runSegments)); err != nil {
-			return err
-		}
-	}
 	s.log.mu.RLock()
 	number, first, events, segments, oldest, newest := p.number, p.first, p.events, p.segments, p.oldest, p.newest
 	s.log.mu.RUnlock()

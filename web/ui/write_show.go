@@ -203,7 +203,11 @@ func progress(s *provenance.Story) page.Section {
 		first := part.Text(p.Replica)
 		after := part.Of(duration(p.LagNS))
 		if p.SupersededBy != nil {
-			first = part.Cell{Value: part.Value{Text: p.Replica, Under: "by the later " + p.SupersededBy.Version}}
+			under := "by the later " + p.SupersededBy.Version
+			if p.SupersededBy.AtMost {
+				under += ", at the latest"
+			}
+			first = part.Cell{Value: part.Value{Text: p.Replica, Under: under}}
 			if p.SupersededBy.WriteID != "" {
 				after.URL = writeURL(p.SupersededBy.WriteID)
 			}

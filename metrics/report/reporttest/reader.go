@@ -124,7 +124,7 @@ func (r *Reader) Conflicts(_ context.Context, q metrics.ConflictQuery) (page []m
 	for i := range r.ConflictRows {
 		c := r.ConflictRows[i]
 		open := c.ResolvedAt == 0
-		if c.Feature == q.Feature && c.DetectedAt >= q.From && (q.To == 0 || c.DetectedAt < q.To) && (q.State != "open" || open) {
+		if c.Feature == q.Feature && (q.Key == "" || c.Key == q.Key) && c.DetectedAt >= q.From && (q.To == 0 || c.DetectedAt < q.To) && (q.State != "open" || open) {
 			page = append(page, c)
 		}
 	}
@@ -174,15 +174,19 @@ func (r *Reader) OpenWrites(_ context.Context, q metrics.SpilledQuery) ([]metric
 func (r *Reader) Find(_ context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error) {
 	for i := range r.Events {
 		r.Events[i].Entities(func(kind metrics.EntityKind, e metrics.Entity) {
-			if kind == q.Kind && e == q.Entity {
+			if kind == q.Kind && e == q.Entity && (q.Since == 0 || r.Events[i].ObservedAt >= q.Since) {
 				events = append(events, r.Events[i])
 			}
 		})
 	}
-	if limit := cmp.Or(q.Limit, 10_000); len(events) > limit {
-		return events[len(events)-limit:], true, nil
+	limit := cmp.Or(q.Limit, 10_000)
+	switch {
+	case len(events) <= limit:
+		return events, false, nil
+	case q.Earliest:
+		return events[:limit], true, nil
 	}
-	return events, false, nil
+	return events[len(events)-limit:], true, nil
 }
 
 // KeyVersions implements metrics.Reader.
