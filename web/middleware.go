@@ -179,7 +179,7 @@ func (s *Server) limitAddress(r auth.Route) echo.MiddlewareFunc {
 	take := taker(s.addresses, r)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if wait := take(c.RealIP()); wait > 0 {
+			if wait := take(auth.Source(c)); wait > 0 {
 				return tooMany(wait, "address")
 			}
 			return next(c)

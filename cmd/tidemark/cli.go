@@ -17,7 +17,7 @@ type cli struct {
 
 	Demo     demoCmd     `cmd:"" help:"Show tidemark at work: a temporary store and simulated traffic, on this machine alone."`
 	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
-	Keys     keysCmd     `cmd:"" help:"Create, list and revoke the API keys of services."`
+	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke the API keys of services."`
 	Users    usersCmd    `cmd:"" help:"Create, list, invite and disable people, and give them roles."`
 	Simulate simulateCmd `cmd:"" help:"Send seeded telemetry of a made-up store to a server, or write it to a file."`
 	Rollout  rolloutCmd  `cmd:"" help:"Stage a change onto a cohort: plan, start, watch, pause, revert."`

@@ -27,7 +27,7 @@ type keysCmd struct {
 	Revoke keysRevokeCmd `cmd:"" help:"End a key now."`
 }
 
-// placeFlags say where keys are: in a data folder, or at a server.
+// placeFlags say where something is: in a data folder, or at a server.
 type placeFlags struct {
 	dataFlag    `embed:""`
 	remoteFlags `embed:""`
@@ -38,7 +38,7 @@ func (f *placeFlags) online() (bool, error) {
 	case f.Data != "" && f.To != "":
 		return false, usagef("give --data or --to, not both")
 	case f.Data == "" && f.To == "":
-		return false, usagef("say where the keys are: --data DIR, or --to URL with --key KEY")
+		return false, usagef("say where: --data DIR, or --to URL with --key KEY")
 	case f.To != "":
 		return true, f.check()
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -57,6 +58,7 @@ type Passwords struct {
 	working chan struct{}
 	waiting chan struct{}
 	nobody  string // a hash that nothing matches, for names that are nobody's
+	hashed  atomic.Uint64
 }
 
 // Places for passwords: those being hashed, and those that wait for a place.
@@ -96,6 +98,9 @@ func CheckPassword(name, password string) error {
 	return nil
 }
 
+// Hashed is how many passwords were hashed, to be stored or compared.
+func (p *Passwords) Hashed() uint64 { return p.hashed.Load() }
+
 // Hash returns the PHC string of a password with a new salt.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	leave, err := p.enter(ctx)
@@ -104,7 +109,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	}
 	defer leave()
 	salt := random(saltLen)
-	return encodeHash(p.cost, salt, derive(p.cost, salt, password)), nil
+	return encodeHash(p.cost, salt, p.derive(p.cost, salt, password)), nil
 }
 
 // Check compares a password with a stored hash in constant time. With stored "" it
@@ -127,7 +132,7 @@ func (p *Passwords) Check(ctx context.Context, stored, password string) (ok, sta
 		return false, false, err
 	}
 	defer leave()
-	same := subtle.ConstantTimeCompare(derive(cost, salt, password), want) == 1
+	same := subtle.ConstantTimeCompare(p.derive(cost, salt, password), want) == 1
 	return same && known, same && known && cost != p.cost, nil
 }
 
@@ -149,7 +154,8 @@ func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
 
 // derive hashes the password in its composed form, so that the same characters typed
 // on another system are the same password.
-func derive(c PasswordCost, salt []byte, password string) []byte {
+func (p *Passwords) derive(c PasswordCost, salt []byte, password string) []byte {
+	p.hashed.Add(1)
 	return argon2.IDKey(norm.NFC.Bytes([]byte(password)), salt, c.Passes, c.Memory, c.Lanes, hashLen)
 }
 

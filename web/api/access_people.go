@@ -65,8 +65,8 @@ func (p *People) getMe(c echo.Context) error {
 	return respond.JSON(c, http.StatusOK, v)
 }
 
-// userView is an account as its managers see it.
-type userView struct {
+// UserView is an account as its managers see it.
+type UserView struct {
 	Name        string      `json:"name"`
 	Role        access.Role `json:"role"`
 	Disabled    bool        `json:"disabled"`
@@ -82,8 +82,9 @@ type userView struct {
 	InviteExpires *time.Time `json:"invite_expires_at,omitempty"`
 }
 
-func viewUser(a *access.Account) userView {
-	return userView{
+// ViewUser returns an account as its managers see it.
+func ViewUser(a *access.Account) UserView {
+	return UserView{
 		Name: a.Name, Role: a.Role, Disabled: !a.DisabledAt.IsZero(), HasPassword: a.HasPassword, Issuer: a.Issuer,
 		Subject: a.Subject, Teams: orEmpty(a.Teams), CreatedAt: a.CreatedAt, LastSignIn: known(a.LastSignIn),
 	}
@@ -94,11 +95,11 @@ func (p *People) listUsers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	views := make([]userView, len(all))
+	views := make([]UserView, len(all))
 	for i := range all {
-		views[i] = viewUser(&all[i])
+		views[i] = ViewUser(&all[i])
 	}
-	return respond.JSON(c, http.StatusOK, page[userView]{Items: views})
+	return respond.JSON(c, http.StatusOK, page[UserView]{Items: views})
 }
 
 func (p *People) getUser(c echo.Context) error {
@@ -106,7 +107,7 @@ func (p *People) getUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(c, http.StatusOK, viewUser(&a))
+	return respond.JSON(c, http.StatusOK, ViewUser(&a))
 }
 
 // by is who makes a change and why.
@@ -151,7 +152,7 @@ func (p *People) sendInvite(c echo.Context, status int, name string, by access.C
 	if err != nil {
 		return err
 	}
-	v := viewUser(&a)
+	v := ViewUser(&a)
 	v.Invite, v.InviteExpires = path, &invite.Expires
 	return respond.JSON(c, status, v)
 }

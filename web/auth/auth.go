@@ -71,7 +71,9 @@ func New(o Options) *Auth {
 		}, []string{"method", "result"}),
 	}
 	if o.Registry != nil {
-		o.Registry.MustRegister(a.signIns)
+		o.Registry.MustRegister(a.signIns, prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tidemark_password_hashes_total", Help: "Passwords that were hashed, to be stored or compared.",
+		}, func() float64 { return float64(a.o.Passwords.Hashed()) }))
 	}
 	return a
 }
@@ -110,7 +112,7 @@ func (a *Auth) Identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *Auth) identifyKey(c echo.Context, token string) (*access.Identity, error) {
 	id, err := a.o.Keys.Identify(c.Request().Context(), token)
 	if errors.Is(err, access.ErrUnauthenticated) {
-		if wait := a.o.Failures.Take(c.RealIP()); wait > 0 {
+		if wait := a.o.Failures.Take(Source(c)); wait > 0 {
 			return nil, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with a wrong key from this address.").Later(wait)
 		}
 	}

@@ -1,11 +1,39 @@
 package auth
 
 import (
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 )
+
+// v6Network is how much of an IPv6 address is one customer's: who has one address of
+// such a network has all of them.
+const v6Network = 64
+
+// Source is whose requests are counted together by limits on addresses: the address of
+// IPv4, the network of an IPv6 address.
+func Source(c echo.Context) string {
+	ip := c.RealIP()
+	if !strings.Contains(ip, ":") {
+		return ip
+	}
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip
+	}
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
+	}
+	p, err := a.Prefix(v6Network)
+	if err != nil {
+		return ip
+	}
+	return p.String()
+}
 
 // Limiter holds a token bucket for each of many keys, such as addresses. Its
 // memory is bounded: buckets that are full again are forgotten, and when still too

@@ -56,19 +56,19 @@ func (a *Auth) toProvider(c echo.Context) error {
 // fromProvider is where the provider sends the browser back. The state, which only the
 // browser that began knows, makes it safe to sign in by a GET.
 func (a *Auth) fromProvider(c echo.Context) error {
-	if wait := a.o.Failures.Wait(c.RealIP()); wait > 0 {
+	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
 		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	f, ok := a.flow(c)
 	a.dropCookie(c, a.flowCookie())
 	if !ok {
-		a.o.Failures.Take(c.RealIP())
-		return a.refuse(c, access.ByProvider, SignInView{Error: "This sign-in did not begin in this browser, or took too long. Begin again."})
+		a.o.Failures.Take(Source(c))
+		return a.refuse(c, access.ByProvider, "", SignInView{Error: "This sign-in did not begin in this browser, or took too long. Begin again."})
 	}
 	if code := c.QueryParam("error"); code != "" {
 		a.o.Log.WarnContext(c.Request().Context(), "OpenID provider refused", "code", cut(code), "description", cut(c.QueryParam("error_description")))
-		return a.refuse(c, access.ByProvider, SignInView{To: f.To, Error: "The OpenID provider refused the sign-in."})
+		return a.refuse(c, access.ByProvider, "", SignInView{To: f.To, Error: "The OpenID provider refused the sign-in."})
 	}
 	e, err := a.o.Provider.finish(c.Request().Context(), f, c.QueryParam("code"))
 	if err != nil {
@@ -93,13 +93,13 @@ func (a *Auth) refuseExternal(c echo.Context, f flow, err error) error {
 	case errors.Is(err, access.ErrLastAdmin):
 		v.Error = "You are the last administrator, and your provider says you are none. Make somebody else one first."
 	case errors.Is(err, errProvider):
-		a.o.Failures.Take(c.RealIP())
+		a.o.Failures.Take(Source(c))
 		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", err)
 		v.Error = "The answer of the OpenID provider cannot be used; see the server's log."
 	default:
 		return err
 	}
-	return a.refuse(c, access.ByProvider, v)
+	return a.refuse(c, access.ByProvider, "", v)
 }
 
 // flow returns the sign-in that the browser began, when the answer is to that one.

@@ -66,12 +66,12 @@ func (a *Auth) setUpPage(c echo.Context) error {
 
 func (a *Auth) invited(c echo.Context, token string) (SetUpView, error) {
 	v := SetUpView{Action: SetUpPath, Token: token}
-	if wait := a.o.Failures.Wait(c.RealIP()); wait > 0 {
+	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
 		return v, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
 	}
 	i, err := a.o.People.Invite(c.Request().Context(), access.SignInHash(token), a.o.Now())
 	if errors.Is(err, access.ErrSignIn) {
-		a.o.Failures.Take(c.RealIP())
+		a.o.Failures.Take(Source(c))
 		v.Failed = true
 		return v, nil
 	}
@@ -154,7 +154,7 @@ func (a *Auth) checkCurrent(c echo.Context, name, current string) error {
 	if err != nil || stored == "" {
 		return err
 	}
-	if wait := a.guesses.Take(strings.ToLower(name) + " " + c.RealIP()); wait > 0 {
+	if wait := a.guesses.Take(strings.ToLower(name) + " " + Source(c)); wait > 0 {
 		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
 	}
 	ok, _, err := a.o.Passwords.Check(ctx, stored, current)

@@ -62,15 +62,16 @@ func (a *Auth) signInPage(c echo.Context) error {
 	return a.o.SignInPage(c, http.StatusOK, a.signInView(SignInView{Token: c.QueryParam("token"), To: c.QueryParam("to")}))
 }
 
-// refuse shows the sign-in page again with what was wrong.
-func (a *Auth) refuse(c echo.Context, method string, v SignInView) error {
+// refuse shows the sign-in page again with what was wrong. The log names the account,
+// "" where there is none: what was typed then may well be somebody's password.
+func (a *Auth) refuse(c echo.Context, method, account string, v SignInView) error {
 	a.signIns.WithLabelValues(method, "refused").Inc()
-	a.o.Log.WarnContext(c.Request().Context(), "sign-in refused", "method", method, "name", v.Name, "address", c.RealIP())
+	a.o.Log.WarnContext(c.Request().Context(), "sign-in refused", "method", method, "account", account, "address", c.RealIP())
 	return a.o.SignInPage(c, http.StatusForbidden, a.signInView(v))
 }
 
 func (a *Auth) signIn(c echo.Context) error {
-	if wait := a.o.Failures.Wait(c.RealIP()); wait > 0 {
+	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
 		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
 	}
 	if token := c.Request().PostFormValue("token"); token != "" {
@@ -83,10 +84,10 @@ func (a *Auth) signInByLink(c echo.Context, token string) error {
 	u, err := a.o.Store.UseSignIn(c.Request().Context(), access.SignInHash(token), a.o.Now())
 	switch {
 	case errors.Is(err, access.ErrSignIn):
-		a.o.Failures.Take(c.RealIP())
-		return a.refuse(c, access.ByLink, SignInView{Failed: true})
+		a.o.Failures.Take(Source(c))
+		return a.refuse(c, access.ByLink, "", SignInView{Failed: true})
 	case errors.Is(err, access.ErrDisabled):
-		return a.refuse(c, access.ByLink, SignInView{Error: "This account is disabled."})
+		return a.refuse(c, access.ByLink, "", SignInView{Error: "This account is disabled."})
 	case err != nil:
 		return err
 	}
@@ -100,11 +101,14 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 	if len(v.Name) > 64 {
 		v.Name = ""
 	}
-	if wait := a.guesses.Take(strings.ToLower(v.Name) + " " + c.RealIP()); wait > 0 {
+	if wait := a.guesses.Take(strings.ToLower(v.Name) + " " + Source(c)); wait > 0 {
 		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with this name from this address.").Later(wait)
 	}
+	account := v.Name
 	stored, err := a.o.People.PasswordHash(ctx, v.Name)
-	if err != nil && !errors.Is(err, access.ErrNoAccount) {
+	if errors.Is(err, access.ErrNoAccount) {
+		account = ""
+	} else if err != nil {
 		return err
 	}
 	password := c.Request().PostFormValue("password")
@@ -113,9 +117,9 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 		return err
 	}
 	if !ok {
-		a.o.Failures.Take(c.RealIP())
+		a.o.Failures.Take(Source(c))
 		v.Error = "The name or the password is wrong."
-		return a.refuse(c, access.ByPassword, v)
+		return a.refuse(c, access.ByPassword, account, v)
 	}
 	if stale {
 		if err := a.rehash(c, v.Name, stored, password); err != nil {

@@ -1,0 +1,119 @@
+package app_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/flags/access"
+)
+
+// counted is the value of a counter without labels.
+func counted(t *testing.T, r *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// heard is what was logged; the server goes on logging while a test looks.
+type heard struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// TestAnUnknownNameCostsWhatAWrongPasswordCosts counts hashes instead of time: whoever
+// guesses names learns nothing from how long the answer takes, nor from the answer.
+func TestAnUnknownNameCostsWhatAWrongPasswordCosts(t *testing.T) {
+	t.Parallel()
+	var said heard
+	registry := prometheus.NewRegistry()
+	d := openWith(t, app.Options{
+		PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}, Registry: registry,
+		Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	root := d.root()
+	d.invite(root, "gone", "viewer")
+	root.post(http.StatusSeeOther, "/access/people/gone/disable", "reason", "left")
+	root.post(http.StatusOK, "/access/people/new", "name", "invited", "role", "viewer") // has no password yet
+
+	const wrong = "wrong password, really"
+	answers := map[string]string{}
+	for i, name := range []string{"root", "nobody", "gone", "invited", "", strings.Repeat("x", 80)} {
+		before := counted(t, registry, "tidemark_password_hashes_total")
+		b := d.browser()
+		b.from = "198.51.100." + string(rune('1'+i)) + ":1"
+		w := b.post(http.StatusForbidden, "/signin", "name", name, "password", wrong)
+		if n := counted(t, registry, "tidemark_password_hashes_total") - before; n != 1 {
+			t.Errorf("name %q: %v passwords were hashed; want 1", name, n)
+		}
+		answers[text(t, w)] = name
+	}
+	if len(answers) != 1 {
+		t.Errorf("the answers differ: %q", answers)
+	}
+	for _, name := range []string{"root", "nobody"} { // So long that it is not hashed at all.
+		before := counted(t, registry, "tidemark_password_hashes_total")
+		d.browser().post(http.StatusForbidden, "/signin", "name", name, "password", strings.Repeat("x", access.MaxPassword+1))
+		if n := counted(t, registry, "tidemark_password_hashes_total") - before; n != 0 {
+			t.Errorf("name %q, endless password: %v were hashed", name, n)
+		}
+	}
+
+	// Somebody types the password where the name belongs.
+	d.browser().post(http.StatusForbidden, "/signin", "name", "my-Secret.Password1", "password", "")
+	if log := said.String(); strings.Contains(log, "Secret.Password1") || strings.Contains(log, wrong) || !strings.Contains(log, "account=root") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+// TestANetworkOfAddressesIsOneGuesser asks from ever new addresses of one IPv6 network,
+// such as any customer of a provider has, and of others.
+func TestANetworkOfAddressesIsOneGuesser(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	d.root()
+	guess := func(from string, want int) {
+		t.Helper()
+		b := d.browser()
+		b.from = from
+		b.post(want, "/signin", "name", "root", "password", "wrong password, really")
+	}
+	for i := range 10 {
+		guess(fmt.Sprintf("[2001:db8:1:2:%x::1]:1", i), http.StatusForbidden)
+	}
+	guess("[2001:db8:1:2:ffff::1]:1", http.StatusTooManyRequests)
+	guess("[2001:db8:1:3::1]:1", http.StatusForbidden)
+	for range 10 {
+		guess("192.0.2.7:1", http.StatusForbidden)
+	}
+	guess("[::ffff:192.0.2.7]:1", http.StatusTooManyRequests) // the same, written otherwise
+	guess("192.0.2.8:1", http.StatusForbidden)
+}
