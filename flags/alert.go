@@ -70,14 +70,15 @@ type AlertQuery struct {
 
 // Webhook is an address that is told about alerts.
 type Webhook struct {
-	ID         string
-	Name       string
-	URL        string
-	Secret     string     // whsec_…; shown once, when it is made
-	Severities []Severity // empty = all
-	Enabled    bool
-	CreatedAt  time.Time
-	CreatedBy  string
+	ID          string
+	Name        string
+	URL         string
+	Secret      string     // whsec_…; shown once, when it is made
+	Severities  []Severity // empty = all
+	Checkpoints bool       // is also sent the signed heads of the audit log
+	Enabled     bool
+	CreatedAt   time.Time
+	CreatedBy   string
 }
 
 // Wants reports whether the webhook is to be told about alerts of a severity.
@@ -100,8 +101,8 @@ const (
 type Delivery struct {
 	ID        string // the webhook-id header: the same for every attempt
 	WebhookID string
-	AlertID   string // "" for a test message
-	Type      string // alert.firing, alert.resolved or test
+	AlertID   string // "" for a message that is about no alert
+	Type      string // alert.firing, alert.resolved, audit.checkpoint or test
 	Payload   []byte // the JSON body, fixed when it was queued
 	State     DeliveryState
 	Attempts  int

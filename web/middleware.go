@@ -20,11 +20,25 @@ import (
 func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
 	h := r.Handle
 	for _, m := range []echo.MiddlewareFunc{
-		auth.CheckOwner(r), s.bound(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+		s.hold(r), auth.CheckOwner(r), s.bound(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
 	} {
 		h = m(h)
 	}
 	return h
+}
+
+// hold lets streams end with the right to have them.
+func (s *Server) hold(r auth.Route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if !r.Stream {
+			return next
+		}
+		return func(c echo.Context) error {
+			release := s.o.Auth.Hold(c, r)
+			defer release()
+			return next(c)
+		}
+	}
 }
 
 // unrouted sends what no route takes (another method of a known path) the same way.

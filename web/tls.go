@@ -84,10 +84,14 @@ func (c *Certificate) look() (stamps [2]stamp, err error) {
 	return stamps, nil
 }
 
-// Config is what a server listens with: TLS 1.2 at least, with Go's own choice of
-// ciphers, which leaves out what is weak.
+// Config is what a server listens with: TLS 1.2 at least, and of its ciphers those with
+// forward secrecy that also authenticate (those of TLS 1.3 all do).
 func (c *Certificate) Config() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, CipherSuites: []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}}
 }
 
 // get is asked at each handshake. It looks at the files now and then.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 type auditCmd struct {
 	Verify     auditVerifyCmd     `cmd:"" help:"Compute every hash of the audit log anew, and name the first entry that does not fit."`
 	Export     auditExportCmd     `cmd:"" help:"Print the whole audit log as NDJSON, with its signed checkpoint as the last line."`
-	Checkpoint auditCheckpointCmd `cmd:"" help:"Sign the head of the audit log and print it, to be kept elsewhere."`
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Sign the head of the audit log and print it, or append it to a file, to be kept elsewhere."`
 }
 
 // auditVerifyCmd is "tidemark audit verify".
@@ -25,8 +24,8 @@ type auditVerifyCmd struct {
 	placeFlags `embed:""`
 
 	File       string   `arg:"" optional:"" help:"An export to check instead of a store or a server; - reads standard input."`
-	Checkpoint []string `help:"A checkpoint that was kept elsewhere and that the log must continue; may be repeated." placeholder:"FILE" type:"existingfile"`
-	Public     string   `help:"The log's public key; by default the one that the log comes with." placeholder:"KEY"`
+	Checkpoint []string `help:"A checkpoint, or a file of them, that was kept elsewhere and that the log must continue; may be repeated." placeholder:"FILE" type:"existingfile"`
+	Public     string   `help:"The log's public key; by default that of a file of checkpoints, else the one that the log comes with." placeholder:"KEY"`
 	JSON       bool     `help:"Print a JSON object." name:"json"`
 }
 
@@ -132,31 +131,4 @@ func (c *auditExportCmd) Run(e *env) error {
 		}
 		return s.Export(e.ctx, e.stdout)
 	})
-}
-
-// auditCheckpointCmd is "tidemark audit checkpoint".
-type auditCheckpointCmd struct {
-	placeFlags `embed:""`
-}
-
-// Run implements the verb.
-func (c *auditCheckpointCmd) Run(e *env) error {
-	online, err := c.online()
-	if err != nil {
-		return err
-	}
-	var note []byte
-	if online {
-		err = c.call(e.ctx, http.MethodPost, "/api/v1/audit/checkpoint?format=note", nil, &note)
-	} else {
-		err = c.withControl(e.ctx, func(s *control.Store) error {
-			point, err := s.Checkpoint(e.ctx, e.now())
-			note = point.Note
-			return err
-		})
-	}
-	if err == nil {
-		_, err = io.Copy(e.stdout, bytes.NewReader(note))
-	}
-	return err
 }

@@ -52,15 +52,22 @@ func (c *restoreCmd) restore(e *env, in io.Reader, trust audit.Trust) (*app.Mani
 	return app.Restore(e.ctx, in, trust, cliActor(), app.Options{Data: c.Data, Log: e.log, Now: e.now}, bar.set)
 }
 
-// keptCheckpoints reads what an audit log must fit.
+// keptCheckpoints reads what an audit log must fit: signed notes, or files of many.
 func keptCheckpoints(public string, files []string) (audit.Trust, error) {
 	trust := audit.Trust{Public: public}
 	for _, path := range files {
-		note, err := os.ReadFile(path)
+		data, err := os.ReadFile(path)
 		if err != nil {
 			return trust, fmt.Errorf("checkpoint: %w", err)
 		}
-		trust.Kept = append(trust.Kept, note)
+		notes, key, err := audit.ReadKept(data)
+		if err != nil {
+			return trust, fmt.Errorf("checkpoint: %s: %w", path, err)
+		}
+		trust.Kept = append(trust.Kept, notes...)
+		if trust.Public == "" { // The key that was kept is worth more than the one that the log comes with.
+			trust.Public = key
+		}
 	}
 	return trust, nil
 }

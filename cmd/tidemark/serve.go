@@ -30,6 +30,7 @@ type serveCmd struct {
 	TrustedProxy  []string      `help:"Networks whose X-Forwarded-For is believed, as CIDR; none by default." env:"TIDEMARK_TRUSTED_PROXY" placeholder:"CIDR"`
 	LogRequests   bool          `help:"Log every request, not only those that fail or take over 1 s." env:"TIDEMARK_LOG_REQUESTS"`
 	WebhookAllow  []string      `help:"Networks that are not public and may get webhooks all the same, as CIDR; none by default." env:"TIDEMARK_WEBHOOK_ALLOW" placeholder:"CIDR"`
+	Checkpoints   string        `help:"File that signed heads of the audit log are appended to, a line at most once an hour; best one that this machine can only append to. None by default." name:"checkpoint-file" env:"TIDEMARK_CHECKPOINT_FILE" placeholder:"FILE" type:"path"`
 	StopWait      time.Duration `help:"How long to wait for running requests when stopping, a duration." default:"20s" env:"TIDEMARK_STOP_WAIT"`
 
 	TLS  tlsFlags  `embed:"" prefix:"tls-" envprefix:"TIDEMARK_TLS_"`
@@ -147,7 +148,7 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, SyncListen: c.SyncListen, Origins: c.CORSOrigin, PublicURL: c.PublicURL, Proxies: proxies,
 		TLS: c.TLS.files(), Provider: provider,
 		LogRequests: c.LogRequests, Log: e.log, Now: e.now, Version: version(),
-		Decode: mapping, Retention: retention, Resident: c.Resident, BodyMemory: c.BodyMemory << 20, WebhookAllow: allow,
+		Decode: mapping, Retention: retention, Resident: c.Resident, BodyMemory: c.BodyMemory << 20, WebhookAllow: allow, CheckpointFile: c.Checkpoints,
 		Ingest: ingest.Options{
 			QueueEvents: c.Queue, RecentIDs: c.RecentIDs,
 			Cardinality: ingest.Cardinality{Features: c.MaxFeatures, ReplicasPerFeature: c.MaxReplicas},

@@ -42,7 +42,9 @@ type Input struct {
 	Name       string
 	URL        string
 	Severities []flags.Severity // empty = all
-	Enabled    bool
+	// Checkpoints asks for the signed heads of the audit log too.
+	Checkpoints bool
+	Enabled     bool
 }
 
 func (h *Hooks) check(in *Input) error {
@@ -99,7 +101,7 @@ func (h *Hooks) Create(ctx context.Context, in Input, actor, reason string) (fla
 	now := h.opt.Now()
 	w := flags.Webhook{
 		ID: id, Name: in.Name, URL: in.URL, Secret: secret, Severities: slices.Clone(in.Severities),
-		Enabled: in.Enabled, CreatedAt: now, CreatedBy: actor,
+		Checkpoints: in.Checkpoints, Enabled: in.Enabled, CreatedAt: now, CreatedBy: actor,
 	}
 	return w, h.opt.Store.PutWebhook(ctx, w, actor, reason, now)
 }
@@ -113,7 +115,8 @@ func (h *Hooks) Update(ctx context.Context, id string, in Input, actor, reason s
 	if err != nil {
 		return flags.Webhook{}, err
 	}
-	w.Name, w.URL, w.Severities, w.Enabled = in.Name, in.URL, slices.Clone(in.Severities), in.Enabled
+	w.Name, w.URL, w.Severities = in.Name, in.URL, slices.Clone(in.Severities)
+	w.Checkpoints, w.Enabled = in.Checkpoints, in.Enabled
 	err = h.opt.Store.PutWebhook(ctx, w, actor, reason, h.opt.Now())
 	w.Secret = ""
 	return w, err
@@ -141,6 +144,36 @@ func (h *Hooks) Test(ctx context.Context, id string) (flags.Delivery, error) {
 		return d, fmt.Errorf("queue a test message: %w", err)
 	}
 	return d, nil
+}
+
+// SendCheckpoint queues a signed head of the audit log for every webhook that wants them.
+func (h *Hooks) SendCheckpoint(ctx context.Context, c CheckpointBody) error {
+	ws, err := h.opt.Store.Webhooks(ctx)
+	if err != nil {
+		return fmt.Errorf("webhooks: %w", err)
+	}
+	var ds []flags.Delivery
+	for i := range ws {
+		if !ws[i].Enabled || !ws[i].Checkpoints {
+			continue
+		}
+		id, err := h.opt.NewID()
+		if err != nil {
+			return err
+		}
+		d, err := newMessage(id, ws[i].ID, TypeCheckpoint, c, h.opt.Now())
+		if err != nil {
+			return err
+		}
+		ds = append(ds, d)
+	}
+	if len(ds) == 0 {
+		return nil
+	}
+	if err := h.opt.Store.Enqueue(ctx, ds); err != nil {
+		return fmt.Errorf("queue a checkpoint: %w", err)
+	}
+	return nil
 }
 
 // Deliveries returns the latest deliveries of a webhook, newest first.

@@ -10,9 +10,10 @@ import (
 
 // Types of message.
 const (
-	TypeFiring   = "alert.firing"
-	TypeResolved = "alert.resolved"
-	TypeTest     = "test"
+	TypeFiring     = "alert.firing"
+	TypeResolved   = "alert.resolved"
+	TypeCheckpoint = "audit.checkpoint"
+	TypeTest       = "test"
 )
 
 // Message is the body of a delivery.
@@ -66,6 +67,16 @@ func NewBody(a *flags.Alert) Body {
 	return b
 }
 
+// CheckpointBody is what a message says of a signed head of the audit log.
+type CheckpointBody struct {
+	Origin     string    `json:"origin"` // which log
+	Size       int64     `json:"size"`
+	Root       string    `json:"root"`
+	At         time.Time `json:"at"`
+	Checkpoint string    `json:"checkpoint"` // the signed note
+	Key        string    `json:"key"`        // verifies the note
+}
+
 func numbers(n *flags.AlertNumbers) Numbers {
 	return Numbers{n.Threshold, n.Long, n.Short, int64(n.LongWindow), int64(n.ShortWindow), n.Good, n.Eligible, n.BudgetLeft}
 }
@@ -75,24 +86,23 @@ func newDelivery(id, webhook string, a *flags.Alert, now time.Time) (flags.Deliv
 	if a.State == flags.AlertResolved {
 		kind = TypeResolved
 	}
-	payload, err := json.Marshal(Message{kind, now.UTC().Format(time.RFC3339Nano), NewBody(a)})
-	if err != nil {
-		return flags.Delivery{}, fmt.Errorf("message about alert %s: %w", a.ID, err)
-	}
-	return flags.Delivery{
-		ID: "msg_" + id, WebhookID: webhook, AlertID: a.ID, Type: kind, Payload: payload,
-		State: flags.DeliveryPending, CreatedAt: now, NextAt: now,
-	}, nil
+	d, err := newMessage(id, webhook, kind, NewBody(a), now)
+	d.AlertID = a.ID
+	return d, err
 }
 
 // newTest is a message that only shows that messages arrive.
 func newTest(id, webhook string, now time.Time) (flags.Delivery, error) {
-	payload, err := json.Marshal(Message{TypeTest, now.UTC().Format(time.RFC3339Nano), map[string]string{"summary": "A test message from tidemark: webhooks arrive here."}})
+	return newMessage(id, webhook, TypeTest, map[string]string{"summary": "A test message from tidemark: webhooks arrive here."}, now)
+}
+
+func newMessage(id, webhook, kind string, data any, now time.Time) (flags.Delivery, error) {
+	payload, err := json.Marshal(Message{kind, now.UTC().Format(time.RFC3339Nano), data})
 	if err != nil {
-		return flags.Delivery{}, fmt.Errorf("test message: %w", err)
+		return flags.Delivery{}, fmt.Errorf("message %s: %w", kind, err)
 	}
 	return flags.Delivery{
-		ID: "msg_" + id, WebhookID: webhook, Type: TypeTest, Payload: payload,
+		ID: "msg_" + id, WebhookID: webhook, Type: kind, Payload: payload,
 		State: flags.DeliveryPending, CreatedAt: now, NextAt: now,
 	}, nil
 }

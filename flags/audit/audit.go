@@ -71,6 +71,8 @@ type Query struct {
 type Log interface {
 	// Head returns the current head.
 	Head(ctx context.Context) (Head, error)
+	// HeadAt returns the head that the log had at a size; ErrNoEntry when it is shorter.
+	HeadAt(ctx context.Context, size int64) (Head, error)
 	// Entry returns one entry with its leaf, the bytes that were hashed; ErrNoEntry
 	// when there is none.
 	Entry(ctx context.Context, index int64) (Entry, []byte, error)
@@ -179,6 +181,20 @@ func CheckEntry(head Head, index int64, leaf []byte, proof tlog.RecordProof) err
 		return fmt.Errorf("%w: entry %d is not in the log of size %d: %w", ErrTampered, index, head.Size, err)
 	}
 	return nil
+}
+
+// PathLeft says of each of the steps of a proof that entry index is in the log of a size
+// whether its hash stands on the left of what was computed so far (RFC 9162, 2.1.3.2).
+func PathLeft(index, size int64, steps int) []bool {
+	left := make([]bool, steps)
+	for at, last, i := index, size-1, 0; i < steps; i++ {
+		left[i] = at&1 == 1 || at == last
+		for left[i] && at&1 == 0 && at > 0 {
+			at, last = at>>1, last>>1
+		}
+		at, last = at>>1, last>>1
+	}
+	return left
 }
 
 // CheckHead verifies that the log of the older head is a prefix of the newer one.

@@ -33,19 +33,49 @@ func (w *Writer) Entry(leaf []byte) error {
 	return nil
 }
 
-// trailer is the last line of an export.
+// trailer is the last line of an export, and each line of a file of checkpoints.
 type trailer struct {
 	Checkpoint string `json:"checkpoint"`
 	Key        string `json:"key"`
 }
 
-// Close writes the signed head of the entries written.
-func (w *Writer) Close(c *Checkpoint, public string) error {
+// Line is a checkpoint as a line of a file that only grows, such as one in Git.
+func (c *Checkpoint) Line(public string) ([]byte, error) {
 	raw, err := json.Marshal(trailer{string(c.Note), public})
 	if err != nil {
-		return fmt.Errorf("export audit checkpoint: %w", err)
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	if _, err := w.w.Write(append(raw, '\n')); err != nil {
+	return append(raw, '\n'), nil
+}
+
+// ReadKept reads what was kept elsewhere: one signed note, or a file of Lines. With
+// Lines it also returns the key that they name, which is one and the same.
+func ReadKept(data []byte) (notes [][]byte, public string, err error) {
+	if !bytes.HasPrefix(data, []byte("{")) {
+		return [][]byte{data}, "", nil
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		var l trailer
+		if err := json.Unmarshal(line, &l); err != nil || l.Checkpoint == "" || l.Key == "" {
+			return nil, "", fmt.Errorf("%w: line %d is not {\"checkpoint\": …, \"key\": …}", ErrCheckpoint, n)
+		}
+		if public != "" && public != l.Key {
+			return nil, "", fmt.Errorf("%w: line %d is of another key than those before it", ErrCheckpoint, n)
+		}
+		notes, public = append(notes, []byte(l.Checkpoint)), l.Key
+	}
+	return notes, public, nil
+}
+
+// Close writes the signed head of the entries written.
+func (w *Writer) Close(c *Checkpoint, public string) error {
+	line, err := c.Line(public)
+	if err != nil {
+		return err
+	}
+	if _, err := w.w.Write(line); err != nil {
 		return fmt.Errorf("export audit checkpoint: %w", err)
 	}
 	if err := w.w.Flush(); err != nil {

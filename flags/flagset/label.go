@@ -35,7 +35,8 @@ func readLabel(e *Edit, content json.RawMessage) (*Label, error) {
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
-		return nil, wrong(e, "", "is not a label: %s; its members are description and services", strings.TrimPrefix(err.Error(), "json: "))
+		field, mistake := flags.JSONMistake(err)
+		return nil, wrong(e, field, "%s; the members of a label are description and services", mistake)
 	}
 	switch {
 	case l.Services == nil:

@@ -68,7 +68,8 @@ func checkRule(e *Edit, cur *flags.DocumentVersion, content json.RawMessage) (st
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&r); err != nil {
-		return "", wrong(e, "", "is not a rule: %s; its members are version, strategy, description and parameters", strings.TrimPrefix(err.Error(), "json: "))
+		field, mistake := flags.JSONMistake(err)
+		return "", wrong(e, field, "%s; the members of a rule are version, strategy, description and parameters", mistake)
 	}
 	switch {
 	case r.Version < 1:

@@ -16,7 +16,7 @@ import (
 
 var _ flags.WebhookStore = (*Store)(nil)
 
-const webhookColumns = "id, name, url, secret, severities, enabled, created_at, created_by"
+const webhookColumns = "id, name, url, secret, severities, enabled, created_at, created_by, checkpoints"
 
 // Webhooks implements flags.WebhookStore.
 func (s *Store) Webhooks(ctx context.Context) ([]flags.Webhook, error) {
@@ -50,7 +50,7 @@ func webhooks(ctx context.Context, q querier, query string, args ...any) (out []
 		var w flags.Webhook
 		var severities string
 		var at int64
-		if err := rows.Scan(&w.ID, &w.Name, &w.URL, &w.Secret, &severities, &w.Enabled, &at, &w.CreatedBy); err != nil {
+		if err := rows.Scan(&w.ID, &w.Name, &w.URL, &w.Secret, &severities, &w.Enabled, &at, &w.CreatedBy, &w.Checkpoints); err != nil {
 			return nil, fmt.Errorf("webhooks: %w", err)
 		}
 		w.CreatedAt = fromNanos(at)
@@ -79,10 +79,10 @@ func (s *Store) PutWebhook(ctx context.Context, w flags.Webhook, actor, reason s
 		for i, sev := range w.Severities {
 			severities[i] = string(sev)
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO webhooks ("+webhookColumns+`) VALUES (?,?,?,?,?,?,?,?)
+		_, err = tx.ExecContext(ctx, "INSERT INTO webhooks ("+webhookColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url, secret = excluded.secret,
-			severities = excluded.severities, enabled = excluded.enabled`,
-			w.ID, w.Name, w.URL, w.Secret, strings.Join(severities, ","), w.Enabled, nanos(w.CreatedAt), w.CreatedBy)
+			severities = excluded.severities, enabled = excluded.enabled, checkpoints = excluded.checkpoints`,
+			w.ID, w.Name, w.URL, w.Secret, strings.Join(severities, ","), w.Enabled, nanos(w.CreatedAt), w.CreatedBy, w.Checkpoints)
 		var se sqlite3.Error
 		if errors.As(err, &se) && se.ExtendedCode == sqlite3.ErrConstraintUnique {
 			return rec, fmt.Errorf("%w: name: another webhook is named %q", flags.ErrRefused, w.Name)
@@ -97,7 +97,11 @@ func (s *Store) PutWebhook(ctx context.Context, w flags.Webhook, actor, reason s
 
 // webhookState leaves the secret out: the audit log is read by more people.
 func webhookState(w *flags.Webhook) ([]byte, error) {
-	return audit.State(map[string]any{"name": w.Name, "url": w.URL, "severities": w.Severities, "enabled": w.Enabled})
+	state := map[string]any{"name": w.Name, "url": w.URL, "severities": w.Severities, "enabled": w.Enabled}
+	if w.Checkpoints {
+		state["checkpoints"] = true
+	}
+	return audit.State(state)
 }
 
 // DeleteWebhook implements flags.WebhookStore.

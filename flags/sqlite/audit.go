@@ -82,11 +82,27 @@ func hashReader(ctx context.Context, q querier) tlog.HashReader {
 // Head implements audit.Log.
 func (s *Store) Head(ctx context.Context) (audit.Head, error) { return head(ctx, s.read) }
 
+// HeadAt implements audit.Log.
+func (s *Store) HeadAt(ctx context.Context, size int64) (audit.Head, error) {
+	n, err := auditSize(ctx, s.read)
+	if err != nil {
+		return audit.Head{}, err
+	}
+	if size < 0 || size > n {
+		return audit.Head{}, fmt.Errorf("head of size %d in a log of %d: %w", size, n, audit.ErrNoEntry)
+	}
+	return headAt(ctx, s.read, size)
+}
+
 func head(ctx context.Context, q querier) (audit.Head, error) {
 	n, err := auditSize(ctx, q)
 	if err != nil {
 		return audit.Head{}, err
 	}
+	return headAt(ctx, q, n)
+}
+
+func headAt(ctx context.Context, q querier, n int64) (audit.Head, error) {
 	root, err := tlog.TreeHash(n, hashReader(ctx, q))
 	if err != nil {
 		return audit.Head{}, fmt.Errorf("audit head of size %d: %w", n, err)

@@ -111,7 +111,7 @@ func (n *newest) fillControl(t *testing.T) {
 	exec(t, db, "INSERT INTO document_reviews (kind, name, revision, decision, note, actor, at) SELECT kind, name, revision, 'keep', 'fine', 'user:bo', ? FROM documents LIMIT 1", past)
 	exec(t, db, "INSERT INTO attainment VALUES ('cart-everywhere', 'o', ?, '1.0.0', 9, 10, 0.95, 'broken')", now.UTC().Format(time.DateOnly))
 	exec(t, db, "INSERT INTO alerts VALUES ('a1', 'cart-everywhere', 'o', 'page-1h', 'cart', 'page', 'resolved', ?, ?, CAST(? AS BLOB))", past, past, text(alert))
-	exec(t, db, "INSERT INTO webhooks VALUES ('h1', 'pager', 'https://pager.example/', 'whsec_dGlkZW1hcms=', '', 1, ?, 'user:bo')", past)
+	exec(t, db, "INSERT INTO webhooks VALUES ('h1', 'pager', 'https://pager.example/', 'whsec_dGlkZW1hcms=', '', 1, ?, 'user:bo', 1)", past)
 	exec(t, db, "INSERT INTO deliveries VALUES ('d1', 'h1', 'a1', 'alert.fired', x'7b7d', 'delivered', 1, ?, ?, ?, 200, '')", past, past, past)
 	exec(t, db, "INSERT INTO rollouts VALUES ('r1', 'cart-model', 'completed', 1, ?, CAST(? AS BLOB))", past, text(rollout))
 	exec(t, db, "INSERT INTO rollout_transitions VALUES ('r1', 1, ?, CAST(? AS BLOB))", past, text(flags.Transition{Rollout: "r1", Revision: 1, At: now, Actor: "user:bo"}))

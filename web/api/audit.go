@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -80,13 +81,13 @@ type auditHead struct {
 }
 
 func (a *API) getAuditHead(c echo.Context) error {
-	p := a.readParams(c, "since")
-	since := p.int("since", 1, 1<<31-1)
+	p := a.readParams(c, "since", "size")
+	since, size := p.int("since", 1, 1<<31-1), p.int("size", 1, 1<<31-1)
 	if p.err != nil {
 		return p.err
 	}
 	ctx := c.Request().Context()
-	h, err := a.o.Audit.Head(ctx)
+	h, err := a.headAt(ctx, size)
 	if err != nil {
 		return err
 	}
@@ -97,6 +98,14 @@ func (a *API) getAuditHead(c echo.Context) error {
 		}
 	}
 	return respond.JSON(c, http.StatusOK, out)
+}
+
+// headAt is the head that the log had at a size; 0 = as it is now.
+func (a *API) headAt(ctx context.Context, size int) (audit.Head, error) {
+	if size == 0 {
+		return a.o.Audit.Head(ctx)
+	}
+	return a.o.Audit.HeadAt(ctx, int64(size))
 }
 
 // auditEntry is an entry with the proof that it is in the log.
@@ -112,12 +121,17 @@ func (a *API) getAuditEntry(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("entry %q: %w", c.Param("n"), audit.ErrNoEntry)
 	}
+	p := a.readParams(c, "size")
+	size := p.int("size", 1, 1<<31-1)
+	if p.err != nil {
+		return p.err
+	}
 	ctx := c.Request().Context()
 	e, leaf, err := a.o.Audit.Entry(ctx, n)
 	if err != nil {
 		return err
 	}
-	h, err := a.o.Audit.Head(ctx)
+	h, err := a.headAt(ctx, size)
 	if err != nil {
 		return err
 	}

@@ -72,27 +72,29 @@ func (p *Promises) getAlert(c echo.Context) error {
 // Webhook is an address that is told about alerts. Secret is only there in the
 // answer to its creation.
 type Webhook struct {
-	ID         string           `json:"id"`
-	Name       string           `json:"name"`
-	URL        string           `json:"url"`
-	Severities []flags.Severity `json:"severities"` // empty = all
-	Enabled    bool             `json:"enabled"`
-	CreatedAt  time.Time        `json:"created_at"`
-	CreatedBy  string           `json:"created_by"`
-	Secret     string           `json:"secret,omitempty"`
+	ID          string           `json:"id"`
+	Name        string           `json:"name"`
+	URL         string           `json:"url"`
+	Severities  []flags.Severity `json:"severities"`  // empty = all
+	Checkpoints bool             `json:"checkpoints"` // is also sent those of the audit log
+	Enabled     bool             `json:"enabled"`
+	CreatedAt   time.Time        `json:"created_at"`
+	CreatedBy   string           `json:"created_by"`
+	Secret      string           `json:"secret,omitempty"`
 }
 
 func viewWebhook(w *flags.Webhook) Webhook {
-	return Webhook{w.ID, w.Name, w.URL, orEmpty(w.Severities), w.Enabled, w.CreatedAt, w.CreatedBy, w.Secret}
+	return Webhook{w.ID, w.Name, w.URL, orEmpty(w.Severities), w.Checkpoints, w.Enabled, w.CreatedAt, w.CreatedBy, w.Secret}
 }
 
 // WebhookInput creates or replaces a webhook.
 type WebhookInput struct {
-	Name       string           `json:"name"`
-	URL        string           `json:"url"`
-	Severities []flags.Severity `json:"severities"`
-	Enabled    *bool            `json:"enabled"` // default true
-	Reason     string           `json:"reason"`
+	Name        string           `json:"name"`
+	URL         string           `json:"url"`
+	Severities  []flags.Severity `json:"severities"`
+	Checkpoints bool             `json:"checkpoints"`
+	Enabled     *bool            `json:"enabled"` // default true
+	Reason      string           `json:"reason"`
 }
 
 func readWebhook(c echo.Context) (alert.Input, string, error) {
@@ -100,7 +102,9 @@ func readWebhook(c echo.Context) (alert.Input, string, error) {
 	if err := readJSON(c, &in); err != nil {
 		return alert.Input{}, "", err
 	}
-	return alert.Input{Name: in.Name, URL: in.URL, Severities: in.Severities, Enabled: in.Enabled == nil || *in.Enabled}, in.Reason, nil
+	return alert.Input{
+		Name: in.Name, URL: in.URL, Severities: in.Severities, Checkpoints: in.Checkpoints, Enabled: in.Enabled == nil || *in.Enabled,
+	}, in.Reason, nil
 }
 
 func (p *Promises) listWebhooks(c echo.Context) error {

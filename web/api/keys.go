@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
@@ -148,6 +149,15 @@ func (a *API) rotateKey(c echo.Context) error {
 	return respond.JSON(c, http.StatusCreated, out)
 }
 
+// badJSON is what is wrong with a body, by its member where it is one.
+func badJSON(err error) error {
+	field, message := flags.JSONMistake(err)
+	if field != "" {
+		return respond.Bad(field, "It %s.", message)
+	}
+	return respond.Bad("", "The body %s; a JSON object is wanted.", message)
+}
+
 // readJSON reads one JSON object and refuses fields that are not known.
 func readJSON(c echo.Context, into any) error {
 	dec := json.NewDecoder(c.Request().Body)
@@ -156,7 +166,7 @@ func readJSON(c echo.Context, into any) error {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return err
 		}
-		return respond.Bad("", "The body is not the JSON object that is wanted: %s.", err)
+		return badJSON(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return respond.Bad("", "The body holds more than one JSON value.")

@@ -73,7 +73,7 @@ func (r *Rollouts) aboutDraft(c echo.Context) ([]string, error) {
 		return []string{""}, nil
 	}
 	if err := json.Unmarshal(raw, &d); err != nil {
-		return nil, respond.Bad("plan", "This is no plan: %s.", err)
+		return nil, badJSON(err)
 	}
 	return r.c.About(req.Context(), &d.Plan)
 }

@@ -53,6 +53,8 @@ type Auth struct {
 
 	mu   sync.Mutex
 	seen map[string]time.Time // last use of sessions, to be stored
+
+	held holds
 }
 
 // New returns an Auth.
@@ -64,7 +66,7 @@ func New(o Options) *Auth {
 		o.Passwords = access.NewPasswords(access.DefaultCost())
 	}
 	a := &Auth{
-		o: o, session: manager(o), origin: http.NewCrossOriginProtection(), seen: map[string]time.Time{},
+		o: o, session: manager(o), origin: http.NewCrossOriginProtection(), seen: map[string]time.Time{}, held: holds{open: map[*hold]struct{}{}},
 		guesses: NewLimiter(0.1, 10, 20_000, o.Now),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidemark_sign_ins_total", Help: "Attempts to sign in, by method and result.",

@@ -31,7 +31,6 @@ func (u *UI) auditEntry(c echo.Context) error {
 	}
 	m := page.AuditEntry{
 		About: auditAbout(&e), Changes: auditChanges(&e), Leaf: part.Command{ID: "leaf-text", Text: string(leaf)},
-		Files: []part.Link{{Text: "Entry with proof (JSON)", URL: "/api/v1/audit/" + strconv.FormatInt(n, 10)}, {Text: "Checkpoint", URL: "/api/v1/audit/checkpoint?format=note"}},
 	}
 	fits, err := u.auditProof(ctx, &m, n, leaf)
 	if err != nil {
@@ -110,19 +109,28 @@ func (u *UI) auditProof(ctx context.Context, m *page.AuditEntry, n int64, leaf [
 		{Name: "Covers", Cell: part.Text(format.Plural(head.Size, "entry", "entries"))},
 		{Name: "Signed", Cell: signed},
 	}
-	m.Path = proofPath(proof, n)
+	// The proof that is fetched leads to the head that is shown, and not to a newer one.
+	get := address("/api/v1/audit/"+strconv.FormatInt(n, 10), "size", strconv.FormatInt(head.Size, 10))
+	m.Files = []part.Link{{Text: "Entry with proof (JSON)", URL: get}, {Text: "Checkpoint", URL: "/api/v1/audit/checkpoint?format=note"}}
+	m.Path = proofPath(proof, n, head.Size)
+	m.Path.Get = part.Downloads{JSON: get}
 	return fits, nil
 }
 
-func proofPath(proof tlog.RecordProof, n int64) page.Section {
+func proofPath(proof tlog.RecordProof, n, size int64) page.Section {
 	s := page.Section{
-		ID: "path", Title: "The path", About: "Hash the entry’s hash with each of these in turn (RFC 6962).",
-		Get:  part.Downloads{JSON: "/api/v1/audit/" + strconv.FormatInt(n, 10)},
-		None: part.Empty{Title: "No step", Text: "The log has one entry: its hash is the root."},
+		ID: "path", Title: "The path",
+		About: "Begin with the entry’s hash. In each step hash a byte 01, the hash on the left and the hash on the right (SHA-256, RFC 6962); the last result is the root.",
+		None:  part.Empty{Title: "No step", Text: "The log has one entry: its hash is the root."},
 	}
-	s.Table = part.Table{Caption: "The path", Columns: []part.Column{{Head: "Step"}, {Head: "Hash beside it"}}}
+	s.Table = part.Table{Caption: "The path", Columns: []part.Column{{Head: "Step"}, {Head: "This hash is"}, {Head: "Hash"}}}
+	left := audit.PathLeft(n, size, len(proof))
 	for i, h := range proof {
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(strconv.Itoa(i + 1)), mono(base64.StdEncoding.EncodeToString(h[:]))}})
+		side := "on the right"
+		if left[i] {
+			side = "on the left"
+		}
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(strconv.Itoa(i + 1)), part.Text(side), mono(base64.StdEncoding.EncodeToString(h[:]))}})
 	}
 	return s
 }

@@ -78,10 +78,14 @@ func (w *Webhooks) show(c echo.Context) error {
 }
 
 func toldAbout(h *flags.Webhook) string {
-	if len(h.Severities) != 1 {
-		return "pages and tickets"
+	about := "pages and tickets"
+	if len(h.Severities) == 1 {
+		about = string(h.Severities[0]) + "s only"
 	}
-	return string(h.Severities[0]) + "s only"
+	if h.Checkpoints {
+		about += ", and signed heads of the audit log"
+	}
+	return about
 }
 
 func webhookStatus(h *flags.Webhook) part.Status {
@@ -138,6 +142,8 @@ func deliveryWhat(d *flags.Delivery) string {
 		return "an alert fired"
 	case "alert.resolved":
 		return "an alert was resolved"
+	case alert.TypeCheckpoint:
+		return "a signed head of the audit log"
 	}
 	return d.Type
 }
@@ -179,17 +185,25 @@ func hookFields(h *flags.Webhook) []page.Field {
 	if len(h.Severities) == 1 {
 		about = string(h.Severities[0])
 	}
+	heads := "no"
+	if h.Checkpoints {
+		heads = "yes"
+	}
 	return []page.Field{
 		{Name: "name", Label: "Name", Required: true, Focus: true, Max: 100, Value: h.Name, Hint: "Such as on-call of checkout."},
 		{Name: "url", Label: "Address", Required: true, Max: 2000, Value: h.URL, Hint: "https://… that takes a POST. Private networks only where the server allows them."},
 		{Name: "severities", Label: "Is told about", Kind: "pick", Value: about, Options: options("all", "Pages and tickets", "page", "Pages only", "ticket", "Tickets only")},
+		{
+			Name: "checkpoints", Label: "Signed heads of the audit log", Kind: "pick", Value: heads, Options: options("no", "Not sent", "yes", "Sent, at most once an hour"),
+			Hint: "Whoever keeps them can show later whether an entry was changed.",
+		},
 	}
 }
 
 func hookInput(c echo.Context, enabled bool) (alert.Input, error) {
 	severities, err := severitiesOf(c.FormValue("severities"))
 	return alert.Input{
-		Name: strings.TrimSpace(c.FormValue("name")), URL: strings.TrimSpace(c.FormValue("url")), Severities: severities, Enabled: enabled,
+		Name: strings.TrimSpace(c.FormValue("name")), URL: strings.TrimSpace(c.FormValue("url")), Severities: severities, Checkpoints: c.FormValue("checkpoints") == "yes", Enabled: enabled,
 	}, err
 }
 

@@ -74,6 +74,9 @@ type Options struct {
 	Resident  int             // writes kept in memory; see rollup.Options
 	// BodyMemory is how many bytes all bodies being handled may take.
 	BodyMemory int64
+	// CheckpointFile gets the signed heads of the audit log appended, at most once an
+	// hour; "" = none.
+	CheckpointFile string
 	// WebhookAllow lists networks that are not public and may get webhooks all the same.
 	WebhookAllow []netip.Prefix
 

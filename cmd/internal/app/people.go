@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -54,7 +55,8 @@ func (a *App) people(pages *ui.UI) (err error) {
 	a.who = auth.New(o)
 	a.onStop("last use of sessions", a.who.Flush)
 	a.every(30*time.Second, "last use of sessions", a.who.Flush)
-	a.every(keysChangedEvery, "keys and policies changed elsewhere", a.followChanges())
+	a.every(accessChangedEvery, "changes of access", a.followChanges())
+	a.every(recheckEvery, "who gets streams", a.who.Recheck)
 	return nil
 }
 
@@ -67,12 +69,18 @@ func (a *App) peopleRoutes(door *api.API, pages *ui.UI) []auth.Route {
 	return append(routes, ui.NewWebhooks(pages, a.hooks).Routes()...)
 }
 
-// keysChangedEvery is how long a key that another process revoked still works, and a
-// policy that it changed is still in force.
-const keysChangedEvery = 250 * time.Millisecond
+const (
+	// accessChangedEvery is how long a key that another process revoked still works, a
+	// policy that it changed is still in force, and a stream goes on whose reader was sent
+	// away.
+	accessChangedEvery = 250 * time.Millisecond
+	// recheckEvery is how long a stream outlives a key or session that ran out by itself.
+	recheckEvery = 30 * time.Second
+)
 
-// followChanges returns what drops the keys in memory and reads the policies anew when
-// another process, such as "tidemark keys revoke --data", has written to the store.
+// followChanges returns what makes changes of access hold where nobody asks again: keys
+// in memory and policies that another process, such as "tidemark keys revoke --data", has
+// changed, and streams that are open.
 func (a *App) followChanges() func(context.Context) error {
 	var last int64
 	return func(ctx context.Context) error {
@@ -81,7 +89,7 @@ func (a *App) followChanges() func(context.Context) error {
 			return err
 		}
 		a.keys.ForgetAll()
-		if err := a.policies.Reload(ctx); err != nil {
+		if err := errors.Join(a.policies.Reload(ctx), a.who.Recheck(ctx)); err != nil {
 			return err // And tried again, since last stays.
 		}
 		last = v

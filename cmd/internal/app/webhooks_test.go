@@ -44,8 +44,12 @@ func TestWebhooksAreAddedTestedChangedAndRemovedOnPages(t *testing.T) {
 	}
 
 	root.post(http.StatusBadRequest, hook+"/edit", "name", "on-call", "url", address, "severities", "all", "enabled", "off")
-	root.post(http.StatusSeeOther, hook+"/edit", "name", "on-call", "url", address, "severities", "all", "enabled", "off", "reason", "holiday")
-	shows("It is switched off", "pages and tickets")
+	root.post(http.StatusSeeOther, hook+"/edit", "name", "on-call", "url", address, "severities", "all", "checkpoints", "yes", "enabled", "off", "reason", "holiday")
+	shows("It is switched off", "pages and tickets, and signed heads of the audit log")
+	root.post(http.StatusSeeOther, hook+"/edit", "name", "on-call", "url", address, "severities", "all", "checkpoints", "no", "enabled", "on", "reason", "back")
+	if got := text(t, root.get(hook)); strings.Contains(got, "signed heads") {
+		t.Errorf("signed heads are still sent: %s", got)
+	}
 
 	root.post(http.StatusSeeOther, hook+"/test")
 	sent, err := goquery.NewDocumentFromReader(root.get(hook).Body)

@@ -1,0 +1,93 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/flags/access"
+)
+
+// listen opens a stream over a real connection; the channel is closed when the server
+// ends it.
+func (d *door) listen(path string, header http.Header) <-chan struct{} {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(d.t.Context())
+	d.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.app.URL()+path, http.NoBody)
+	check(d.t, err)
+	req.Header = header
+	resp, err := http.DefaultClient.Do(req)
+	check(d.t, err)
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/event-stream") {
+		d.t.Fatalf("%s: %s, %s", path, resp.Status, kind)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer resp.Body.Close()
+		for r := bufio.NewReader(resp.Body); ; {
+			if _, err := r.ReadString('\n'); err != nil {
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+// TestStreamsEndWithTheRightToThem: whoever is sent away hears no more, also of a stream
+// that was opened before; everybody else goes on listening.
+func TestStreamsEndWithTheRightToThem(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	ana, bo, cy := d.invite(root, "ana", "viewer"), d.invite(root, "bo", "viewer"), d.invite(root, "cy", "viewer")
+	cookie := func(b *browser) http.Header {
+		return http.Header{"Cookie": {(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]}).String()}}
+	}
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	revoked, kept, sync := d.namedKey("revoked", "read"), d.namedKey("kept", "read"), d.namedKey("sync", "sync")
+	post := d.key("publish:*")
+	d.post(post, "/v1/events", event("initiated", "w1", "cart", ""))
+
+	const tail = "/api/v1/events/stream"
+	streams := map[string]<-chan struct{}{
+		"a key's tail":              d.listen(tail, bearer(revoked)),
+		"a key's pages":             d.listen("/api/v1/live?topic=overview", bearer(revoked)),
+		"a key's write":             d.listen("/v1/writes/w1/status/stream", bearer(revoked)),
+		"a page of who is disabled": d.listen("/live?topic=overview", cookie(ana)),
+		"a tail of who signed out":  d.listen(tail, cookie(bo)),
+		"a provider's flags":        d.listen("/sync/v1/snapshots", bearer(sync)),
+	}
+	others := map[string]<-chan struct{}{"another key": d.listen(tail, bearer(kept)), "another person": d.listen("/live?topic=overview", cookie(cy))}
+
+	for _, token := range []string{revoked, sync} {
+		id, err := access.KeyID(token)
+		check(t, err)
+		w := root.do(http.MethodDelete, "/api/v1/keys/"+id, url.Values{})
+		if w.Code != http.StatusNoContent {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	root.post(http.StatusSeeOther, "/access/people/ana/disable", "reason", "left")
+	bo.post(http.StatusSeeOther, "/signout")
+	deadline := time.After(20 * time.Second)
+	for name, ended := range streams {
+		select {
+		case <-ended:
+		case <-deadline:
+			t.Errorf("%s goes on", name)
+		}
+	}
+	for name, ended := range others {
+		select {
+		case <-ended:
+			t.Errorf("%s was cut off", name)
+		default:
+		}
+	}
+}
