@@ -65,6 +65,16 @@ func (c *backupCmd) stoppedBackup(e *env, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// A backup from before an upgrade is for the program from before it.
+	files, err := app.Schemas(e.ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Schema < f.Known {
+			return olderSchema(f.Name, f.Schema, f.Known)
+		}
+	}
 	return a.BackupStopped(e.ctx, cliActor(), c.Reason, w)
 }
 

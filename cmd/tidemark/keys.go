@@ -52,7 +52,37 @@ func (f *dataFlag) openControl(ctx context.Context) (*control.Store, error) {
 	if _, err := os.Stat(f.Data); err != nil {
 		return nil, usagef("data: %w", err)
 	}
+	if err := checkSchema(ctx, path); err != nil {
+		return nil, err
+	}
 	return control.Open(ctx, path)
+}
+
+// checkSchema refuses control data of an earlier schema, which opening brings up to
+// date: a verb that is about something else should not do that, least of all beside the
+// older server that has it open.
+func checkSchema(ctx context.Context, path string) (err error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil //nolint:nilerr // There is none yet: it is made at the newest schema.
+	}
+	s, err := control.Inspect(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	is, err := s.Version(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := control.Known()
+	if err == nil && is > 0 && is < known {
+		err = olderSchema(control.FileName, is, known)
+	}
+	return err
+}
+
+func olderSchema(file string, is, known int64) error {
+	return fmt.Errorf("%s has the schema %d, which this program would bring to %d: make a backup with the program that wrote it, stop its server, and run tidemark migrate up", file, is, known)
 }
 
 // inspectControl runs fn on the control store as it is: nothing is written, also no

@@ -49,6 +49,7 @@ func usagef(format string, args ...any) error {
 }
 
 func main() {
+	ownFiles()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -153,6 +153,9 @@ func TestADamagedStore(t *testing.T) {
 		{"a torn write-ahead log of raw events", killed, "telemetry-*.db-wal", cutTo(0.6), true},
 		{"bits of a write-ahead log of raw events", killed, "telemetry-*.db-wal", flipEvery(5003), true},
 		{"a torn write-ahead log of rollups", killed, "telemetry.db-wal", cutTo(0.6), true},
+		{"bits of a write-ahead log of rollups", killed, "telemetry.db-wal", flipEvery(5003), true},
+		{"a torn write-ahead log of control data", killed, "control.db-wal", cutTo(0.6), true},
+		{"bits of a write-ahead log of control data", killed, "control.db-wal", flipEvery(5003), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := filepath.Join(t.TempDir(), "data")

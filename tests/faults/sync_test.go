@@ -60,18 +60,25 @@ func TestAFailedSync(t *testing.T) {
 func failSyncs(t *testing.T, pid int) (heal func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, "strace", "-f", "-p", strconv.Itoa(pid), "-e", "trace=fsync,fdatasync",
-		"-e", "inject=fsync,fdatasync:error=EIO")
+	ended := attach(ctx, t, pid, "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
+	heal = func() { cancel(); <-ended }
+	t.Cleanup(heal)
+	return heal
+}
+
+// attach lets strace look at a process until ctx is done or the process ends, or skips
+// the test where that is not possible; the channel is closed when strace has ended.
+func attach(ctx context.Context, t *testing.T, pid int, args ...string) (ended chan struct{}) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "strace", append([]string{"-f", "-p", strconv.Itoa(pid)}, args...)...)
 	said, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Skipf("failing system calls need strace: %v", err)
+		t.Skipf("looking at system calls needs strace: %v", err)
 	}
-	ended := make(chan struct{})
-	heal = func() { cancel(); <-ended }
-	t.Cleanup(heal)
+	ended = make(chan struct{})
 	attached := make(chan bool, 1)
 	go func() {
 		defer close(ended)
@@ -88,9 +95,9 @@ func failSyncs(t *testing.T, pid int) (heal func()) {
 		close(attached)
 	}()
 	if !<-attached {
-		t.Skip("failing system calls need strace to be allowed to attach")
+		t.Skip("looking at system calls needs strace to be allowed to attach")
 	}
-	return heal
+	return ended
 }
 
 func statusOf(t *testing.T, url string) int {

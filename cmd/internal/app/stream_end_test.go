@@ -21,7 +21,7 @@ func (d *door) listen(path string, header http.Header) <-chan struct{} {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.app.URL()+path, http.NoBody)
 	check(d.t, err)
 	req.Header = header
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // The goroutine below does, when the stream ends.
 	check(d.t, err)
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/event-stream") {
 		d.t.Fatalf("%s: %s, %s", path, resp.Status, kind)
