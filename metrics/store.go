@@ -83,9 +83,22 @@ type Rollups interface {
 	// TrialUnits calls fn with the kept units of a trial, in no particular order.
 	TrialUnits(ctx context.Context, trial string, fn func(TrialUnit) error) error
 
-	// ResetRollups removes every cell whose start is at or after since (Unix
-	// seconds), all rows, and sets the position to pos: the first half of a rebuild.
-	ResetRollups(ctx context.Context, since int64, pos Position) error
+	// ResetRollups removes what is to be made anew, and sets the position: the first
+	// half of a rebuild.
+	ResetRollups(ctx context.Context, r Reset) error
+}
+
+// Reset says what ResetRollups removes. Blobs stay.
+type Reset struct {
+	Position Position // of the first event that will be folded again
+	// Since is the start (Unix seconds) of the first windows that are made anew: what
+	// begins before stays. That is cells by their start, conflicts by their detection
+	// (their resolution when nobody reported that), violations by their time, exemplars
+	// by their window, open writes by their initiation. Sources heard stay. With 0 there
+	// is nothing that cannot be made anew, and all rows go.
+	Since int64
+	// Trials are those whose units stay, unless Since is 0.
+	Trials []string
 }
 
 // Store is a Log with the Rollups made from it, and its upkeep.

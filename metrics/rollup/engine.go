@@ -152,6 +152,9 @@ type Stats struct {
 // Open loads what the store has checkpointed, replays recent events to bring
 // their states back into memory, and folds the rest of the log.
 func Open(ctx context.Context, store metrics.Store, configs []metrics.FeatureConfig, opts Options) (*Engine, error) {
+	if _, err := store.Blob(ctx, rebuildBlob); err == nil {
+		return nil, fmt.Errorf("open fold: %w", errCutOff)
+	}
 	e := newEngine(store, opts)
 	e.SetConfigs(configs)
 	done, err := store.Checkpointed(ctx)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -152,16 +151,9 @@ func (e *Engine) cutTrials(cp *metrics.Checkpoint) {
 
 // loadTrials reads what cutTrials wrote.
 func (e *Engine) loadTrials(ctx context.Context) error {
-	b, err := e.store.Blob(ctx, trialsBlob)
-	if errors.Is(err, metrics.ErrNotFound) {
-		return nil
-	}
+	stored, err := readTrials(e.store.Blob(ctx, trialsBlob))
 	if err != nil {
-		return fmt.Errorf("load trials: %w", err)
-	}
-	var stored []storedTrial
-	if err := json.Unmarshal(b, &stored); err != nil {
-		return fmt.Errorf("load trials: %w: %w", metrics.ErrDamaged, err)
+		return err
 	}
 	for _, s := range stored {
 		t := e.newTrial(s.Trial)
@@ -172,21 +164,6 @@ func (e *Engine) loadTrials(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// onlyTrials strips the counts from what cutTrials wrote.
-func onlyTrials(b []byte, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	var stored []storedTrial
-	if err := json.Unmarshal(b, &stored); err != nil {
-		return nil, fmt.Errorf("load trials: %w: %w", metrics.ErrDamaged, err)
-	}
-	for i := range stored {
-		stored[i].Counts = trialCounts{}
-	}
-	return json.Marshal(stored)
 }
 
 func (e *Engine) loadUnit(t *trial, row metrics.TrialUnit) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -91,8 +92,8 @@ func (s *Store) Blob(ctx context.Context, name string) (data []byte, err error) 
 }
 
 // ResetRollups implements metrics.Rollups. A cell of a coarser level goes when its
-// start is at or after since, as at the finest.
-func (s *Store) ResetRollups(ctx context.Context, since int64, pos metrics.Position) error {
+// start is at or after r.Since, as at the finest.
+func (s *Store) ResetRollups(ctx context.Context, r metrics.Reset) error {
 	done, err := s.use(ctx)
 	if err != nil {
 		return err
@@ -102,20 +103,49 @@ func (s *Store) ResetRollups(ctx context.Context, since int64, pos metrics.Posit
 	defer s.commits.Unlock()
 	err = s.main.tx(ctx, func(tx *sql.Tx) error {
 		for n, l := range metrics.Levels {
-			gone := func(start int64) bool { return start >= since }
-			if err := deleteCells(ctx, tx, int64(n), l, since, maxStart, gone); err != nil {
+			gone := func(start int64) bool { return start >= r.Since }
+			if err := deleteCells(ctx, tx, int64(n), l, r.Since, maxStart, gone); err != nil {
 				return err
 			}
 		}
+		if err := resetRows(ctx, tx, r); err != nil {
+			return err
+		}
+		return setPosition(ctx, tx, r.Position)
+	})
+	if err != nil {
+		return wrap(err, "%s: reset rollups since %d", s.main.path, r.Since)
+	}
+	return s.dropEmptySeries(ctx)
+}
+
+func resetRows(ctx context.Context, tx *sql.Tx, r metrics.Reset) error {
+	if r.Since == 0 {
 		for _, table := range []string{"conflict", "violation", "exemplar", "open_write", "heard", "trial_unit"} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 				return err
 			}
 		}
-		return setPosition(ctx, tx, pos)
-	})
-	if err != nil {
-		return wrap(err, "%s: reset rollups since %d", s.main.path, since)
+		return nil
 	}
-	return s.dropEmptySeries(ctx)
+	trials, err := json.Marshal(append([]string{}, r.Trials...))
+	if err != nil {
+		return err
+	}
+	since := time.Unix(r.Since, 0).UnixNano()
+	for _, d := range []struct {
+		sql string
+		arg any
+	}{
+		{"DELETE FROM conflict WHERE at >= ?", since},
+		{"DELETE FROM violation WHERE at >= ?", since},
+		{"DELETE FROM exemplar WHERE start >= ?", r.Since},
+		{"DELETE FROM open_write WHERE initiated >= ?", since},
+		{"DELETE FROM trial_unit WHERE trial NOT IN (SELECT value FROM json_each(?))", string(trials)},
+	} {
+		if _, err := tx.ExecContext(ctx, d.sql, d.arg); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -252,7 +252,7 @@ func TestGapIsOnlyOpenedOnRequest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, sqlite.Options{Dir: dir})
-	if err := s.ResetRollups(t.Context(), 0, 10); err != nil {
+	if err := s.ResetRollups(t.Context(), metrics.Reset{Position: 10}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -327,7 +327,7 @@ func TestBackup(t *testing.T) {
 		t.Fatalf("a second backup at the same time: %v", err)
 	}
 	// What happens from then on is of no concern to the copy.
-	if err := s.ResetRollups(t.Context(), 0, 0); err != nil {
+	if err := s.ResetRollups(t.Context(), metrics.Reset{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Prune(t.Context(), time.Unix(0, storetest.Start).AddDate(1, 0, 0), metrics.Retention{Raw: 1}); err != nil {

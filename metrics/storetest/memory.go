@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -304,11 +305,20 @@ func (m *Memory) Blob(ctx context.Context, name string) (b []byte, err error) {
 }
 
 // ResetRollups implements metrics.Rollups.
-func (m *Memory) ResetRollups(ctx context.Context, since int64, pos metrics.Position) error {
+func (m *Memory) ResetRollups(ctx context.Context, r metrics.Reset) error {
 	return m.write(ctx, func() error {
-		m.position = pos
-		m.deleteCells(func(_ metrics.Level, start int64) bool { return start >= since })
-		m.clearRows()
+		m.position = r.Position
+		m.deleteCells(func(_ metrics.Level, start int64) bool { return start >= r.Since })
+		if r.Since == 0 {
+			m.clearRows()
+			return nil
+		}
+		since := r.Since * int64(time.Second)
+		maps.DeleteFunc(m.conflicts, func(_ string, c metrics.Conflict) bool { return cmp.Or(c.DetectedAt, c.ResolvedAt) >= since })
+		maps.DeleteFunc(m.violations, func(_ string, v metrics.Violation) bool { return v.At >= since })
+		maps.DeleteFunc(m.exemplars, func(k exemplarKey, _ metrics.Exemplar) bool { return k.start >= r.Since })
+		maps.DeleteFunc(m.spilled, func(_ string, o metrics.OpenWrite) bool { return o.Initiated >= since })
+		maps.DeleteFunc(m.units, func(k unitKey, _ metrics.TrialUnit) bool { return !slices.Contains(r.Trials, k.trial) })
 		return nil
 	})
 }

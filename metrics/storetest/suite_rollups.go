@@ -258,11 +258,16 @@ func testPages(t *testing.T, s metrics.Store) {
 func testReset(t *testing.T, s metrics.Store) {
 	p := pair{NewMemory(), s}
 	p.fill(t, 3)
-	since := Start/1e9 + 7*3600 + 1800
-	p.both(t, func(s metrics.Store) error { return s.ResetRollups(t.Context(), since, 3) })
-	p.agree(t)
-	p.both(t, func(s metrics.Store) error { return s.ResetRollups(t.Context(), 0, 0) })
-	p.agree(t)
+	for _, r := range []metrics.Reset{
+		{Since: Start/1e9 + 7*3600 + 1800, Position: 3}, // all rows begin before
+		{Since: Start/1e9 + 11*60, Position: 3, Trials: []string{"trial-0", "trial-2"}},
+		{Since: Start/1e9 + 10*60, Position: 2, Trials: []string{"trial-0"}},
+		{Since: Start / 1e9, Position: 1},
+		{},
+	} {
+		p.both(t, func(s metrics.Store) error { return s.ResetRollups(t.Context(), r) })
+		p.agree(t)
+	}
 	p.fill(t, 4)
 	p.agree(t)
 }
