@@ -38,6 +38,13 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// unlock lets go of the folder. Closing the file is not enough: a process that is being
+// started meanwhile has a copy of it until it runs its program, and the lock is of all
+// copies.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // Holder tells which process has the store of a folder open; "" when none has.
 func Holder(dir string) (string, error) {
 	path := filepath.Join(dir, "tidemark.lock")
@@ -50,6 +57,9 @@ func Holder(dir string) (string, error) {
 	}
 	defer f.Close()
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		return "", syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	}
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return "", err
 	}

@@ -134,5 +134,5 @@ func (s *Store) closeFiles() error {
 	if s.inst != nil {
 		s.inst.unregister()
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(append(errs, unlock(s.lock))...)
 }
