@@ -167,6 +167,7 @@ type ConflictQuery struct {
 	Feature, Key, Rule string
 	State              string // "", open, auto, manual
 	From, To           int64  // detection, Unix ns; 0 = unbounded
+	Oldest             bool   // oldest detection first; such a page has no next one
 	Cursor             string
 	Limit              int // 1..500; 0 = 50
 }

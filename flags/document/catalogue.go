@@ -14,6 +14,7 @@ import (
 	"tidemark/flags"
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/reconcile"
 	"tidemark/flags/rollout"
 )
 
@@ -198,15 +199,14 @@ func (c *Catalogue) ruleNotes(b *Batch, d *flags.Document) []string {
 		return nil
 	}
 	want := d.Guarantee.Reconciliation
-	if slices.Contains(flagset.Strategies(), flagset.Strategy(want.Rule)) {
+	if slices.Contains(reconcile.Strategies(), reconcile.Strategy(want.Rule)) {
 		return nil
 	}
 	content, ok := c.rule(b, want.Rule)
 	if !ok {
 		return []string{fmt.Sprintf("There is no ReconciliationRule %q: nobody can read here how conflicts are decided.", want.Rule)}
 	}
-	var r flagset.Rule
-	if json.Unmarshal(content, &r) == nil && r.Version != want.Version {
+	if r, err := reconcile.Stored(content); err == nil && r.Version != want.Version {
 		return []string{fmt.Sprintf("It names version %d of rule %q, and version %d is current.", want.Version, want.Rule, r.Version)}
 	}
 	return nil

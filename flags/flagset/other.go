@@ -1,36 +1,18 @@
 package flagset
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"tidemark/flags"
+	"tidemark/flags/reconcile"
 )
 
-// Rule is a reconciliation rule: how a conflict is decided. Its content is carried by
-// flags and guarantees under its name and version.
-type Rule struct {
-	Version     int            `json:"version"` // from 1
-	Strategy    Strategy       `json:"strategy"`
-	Description string         `json:"description,omitempty"`
-	Parameters  map[string]any `json:"parameters,omitempty"`
-}
-
-// Strategy is the family that a rule belongs to.
-type Strategy string
-
-// Strategies lists them.
-func Strategies() []Strategy {
-	return []Strategy{"last-writer-wins", "owner-wins", "merge", "crdt", "manual"}
-}
-
-// maxDescription bounds a rule's words, in characters.
+// maxDescription bounds the words of a label, in characters.
 const maxDescription = 1000
 
 // checkOther checks what eval does not compile, and returns the version that the
@@ -62,22 +44,19 @@ func (c *Catalogue) checkOther(e *Edit, cur *flags.DocumentVersion, content json
 }
 
 // checkRule also holds versions to their meaning: each stands for one content, and what
-// is new has a higher number. A restore brings an earlier one back by name.
+// is new has a higher number. A restore brings an earlier one back by name. What is
+// stored already is taken as it is: it may be from before its parameters were looked at.
 func checkRule(e *Edit, cur *flags.DocumentVersion, content json.RawMessage) (string, error) {
-	var r Rule
-	dec := json.NewDecoder(bytes.NewReader(content))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
-		field, mistake := flags.JSONMistake(err)
-		return "", wrong(e, field, "%s; the members of a rule are version, strategy, description and parameters", mistake)
+	read := reconcile.Parse
+	if e.Restores > 0 || hash(content) == cur.Hash {
+		read = reconcile.Stored
 	}
-	switch {
-	case r.Version < 1:
-		return "", wrong(e, "version", "is %d; it must be a whole number from 1", r.Version)
-	case !slices.Contains(Strategies(), r.Strategy):
-		return "", wrong(e, "strategy", "%q is not known; allowed: %v", r.Strategy, Strategies())
-	case utf8.RuneCountInString(r.Description) > maxDescription:
-		return "", wrong(e, "description", "must be at most %d characters", maxDescription)
+	r, err := read(content)
+	if err != nil {
+		if f, ok := errors.AsType[*reconcile.FieldError](err); ok {
+			return "", wrong(e, f.Field, "%s", f.Message)
+		}
+		return "", wrong(e, "", "%s", err)
 	}
 	was, err := strconv.Atoi(cur.Version)
 	if err == nil && r.Version <= was && e.Restores == 0 && hash(content) != cur.Hash {

@@ -26,15 +26,16 @@ func conflictAt(c *metrics.Conflict) int64 {
 	return c.DetectedAt
 }
 
-// conflictState is open, auto (resolved, and said to be automatic) or manual.
+// conflictState is open, manual (resolved, and said to need a person) or auto, as the
+// fold counts it.
 func conflictState(c *metrics.Conflict) string {
 	switch {
 	case c.ResolvedAt == 0:
 		return "open"
-	case c.Auto == metrics.Yes:
-		return "auto"
+	case c.Auto == metrics.No:
+		return "manual"
 	}
-	return "manual"
+	return "auto"
 }
 
 // Conflict implements metrics.Rollups.
@@ -70,7 +71,15 @@ func (s *Store) Conflicts(ctx context.Context, q metrics.ConflictQuery) ([]metri
 	sel.is("feature", q.Feature)
 	sel.is("key", q.Key)
 	sel.is("rule", q.Rule)
-	sel.is("state", q.State)
+	if q.State == "open" {
+		sel.and("state = 'open'") // Said so, the index of open ones serves.
+	} else {
+		sel.is("state", q.State)
+	}
 	sel.within("at", q.From, q.To)
+	if q.Oldest {
+		rows, _, err := list[metrics.Conflict](ctx, s, "conflict", &sel, "at, id", clampLimit(q.Limit))
+		return rows, "", err
+	}
 	return page[metrics.Conflict](ctx, s, "conflict", &sel, q.Cursor, q.Limit)
 }

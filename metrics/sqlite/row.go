@@ -148,9 +148,13 @@ func page[T any](ctx context.Context, s *Store, table string, sel *selection, cu
 	if err := sel.after(cursor); err != nil {
 		return nil, "", err
 	}
-	limit = clampLimit(limit)
+	return list[T](ctx, s, table, sel, "at DESC, id", clampLimit(limit))
+}
+
+// list reads rows kept as JSON in an order; next is the cursor after the last one.
+func list[T any](ctx context.Context, s *Store, table string, sel *selection, order string, limit int) ([]T, string, error) {
 	rows, err := s.main.r.QueryContext(ctx, "SELECT at, id, data FROM "+table+sel.String()+
-		" ORDER BY at DESC, id LIMIT "+strconv.Itoa(limit+1), sel.args...)
+		" ORDER BY "+order+" LIMIT "+strconv.Itoa(limit+1), sel.args...)
 	if err != nil {
 		return nil, "", wrap(err, "%s: read %ss", s.main.path, table)
 	}

@@ -99,10 +99,10 @@ func conflictState(c *metrics.Conflict) string {
 	switch {
 	case c.ResolvedAt == 0:
 		return "open"
-	case c.Auto == metrics.Yes:
-		return "auto"
+	case c.Auto == metrics.No:
+		return "manual"
 	}
-	return "manual"
+	return "auto"
 }
 
 func is(want, got string) bool { return want == "" || want == got }
@@ -118,6 +118,13 @@ func (m *Memory) Conflicts(ctx context.Context, q metrics.ConflictQuery) (page [
 				is(q.State, conflictState(&c)) && within(q.From, q.To, conflictAt(&c)) {
 				page = append(page, cloneConflict(&c))
 			}
+		}
+		if q.Oldest {
+			slices.SortFunc(page, func(a, b metrics.Conflict) int {
+				return cmp.Or(cmp.Compare(conflictAt(&a), conflictAt(&b)), strings.Compare(a.ID, b.ID))
+			})
+			page = page[:min(len(page), clampLimit(q.Limit))]
+			return nil
 		}
 		page, next, err = newest(page, q.Cursor, q.Limit, func(c *metrics.Conflict) (int64, string) {
 			return conflictAt(c), c.ID

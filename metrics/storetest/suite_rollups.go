@@ -167,6 +167,8 @@ func (p pair) agreeRows(t *testing.T) {
 		{From: from},
 		{To: from},
 		{From: from, To: from + int64(5*time.Minute), Limit: 3},
+		{State: "open", Oldest: true},
+		{Feature: "feature-1", Oldest: true, Limit: 2},
 	} {
 		check(t, p, fmt.Sprintf("conflicts %+v", q), func(s metrics.Store) (any, error) {
 			page, _, err := s.Conflicts(ctx, q)

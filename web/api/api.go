@@ -18,6 +18,7 @@ import (
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 	"tidemark/flags/policy"
+	"tidemark/flags/reconcile"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
@@ -55,6 +56,8 @@ type Options struct {
 	Policy *policy.Book
 	// Attempts counts the events that policies refuse.
 	Attempts *policy.Attempts
+	// Desk is where people decide conflicts; nil leaves out what rules propose.
+	Desk *reconcile.Desk
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (any, error)
 

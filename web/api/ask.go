@@ -70,15 +70,6 @@ func (a *API) listWrites(c echo.Context) error {
 	return tell(c, "writes", answer)
 }
 
-func (a *API) getConflict(c echo.Context) error {
-	answer, err := a.o.Report.Conflict(c.Request().Context(), pathParam(c, "id"))
-	if err != nil {
-		return err
-	}
-	a.o.Policy.RedactConflict(auth.Who(c), answer)
-	return tell(c, "conflict", answer)
-}
-
 // page is one page of a list. Next is the cursor of the following page, "" on the
 // last.
 type page[T any] struct {

@@ -19,6 +19,7 @@ import (
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
 	"tidemark/flags/policy"
+	"tidemark/flags/reconcile"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/provenance"
@@ -59,6 +60,11 @@ type Options struct {
 	Evidence Evidence
 	// Flags holds the flags and cohorts; nil leaves their pages out.
 	Flags *flagset.Catalogue
+	// Desk is where conflicts are decided, Judge compares them with their rules, and
+	// Replays tries other rules; nil leaves the pages of rules out.
+	Desk    *reconcile.Desk
+	Judge   *reconcile.Judge
+	Replays *reconcile.Jobs
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Updates says how a person's pages learn of changes: one of UpdatesStream,

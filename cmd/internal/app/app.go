@@ -26,6 +26,7 @@ import (
 	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
 	"tidemark/flags/policy"
+	"tidemark/flags/reconcile"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics/ingest"
@@ -111,6 +112,9 @@ type App struct {
 	report    *report.Reporter
 	teller    *provenance.Teller
 	rollouts  *rollout.Controller
+	conflicts *reconcile.Judge
+	desk      *reconcile.Desk
+	replays   *reconcile.Jobs
 	ofrep     *ofrep.Handler
 	sync      *flagsync.Server
 	syncAddr  net.Addr
@@ -184,7 +188,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.openConflicts, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -269,14 +273,17 @@ func (a *App) buildServer(context.Context) error {
 		Report: a.report, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, Hub: a.hub, Feed: a.feed,
 		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
 		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
-		Backup: a.Backup,
+		Backup: a.Backup, Desk: a.desk,
+	})
+	rulesAPI := api.NewRules(door, api.RuleOptions{
+		Judge: a.conflicts, Desk: a.desk, Replays: a.replays, Rules: a.control, Bindings: a.catalogue.Bindings,
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
 		Catalogue: a.catalogue, Documents: a.documents(), Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), api.NewRollouts(a.rollouts).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), rulesAPI.Routes(), api.NewRollouts(a.rollouts).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err

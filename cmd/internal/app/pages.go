@@ -17,7 +17,7 @@ func (a *App) pages() (*ui.UI, error) {
 	return ui.New(ui.Options{
 		Now: a.o.Now, Report: a.report, Reader: a.engine, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, People: a.control, Keys: a.control, Hub: a.hub,
 		Snapshot: a.judge.Snapshot, Catalogue: a.catalogue, Documents: a.control, Alerts: a.control, Webhooks: a.control, Audit: a.control,
-		Rollouts: a.rollouts, Evidence: a.engine, Flags: a.flags,
+		Rollouts: a.rollouts, Evidence: a.engine, Flags: a.flags, Desk: a.desk, Judge: a.conflicts, Replays: a.replays,
 		Updates: a.updates, Pipeline: a.pipelineView, Operations: operations, Base: a.URL, Version: a.o.Version,
 	}), nil
 }

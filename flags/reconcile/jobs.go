@@ -1,0 +1,147 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"tidemark/flags"
+)
+
+// Limits of replays.
+const (
+	MaxRunning = 2                // at a time
+	KeepReplay = time.Hour        // a result, in memory
+	maxKept    = 50               // results
+	MaxReplay  = 10 * time.Minute // a replay that takes longer is given up
+)
+
+// Job is a replay that runs, or has run.
+type Job struct {
+	ID    string    `json:"id"`
+	Rule  string    `json:"rule"`
+	By    string    `json:"by"`
+	Began time.Time `json:"began"`
+	// Done and Of are how many conflicts were looked at; Of is 0 until that is known.
+	Done  int  `json:"done"`
+	Of    int  `json:"of"`
+	Ended bool `json:"ended"`
+	// Result is set when it ended well, else Error says why not.
+	Result *Replay `json:"result,omitempty"`
+	Error  string  `json:"error,omitempty"`
+
+	cancel context.CancelFunc
+	over   chan struct{}
+}
+
+// Jobs runs replays beside requests and keeps their results for a while, in memory: a
+// replay can always be made again.
+type Jobs struct {
+	judge *Judge
+	run   context.Context // ends with the server
+	now   func() time.Time
+	mu    sync.Mutex
+	jobs  map[string]*Job
+	works sync.WaitGroup
+}
+
+// NewJobs returns a runner whose jobs end with ctx.
+func NewJobs(ctx context.Context, judge *Judge, now func() time.Time) *Jobs {
+	return &Jobs{judge: judge, run: ctx, now: now, jobs: map[string]*Job{}}
+}
+
+// Start begins a replay; flags.ErrRefused when MaxRunning run already.
+func (s *Jobs) Start(q ReplayQuery, by string) (Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	running := 0
+	for _, j := range s.jobs {
+		running += truth(!j.Ended)
+	}
+	if running >= MaxRunning {
+		return Job{}, fmt.Errorf("%w: %d replays are running, which is the limit; wait for one to end", flags.ErrRefused, running)
+	}
+	ctx, cancel := context.WithTimeout(s.run, MaxReplay)
+	j := &Job{ID: rand.Text(), Rule: q.Name, By: by, Began: s.now(), cancel: cancel, over: make(chan struct{})}
+	s.jobs[j.ID] = j
+	s.works.Go(func() { s.work(ctx, j, q) })
+	return *j, nil
+}
+
+func (s *Jobs) work(ctx context.Context, j *Job, q ReplayQuery) {
+	defer close(j.over)
+	defer j.cancel()
+	r, err := s.judge.Replay(ctx, q, func(done, of int) {
+		s.mu.Lock()
+		j.Done, j.Of = done, of
+		s.mu.Unlock()
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.Ended, j.Result = true, r
+	if err != nil {
+		j.Error = err.Error()
+		if ctx.Err() != nil {
+			j.Error = "It was stopped, or took longer than " + MaxReplay.String() + "."
+		}
+		return
+	}
+	j.Done, j.Of = r.Conflicts, r.Conflicts
+}
+
+// Get returns a job as it is now; flags.ErrNotFound when it is gone. It waits for its
+// end, but no longer than that.
+func (s *Jobs) Get(ctx context.Context, id string, wait time.Duration) (Job, error) {
+	s.mu.Lock()
+	j, ok := s.jobs[id]
+	s.mu.Unlock()
+	if !ok {
+		return Job{}, fmt.Errorf("replay %q: %w; results are kept for %s", id, flags.ErrNotFound, KeepReplay)
+	}
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-j.over:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *j, nil
+}
+
+// Stop gives a job up.
+func (s *Jobs) Stop(id string) error {
+	s.mu.Lock()
+	j, ok := s.jobs[id]
+	s.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("replay %q: %w", id, flags.ErrNotFound)
+	}
+	j.cancel()
+	return nil
+}
+
+// Wait returns when no job runs. Whoever wants that soon ends the context first.
+func (s *Jobs) Wait() { s.works.Wait() }
+
+// forget drops results that are old, and the oldest ones when there are too many.
+func (s *Jobs) forget() {
+	for {
+		var oldest *Job
+		for _, j := range s.jobs {
+			if j.Ended && (oldest == nil || j.Began.Before(oldest.Began)) {
+				oldest = j
+			}
+		}
+		if oldest == nil || len(s.jobs) < maxKept && s.now().Sub(oldest.Began) < KeepReplay {
+			return
+		}
+		delete(s.jobs, oldest.ID)
+	}
+}

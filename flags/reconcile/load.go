@@ -1,0 +1,82 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"tidemark/metrics"
+)
+
+// Reader is the part of metrics.Reader that conflicts are read from.
+type Reader interface {
+	Conflict(ctx context.Context, id string) (*metrics.Conflict, error)
+	Conflicts(ctx context.Context, q metrics.ConflictQuery) (page []metrics.Conflict, next string, err error)
+	Find(ctx context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error)
+}
+
+// maxEvents bounds the events of one write that are read; the earliest say what it is.
+const maxEvents = 1000
+
+// Load reads the writes of a conflict, in the order in which it names them. It stops at
+// one more than MaxSiblings.
+func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error) {
+	out := make([]Sibling, 0, len(c.Writes))
+	for i, id := range c.Writes {
+		if i > MaxSiblings {
+			break
+		}
+		s, err := loadOne(ctx, r, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func loadOne(ctx context.Context, r Reader, id string) (Sibling, error) {
+	s := Sibling{WriteID: id}
+	events, _, err := r.Find(ctx, metrics.FindQuery{
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
+	})
+	if err != nil {
+		return s, fmt.Errorf("find write %q: %w", id, err)
+	}
+	events = slices.DeleteFunc(events, func(e metrics.Event) bool { return e.WriteID != id })
+	// The total order of the merge laws, so that any order of arrival says the same.
+	slices.SortFunc(events, func(a, b metrics.Event) int {
+		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))
+	})
+	for i := range events {
+		s.take(&events[i])
+	}
+	return s, nil
+}
+
+// take adds what an event says, in order: what was said first holds.
+func (s *Sibling) take(e *metrics.Event) {
+	for _, l := range e.Labels {
+		if !slices.Contains(s.Labels, l) {
+			s.Labels = append(s.Labels, l)
+		}
+	}
+	if !e.Kind.IsStage() {
+		return
+	}
+	s.Known = true
+	s.Delta = cmp.Or(s.Delta, e.Delta)
+	s.Owner = cmp.Or(s.Owner, e.Owner)
+	if s.Version.IsZero() {
+		s.Version = e.Version
+	}
+	if !e.Kind.AtOrigin() {
+		return
+	}
+	s.Service, s.Replica, s.Region = cmp.Or(s.Service, e.Service), cmp.Or(s.Replica, e.Replica), cmp.Or(s.Region, e.Region)
+	if e.Kind == metrics.KindInitiated && s.At == 0 {
+		s.At, s.Reported, s.ClockID = e.Corrected(), e.OccurredAt, cmp.Or(e.ClockID, e.Service)
+		s.Measured, s.Error = e.HasOffset, e.ClockError
+	}
+}
