@@ -71,6 +71,9 @@ func furnish(ctx context.Context, dir string, since time.Time) (keys demoKeys, e
 	if _, err := guarantee.NewCatalogue(guarantee.Options{Store: store, Now: past}).Apply(ctx, docs, by); err != nil {
 		return keys, err
 	}
+	if err := writeRules(ctx, store, past); err != nil {
+		return keys, err
+	}
 	traffic, err := newDemoKey(ctx, store, "demo-traffic", "Simulated traffic.", "publish:*", "consume:*", "evaluate")
 	if err != nil {
 		return keys, err

@@ -30,6 +30,7 @@ const (
 const (
 	CauseClock    Cause = "clock"          // the order is not sure: see Doubt
 	CauseNoResult Cause = "result_unknown" // no winner was reported, or nothing is known of the write that it names
+	CauseLater    Cause = "later_write"    // the winner is another write, which does not name all of these as its parents
 )
 
 // Case is one conflict with what a rule makes of it.
@@ -141,7 +142,6 @@ func (j *Judge) compare(ctx context.Context, c *Case) error {
 // matches reports whether the outcome is what was reported.
 func (j *Judge) matches(ctx context.Context, c *Case) (Verdict, Cause, error) {
 	o, winner := &c.Outcome, c.Conflict.Winner
-	sibling := slices.IndexFunc(c.Siblings, func(s Sibling) bool { return s.WriteID == winner })
 	switch {
 	case o.Kind == Unknown:
 		return Unjudged, o.Cause, nil
@@ -149,24 +149,41 @@ func (j *Judge) matches(ctx context.Context, c *Case) (Verdict, Cause, error) {
 		return Differ, "", nil // A program decided what the rule leaves to a person.
 	case winner == "":
 		return Unjudged, CauseNoResult, nil
-	case o.Kind == Keep && o.Winner == winner:
-		return Agree, "", nil
-	case o.Doubt == DoubtClock || o.Doubt == DoubtUnmeasured:
+	}
+	v, cause, err := j.sameResult(ctx, c)
+	if v == Differ && (o.Doubt == DoubtClock || o.Doubt == DoubtUnmeasured) {
 		// Another order of the writes is as likely: no verdict on what is within the error.
 		return Unjudged, CauseClock, nil
-	case o.Kind == Keep:
+	}
+	return v, cause, err
+}
+
+// sameResult compares the winner that was reported, or what was made of the writes.
+func (j *Judge) sameResult(ctx context.Context, c *Case) (Verdict, Cause, error) {
+	o, winner := &c.Outcome, c.Conflict.Winner
+	sibling := slices.IndexFunc(c.Siblings, func(s Sibling) bool { return s.WriteID == winner })
+	switch {
+	case o.Kind == Keep && o.Winner == winner:
+		return Agree, "", nil
+	case sibling >= 0 && o.Kind == Keep:
 		return Differ, "", nil
 	case sibling >= 0:
 		return sameFields(o, c.Siblings[sibling].Delta), "", nil
 	}
-	merged, err := loadOne(ctx, j.o.Reader, winner)
-	if err != nil {
+	made, err := loadOne(ctx, j.o.Reader, winner)
+	switch {
+	case err != nil:
 		return "", "", err
-	}
-	if merged.Delta == "" {
+	case !made.Known:
+		return Unjudged, CauseNoResult, nil
+	case !made.follows(c.Siblings):
+		return Unjudged, CauseLater, nil
+	case o.Kind == Keep:
+		return Differ, "", nil // They were merged, and the rule keeps one.
+	case made.Delta == "":
 		return Unjudged, CauseNoResult, nil
 	}
-	return sameFields(o, merged.Delta), "", nil
+	return sameFields(o, made.Delta), "", nil
 }
 
 // sameFields compares a merge with what was made of it.

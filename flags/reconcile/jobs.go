@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,6 +114,21 @@ func (s *Jobs) Get(ctx context.Context, id string, wait time.Duration) (Job, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *j, nil
+}
+
+// Of returns the jobs of a rule, newest first.
+func (s *Jobs) Of(rule string) []Job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	var out []Job
+	for _, j := range s.jobs {
+		if j.Rule == rule {
+			out = append(out, *j)
+		}
+	}
+	slices.SortFunc(out, func(a, b Job) int { return b.Began.Compare(a.Began) })
+	return out
 }
 
 // Stop gives a job up.

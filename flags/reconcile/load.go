@@ -66,6 +66,11 @@ func (s *Sibling) take(e *metrics.Event) {
 		return
 	}
 	s.Known = true
+	for _, p := range e.Parents {
+		if !slices.Contains(s.Parents, p) {
+			s.Parents = append(s.Parents, p)
+		}
+	}
 	s.Delta = cmp.Or(s.Delta, e.Delta)
 	s.Owner = cmp.Or(s.Owner, e.Owner)
 	if s.Version.IsZero() {
@@ -79,4 +84,15 @@ func (s *Sibling) take(e *metrics.Event) {
 		s.At, s.Reported, s.ClockID = e.Corrected(), e.OccurredAt, cmp.Or(e.ClockID, e.Service)
 		s.Measured, s.Error = e.HasOffset, e.ClockError
 	}
+}
+
+// follows reports whether a write names all of some others as its parents: then it was
+// made of them.
+func (s *Sibling) follows(all []Sibling) bool {
+	for i := range all {
+		if !slices.Contains(s.Parents, all[i].WriteID) {
+			return false
+		}
+	}
+	return true
 }

@@ -25,6 +25,7 @@ type Sibling struct {
 	Service, Replica, Region string
 	Delta                    string   // raw JSON; "" when it was not reported
 	Labels                   []string // of all its events
+	Parents                  []string // the writes that it was made after
 }
 
 // owned reports whether the key's owner made the write.

@@ -107,6 +107,8 @@ func (c Cause) Words() string {
 		return "the writes are nearer to each other than their clocks are known"
 	case CauseNoResult:
 		return "the result was not reported"
+	case CauseLater:
+		return "a later write took their place before they were merged"
 	}
 	return string(c)
 }

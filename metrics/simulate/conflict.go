@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"maps"
 	"strconv"
 
 	"tidemark/metrics"
@@ -157,10 +158,22 @@ func (f *feature) merge(d *dispute, actor string) *write {
 	}
 	m := f.write(o, d.a.key, author{
 		actor: actor, labels: d.a.labels, arm: d.a.arm,
-		context: both, deps: []*write{d.a, d.b},
+		context: both, deps: []*write{d.a, d.b}, fields: f.mergeFields(d, o.Name == f.Rule.Astray),
 	}, nil)
 	f.merging[d.a.key] = m
 	return m
+}
+
+// mergeFields keeps what either changed; where both changed a field, the later one's
+// value. An origin that went astray keeps the earlier one's.
+func (f *feature) mergeFields(d *dispute, astray bool) map[string]string {
+	first, then := d.a, d.b
+	if f.laterWins(first, then) != astray {
+		first, then = then, first
+	}
+	out := maps.Clone(first.fields)
+	maps.Copy(out, then.fields)
+	return out
 }
 
 // winner decides between two concurrent writes, the same everywhere.

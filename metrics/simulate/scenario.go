@@ -154,6 +154,7 @@ type Rule struct {
 	Delay   Dist    // detected → resolved
 	Manual  float64 // share of conflicts that a rule hands to a person
 	Person  Dist    // detected → resolved by a person; nil = nobody ever does
+	Astray  string  // an origin that merges by another rule than it says; "" = none
 }
 
 // Telemetry says how the places report.

@@ -2,7 +2,10 @@ package simulate
 
 import (
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tidemark/metrics"
@@ -18,6 +21,7 @@ type write struct {
 	stamped            int64 // the origin's clock at initiation, Unix ns
 	committed          int64 // ns after the start; never until then
 	labels             []string
+	fields             map[string]string // what it sets, by JSON pointer
 	arm                *Arm
 	told               told
 	deps               []*write
@@ -41,6 +45,7 @@ type author struct {
 	arm     *Arm
 	context stamp
 	deps    []*write
+	fields  map[string]string // of a merge; nil draws one
 }
 
 // write begins a write at an origin; onCommit is called when it is committed.
@@ -55,6 +60,10 @@ func (f *feature) write(o *place, key int32, by author, onCommit func()) *write 
 		w.told = by.session.told
 	}
 	w.version = f.version(w.stamp)
+	w.fields = f.change()
+	if by.fields != nil {
+		w.fields = by.fields
+	}
 	o.report(f.initiated(w, by, context))
 	if f.WriteQuorum > 0 {
 		f.sendAll(w)
@@ -78,7 +87,7 @@ func (f *feature) nextStamp(o *place, key int32, context stamp) stamp {
 
 func (f *feature) initiated(w *write, by author, before stamp) *metrics.Event {
 	e := w.origin.stage(metrics.KindInitiated, w, 0)
-	e.Actor, e.Owner, e.Expect, e.Delta = by.actor, f.Owner, f.expect, f.delta()
+	e.Actor, e.Owner, e.Expect, e.Delta = by.actor, f.ownerOf(w.key), f.expect, delta(w.fields)
 	e.BeforeHash, e.AfterHash = digest(f.version(before).String()), digest(w.version.String()+e.Delta)
 	for _, d := range w.deps {
 		e.Parents = append(e.Parents, d.id)
@@ -90,12 +99,33 @@ func (f *feature) initiated(w *write, by author, before stamp) *metrics.Event {
 	return e
 }
 
-func (f *feature) delta() string {
+// ownerOf is who owns a key: where owners win, the origin that is its home.
+func (f *feature) ownerOf(key int32) string {
+	if f.Rule.Kind == OwnerWins {
+		return f.origins[int(key)%len(f.origins)].Name
+	}
+	return f.Owner
+}
+
+// change draws what a user changes.
+func (f *feature) change() map[string]string {
 	if len(f.Fields) == 0 {
-		return ""
+		return nil
 	}
 	field := f.Fields[f.r.IntN(len(f.Fields))]
-	return `[{"op":"replace","path":"/` + field + `","value":"v` + strconv.Itoa(f.r.IntN(100000)) + `"}]`
+	return map[string]string{"/" + field: `"v` + strconv.Itoa(f.r.IntN(100000)) + `"`}
+}
+
+// delta is a change as a JSON Patch.
+func delta(fields map[string]string) string {
+	if len(fields) == 0 {
+		return ""
+	}
+	ops := make([]string, 0, len(fields))
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		ops = append(ops, `{"op":"replace","path":"`+path+`","value":`+fields[path]+`}`)
+	}
+	return "[" + strings.Join(ops, ",") + "]"
 }
 
 func digest(s string) string {

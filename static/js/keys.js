@@ -16,7 +16,7 @@ function step(by) {
   all[next].closest("tr").scrollIntoView({ block: "nearest" });
 }
 
-const go = { o: "/", t: "/topology", c: "/conflicts", r: "/rollouts", f: "/flags", g: "/guarantees", a: "/alerts", p: "/pipeline", u: "/audit" };
+const go = { o: "/", t: "/topology", c: "/conflicts", r: "/rollouts", f: "/flags", g: "/guarantees", m: "/rules", a: "/alerts", p: "/pipeline", u: "/audit" };
 let leading = 0;
 
 function chord(key) {

@@ -29,6 +29,8 @@ func paths(name string) string {
 		return "M6 4v5c0 3 6 3 6 7v4M18 4v5c0 3-6 3-6 7M3 6l3-3 3 3M15 6l3-3 3 3"
 	case "guarantees":
 		return "M12 3l8 3v6c0 4.5-3.3 7.8-8 9-4.7-1.2-8-4.5-8-9V6zM9 12l2 2 4-4"
+	case "rules":
+		return "M12 3v17M7 20h10M5 7h14M5 7l-3 6h6zM19 7l-3 6h6z"
 	case "alerts":
 		return "M18 9a6 6 0 0 0-12 0c0 6-2 7-2 7h16s-2-1-2-7M10 20a2 2 0 0 0 4 0"
 	case "access":

@@ -52,6 +52,7 @@ func (f Frame) nav() []group {
 		}},
 		{"Promises", []item{
 			{text: "Guarantees", url: "/guarantees", icon: "guarantees"},
+			{text: "Rules", url: "/rules", icon: "rules"},
 			{text: "Alerts", url: "/alerts", icon: "alerts", count: f.Alerts, tone: part.Bad, what: "firing"},
 		}},
 		{"Trust", []item{
@@ -80,6 +81,7 @@ func shortcuts() []shortcut {
 		{[]string{"g", "r"}, "Go to rollouts"},
 		{[]string{"g", "f"}, "Go to flags"},
 		{[]string{"g", "g"}, "Go to guarantees"},
+		{[]string{"g", "m"}, "Go to rules (how writes merge)"},
 		{[]string{"g", "a"}, "Go to alerts"},
 		{[]string{"g", "p"}, "Go to the pipeline"},
 		{[]string{"g", "u"}, "Go to the audit log"},

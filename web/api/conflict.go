@@ -81,7 +81,7 @@ func (a *API) conflict(c echo.Context, id string) (*Conflict, error) {
 	}
 	for i := range f.Decisions {
 		x := Decision{ConflictDecision: f.Decisions[i]}
-		if x.Redacted = x.Merged != nil && (hidden || !a.o.Policy.Reveal(who, d.Feature, x.Labels).Allowed); x.Redacted {
+		if x.Redacted = x.Merged != nil && (hidden || !a.o.Policy.Set().Reveal(who, d.Feature, x.Labels).Allowed); x.Redacted {
 			x.Merged = nil
 		}
 		out.Decisions = append(out.Decisions, x)

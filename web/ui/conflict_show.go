@@ -42,6 +42,13 @@ func (u *UI) conflicts(c echo.Context) error {
 		return err
 	}
 	m := page.Conflicts{Head: conflictsHead(list, open, u.o.Now()), Filters: u.conflictFilters(a), List: u.conflictRows(a, list, next)}
+	if q.Cursor == "" && q.Key == "" && q.Rule == "" && q.From == 0 && (q.State == "" || q.State == report.ConflictOpen) {
+		var need int
+		if m.Queue, need, err = u.queueSection(c, q.Feature); err != nil {
+			return err
+		}
+		sayNeed(&m.Head, need, len(open))
+	}
 	return u.show(c, view{title: "Conflicts", current: "/conflicts", topic: live.TopicOverview, body: page.ShowConflicts(m)})
 }
 
@@ -70,6 +77,20 @@ func conflictsHead(list, open []metrics.Conflict, now time.Time) part.Head {
 		return part.Head{Tone: part.Good, Answer: "No conflict is known that these filters select."}
 	}
 	return part.Head{Tone: part.Good, Answer: "Every conflict is decided.", Sub: "Each tells by which rule, and why."}
+}
+
+// sayNeed says how many of the open conflicts need a person.
+func sayNeed(h *part.Head, need, open int) {
+	switch {
+	case open == 0:
+	case need == 0:
+		h.Sub = "None needs a person yet: their rules may still decide them. " + h.Sub
+	case need == open:
+	case need == 1:
+		h.Sub = "One of them needs a person. " + h.Sub
+	default:
+		h.Sub = format.Number(need) + " of them need a person. " + h.Sub
+	}
 }
 
 func (u *UI) conflictFilters(a *asked) page.Filters {
@@ -143,7 +164,7 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 			winner.Mono = true
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			first, {Status: conflictStatus(conflictState(c))}, part.To(c.Feature, featureURL(c.Feature)), mono(c.Key), cell(number(int64(len(c.Writes)))), part.Text(ruleName(c.Rule, c.RuleVersion)), winner, cell(took),
+			first, {Status: conflictStatus(conflictState(c))}, part.To(c.Feature, featureURL(c.Feature)), mono(c.Key), cell(number(int64(len(c.Writes)))), ruleCell(c), winner, cell(took),
 		}})
 	}
 	if next != "" {
@@ -152,7 +173,11 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 	return s
 }
 
-func (u *UI) conflict(c echo.Context) error {
+func (u *UI) conflict(c echo.Context) error { return u.showConflict(c, nil, 0) }
+
+// showConflict is one conflict; t is a decision that was sent and refused, nil when
+// none was.
+func (u *UI) showConflict(c echo.Context, t *tried, status int) error {
 	id := pathParam(c, "id")
 	d, err := u.o.Report.Conflict(c.Request().Context(), id)
 	if err != nil {
@@ -169,7 +194,10 @@ func (u *UI) conflict(c echo.Context) error {
 	for _, f := range d.Fields {
 		m.Fields = append(m.Fields, fieldDiff(f))
 	}
-	return u.show(c, view{title: "Conflict " + id, current: "/conflicts", body: page.ShowConflict(m)})
+	if err := u.dossier(c, &m, d, t); err != nil {
+		return err
+	}
+	return u.show(c, view{title: "Conflict " + id, current: "/conflicts", status: status, body: page.ShowConflict(m)})
 }
 
 func conflictHead(d *report.ConflictDetail) part.Head {

@@ -26,7 +26,11 @@ func (u *UI) definitionRoutes() []auth.Route {
 		return nil
 	}
 	var out []auth.Route
-	for _, k := range []kindPages{flagPages, cohortPages} {
+	kinds := []kindPages{flagPages, cohortPages}
+	if u.o.Judge != nil {
+		kinds = append(kinds, rulePages)
+	}
+	for _, k := range kinds {
 		on := func(h func(echo.Context, kindPages) error) echo.HandlerFunc {
 			return func(c echo.Context) error { return h(c, k) }
 		}
@@ -152,8 +156,12 @@ func (k *kindPages) newForm(t *attempt) *page.Form {
 			whyField("reason"),
 		},
 	}
-	if k.kind == flags.KindCohort {
+	switch k.kind {
+	case flags.KindCohort:
 		f.Does = "A named rule that flags and rollouts refer to. The way back: delete it."
+	case flags.KindRule:
+		f.Fields[0].Label, f.Fields[0].Hint = "Name", "What services name on conflict events; it cannot be changed later."
+		f.Does = "What conflicts are compared with that name it. The way back: delete it."
 	}
 	if t != nil {
 		f.Fields[0].Value, f.Fields[1].Value, f.Fields[2].Value = t.key, t.content, t.reason
@@ -250,6 +258,9 @@ func (u *UI) showDefinition(c echo.Context, k *kindPages, t *attempt) error {
 		if _, status, explained = t.problems(); !explained {
 			return t.err
 		}
+	}
+	if k.kind == flags.KindRule {
+		return u.showRule(c, versions, t, status)
 	}
 	cur := &versions[0]
 	m := page.Definition{Source: part.Command{ID: "definition-text", Text: indented(cur.Content)}}

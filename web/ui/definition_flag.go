@@ -36,9 +36,13 @@ func (u *UI) showDefinitions(c echo.Context, k *kindPages, t *attempt) error {
 		m.Filters.Clear = k.url
 	}
 	var err error
-	if k.kind == flags.KindFlag {
+	switch k.kind {
+	case flags.KindFlag:
 		err = u.listFlags(c, &m, q)
-	} else {
+	case flags.KindRule:
+		m.Filters.Fields[0].Label = "Name holds"
+		err = u.listRules(c, &m, q)
+	default:
 		err = u.listCohorts(&m, q)
 	}
 	if err != nil {

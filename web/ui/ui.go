@@ -151,6 +151,8 @@ func (u *UI) Routes() []auth.Route {
 	routes = append(routes, u.auditRoutes()...)
 	routes = append(routes, u.definitionRoutes()...)
 	routes = append(routes, u.policyRoutes()...)
+	routes = append(routes, u.decideRoutes()...)
+	routes = append(routes, u.ruleRoutes()...)
 	return append(routes, u.rolloutRoutes()...)
 }
 
