@@ -131,7 +131,7 @@ func (d *delta) put(path, value string) error {
 const maxDepth = 32
 
 func (d *delta) take(path string, v any, depth int) error {
-	if m, ok := v.(map[string]any); ok && len(m) > 0 && depth < maxDepth {
+	if m, ok := v.(map[string]any); ok && (len(m) > 0 || depth == 0) && depth < maxDepth {
 		for k, e := range m {
 			if err := d.take(path+"/"+escape(k), e, depth+1); err != nil {
 				return err

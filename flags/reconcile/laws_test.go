@@ -235,7 +235,12 @@ func TestNothingIsLostUnsaid(t *testing.T) {
 				kept := slices.ContainsFunc(o.Fields, func(f Field) bool { return f.Path == path && slices.Contains(f.From, all[i].WriteID) })
 				if o.Kind == Keep {
 					w, _ := readDelta(find(t, all, o.Winner).Delta)
-					kept = w != nil && w.fields[path] == v
+					kept = w != nil
+					if kept {
+						var has bool
+						_, has = w.fields[path]
+						kept = has && w.fields[path] == v
+					}
 				}
 				if lost == kept {
 					t.Fatalf("%s of %s: lost %v, kept %v in %+v", path, all[i].WriteID, lost, kept, o)

@@ -63,7 +63,7 @@ func looks() map[string]Look {
 func wanted() []string {
 	return []string{
 		"/", "/features/*", "/topology", "/writes/*", "/conflicts", "/conflicts/*",
-		"/flags", "/flags/*", "/cohorts", "/guarantees", "/guarantees/*", "/alerts", "/alerts/*/new", "/pipeline", "/audit", "/audit/*", "/access", "/access/people/*", "/access/keys/*/revoke", "/api/docs",
+		"/flags", "/flags/*", "/cohorts", "/guarantees", "/guarantees/*", "/rules", "/rules/*", "/alerts", "/alerts/*/new", "/pipeline", "/audit", "/audit/*", "/access", "/access/people/*", "/access/keys/*/revoke", "/api/docs",
 	}
 }
 

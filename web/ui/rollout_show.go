@@ -39,6 +39,7 @@ func (u *UI) rollout(c echo.Context) error {
 		return err
 	}
 	m := s.page(auth.Who(c).MayControl(s.r.Plan.Feature))
+	m.About = append(m.About, u.reconcilesBy(&s.r.Plan)...)
 	topic := live.TopicRollouts
 	if s.r.State.Final() || s.then != nil {
 		topic = "" // Nothing of it can change any more.

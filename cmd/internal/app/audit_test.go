@@ -46,6 +46,16 @@ func auditSteps() []auditStep {
 		{route: "PUT /api/v1/rules/:name", path: "/api/v1/rules/cart-merge", body: `{"reason":"x","definition":{"version":1,"strategy":"merge"}}`, action: "reconciliationrule.*", about: "ReconciliationRule/cart-merge"},
 		{route: "DELETE /api/v1/rules/:name", path: "/api/v1/rules/cart-merge?reason=x&base=1", action: "reconciliationrule.*", about: "ReconciliationRule/cart-merge"},
 		{route: "POST /api/v1/rules/:name/restore", path: "/api/v1/rules/cart-merge/restore", body: `{"revision":1,"base":2,"reason":"x"}`, action: "reconciliationrule.*", about: "ReconciliationRule/cart-merge"},
+		{route: "POST /rules", body: definitionForm("key=paged", 0, `{"version":1,"strategy":"manual"}`), action: "reconciliationrule.*", about: "ReconciliationRule/paged"},
+		{route: "POST /rules/:key", path: "/rules/paged", body: definitionForm("", 1, `{"version":2,"strategy":"crdt"}`), action: "reconciliationrule.*", about: "ReconciliationRule/paged"},
+		{route: "POST /rules/:key/restore", path: "/rules/paged/restore", body: "revision=1&reason=x", action: "reconciliationrule.*", about: "ReconciliationRule/paged"},
+		{route: "POST /api/v1/rules/:name/replays", path: "/api/v1/rules/paged/replays", body: `{}`, why: "it asks", keep: `replay="id":"([^"]+)"`},
+		{route: "DELETE /api/v1/replays/:id", path: "/api/v1/replays/{replay}", why: "it ends a question"},
+		{route: "POST /rules/:key/replays", path: "/rules/paged/replays", body: "version=1&limit=10&range=1h", why: "it asks"},
+		{route: "POST /rules/:key/replays/:id/stop", path: "/rules/paged/replays/{replay}/stop", why: "it ends a question"},
+		{route: "POST /rules/:key/delete", path: "/rules/paged/delete", body: "base=3&delete-reason=x", action: "reconciliationrule.*", about: "ReconciliationRule/paged"},
+		{route: "POST /api/v1/conflicts/:id/decisions", path: "/api/v1/conflicts/c1/decisions", body: `{"action":"override","winner":"w1","base":0,"reason":"x"}`, action: "conflict.decide", about: "conflict/c1"},
+		{route: "POST /conflicts/:id/decisions", path: "/conflicts/c1/decisions", body: "choice=keep:w2&base=1&reason=x", action: "conflict.decide", about: "conflict/c1"},
 		{route: "PUT /api/v1/labels/:name", path: "/api/v1/labels/pii", body: `{"reason":"x","definition":{"services":["shop"]}}`, action: "label.*", about: "Label/pii"},
 		{route: "DELETE /api/v1/labels/:name", path: "/api/v1/labels/pii?reason=x&base=1", action: "label.*", about: "Label/pii"},
 		{route: "POST /api/v1/labels/:name/restore", path: "/api/v1/labels/pii/restore", body: `{"revision":1,"base":2,"reason":"x"}`, action: "label.*", about: "Label/pii"},
@@ -162,6 +172,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	root := d.root()
 	all := d.namedKey("all", "control", "admin", "read", "evaluate", "publish:*")
 	d.do(all, http.MethodPut, "/api/v1/flags/spare", cartFlag, http.StatusCreated, nil)
+	d.conflict(all, "", "")
 	tried := map[string]bool{}
 	kept := map[string]string{}
 	for _, s := range auditSteps() {

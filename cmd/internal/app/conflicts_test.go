@@ -1,0 +1,213 @@
+package app_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/flags/access"
+)
+
+// conflict reports a conflict c1 of writes w1 and w2 of the feature cart, and waits
+// until it is known. more is added to the writes, and said to the conflict's events.
+func (d *door) conflict(key, more, said string) {
+	d.t.Helper()
+	of := `,"conflict_id":"c1","with":["w2"]` + said
+	w1 := strings.NewReplacer("$V", `{"seq":1}`, "$D", `{"qty":2,"note":"secret-one"}`).Replace(more)
+	w2 := strings.NewReplacer("$V", `{"seq":2}`, "$D", `{"qty":3,"gift":true}`).Replace(more)
+	body := "[" + strings.Join([]string{
+		event("initiated", "w1", "cart", w1), event("initiated", "w2", "cart", w2), event("conflict_detected", "w1", "cart", of),
+	}, ",") + "]"
+	if w := d.post(key, "/v1/events", body, "Content-Type: application/json"); w.Code != http.StatusOK {
+		d.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	d.until("the conflict is folded", func() bool { return d.get(key, "/v1/conflicts/c1").Code == http.StatusOK })
+}
+
+// until asks again and again: events are acknowledged before they are folded.
+func (d *door) until(what string, so func() bool) {
+	d.t.Helper()
+	for !so() {
+		if err := d.t.Context().Err(); err != nil {
+			d.t.Fatalf("%s: %v", what, err)
+		}
+		runtime.Gosched()
+	}
+}
+
+const merges = `,"version":$V,"delta":$D`
+
+// fileAnswer is what the tests read of a conflict.
+type fileAnswer struct {
+	State, Winner, Outcome, Reason, Rule string
+	ResolvedBy                           string `json:"resolved_by"`
+	Proposal                             struct {
+		Kind, Cause, Winner, Why, Seen, Rule, Version string
+		Promised, Redacted                            bool
+		Merged                                        json.RawMessage
+		Lost                                          []struct{ Path string }
+	}
+	Decision  *decisionAnswer
+	Decisions []decisionAnswer
+	Overruled bool
+}
+
+type decisionAnswer struct {
+	Revision                      int64
+	Action, Winner, Actor, Reason string
+	Merged                        json.RawMessage
+	Redacted                      bool
+}
+
+func TestAConflictIsDecidedAndCorrected(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, reader := d.namedKey("all", "control", "read", "publish:*"), d.key("read")
+	const path = "/api/v1/conflicts/c1"
+	var a fileAnswer
+	d.do(key, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":3,"strategy":"merge","parameters":{"fields":{"/qty":"max"}}},"base":0,"reason":"first"}`, 201, nil)
+	d.do(key, "POST", "/api/v1/documents/apply?reason=first", strings.Replace(cart, "model:", "reconciliation: {rule: cart-merge, version: 3}\n  model:", 1), 200, nil)
+	d.conflict(key, merges, "")
+
+	d.do(reader, "GET", path, "", 200, &a)
+	p := a.Proposal
+	if a.State != "open" || p.Kind != "merge" || !p.Promised || p.Rule != "cart-merge" || p.Version != "3" || string(p.Merged) != `{"gift":true,"note":"secret-one","qty":3}` || len(p.Lost) != 1 || p.Lost[0].Path != "/qty" {
+		t.Fatalf("%+v", a)
+	}
+	d.do(reader, "POST", path+"/decisions", `{"action":"accept","base":0,"reason":"x"}`, 403, nil)
+	for body, want := range map[string]int{
+		`{"action":"accept","base":0}`:                                        400,
+		`{"action":"dice","base":0,"reason":"x"}`:                             400,
+		`{"action":"override","winner":"w9","base":0,"reason":"x"}`:           400,
+		`{"action":"merge","base":0,"reason":"x"}`:                            400,
+		`{"action":"accept","seen":"0011223344556677","base":0,"reason":"x"}`: 409,
+		`{"action":"accept","base":4,"reason":"x"}`:                           400,
+	} {
+		d.do(key, "POST", path+"/decisions", body, want, nil)
+	}
+	d.do(key, "GET", path, "", 200, &a)
+	if len(a.Decisions) != 0 {
+		t.Fatalf("something refused was recorded: %+v", a.Decisions)
+	}
+
+	d.do(key, "POST", path+"/decisions", `{"action":"accept","seen":"`+p.Seen+`","base":0,"reason":"the rule is right"}`, 201, &a)
+	if a.Decision == nil || a.Decision.Action != "accept" || string(a.Decision.Merged) != string(p.Merged) || !strings.HasPrefix(a.Decision.Actor, "key:all") {
+		t.Fatalf("%+v", a.Decision)
+	}
+	d.until("the decision is counted", func() bool {
+		d.do(reader, "GET", path, "", 200, &a)
+		return a.State == "manual"
+	})
+	if a.ResolvedBy != "tidemark" || a.Outcome != "merged" || a.Reason != "the rule is right" || a.Overruled {
+		t.Errorf("the numbers say %+v", a)
+	}
+	d.do(key, "POST", path+"/decisions", `{"action":"override","winner":"w2","base":0,"reason":"late"}`, 409, nil)
+	d.do(key, "POST", path+"/decisions", `{"action":"override","winner":"w1","base":1,"reason":"the note matters"}`, 201, &a)
+	d.until("the correction is counted", func() bool {
+		d.do(reader, "GET", path, "", 200, &a)
+		return a.Winner == "w1"
+	})
+	if len(a.Decisions) != 2 || a.Decisions[0].Action != "accept" || a.Decision.Revision != 2 {
+		t.Errorf("a correction keeps what was before: %+v", a.Decisions)
+	}
+	d.post(key, "/v1/events", `{"kind":"conflict_resolved","write_id":"w1","feature":"cart","key":"k","service":"s","conflict_id":"c1","with":["w2"],"winner":"w2","auto":true,"occurred_at":`+ahead(time.Minute)+`}`, "Content-Type: application/json")
+	d.until("a later report is seen to differ", func() bool {
+		d.do(reader, "GET", path, "", 200, &a)
+		return a.Overruled
+	})
+	d.do(key, "POST", path+"/decisions", `{"action":"merge","merged":{"qty":9},"base":2,"reason":"both were wrong"}`, 201, &a)
+	d.until("who decides after a clock that is ahead is still the last", func() bool {
+		d.do(reader, "GET", path, "", 200, &a)
+		return a.State == "manual" && !a.Overruled
+	})
+}
+
+// ahead is a time of a clock that is ahead.
+func ahead(by time.Duration) string {
+	return `"` + time.Now().Add(by).UTC().Format(time.RFC3339Nano) + `"`
+}
+
+// TestDecisionsDoNotLeak: what a rule makes of labelled writes, and what a person made
+// of them, is for those who may see the writes.
+func TestDecisionsDoNotLeak(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, reader, viewer := d.namedKey("all", "control", "read", "publish:*"), d.key("read"), d.signIn(access.Viewer)
+	d.do(key, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":3,"strategy":"merge"},"base":0,"reason":"first"}`, 201, nil)
+	d.conflict(key, merges+`,"labels":["pii"]`, `,"rule":"cart-merge","rule_version":"3"`)
+	d.do(key, "POST", "/api/v1/conflicts/c1/decisions", `{"action":"merge","merged":{"note":"secret-merge"},"base":0,"reason":"agreed on the phone"}`, 201, nil)
+	var a fileAnswer
+	d.do(key, "GET", "/v1/conflicts/c1", "", 200, &a)
+	if !strings.Contains(string(a.Decision.Merged), "secret-merge") || !strings.Contains(string(a.Proposal.Merged), "secret-one") {
+		t.Fatalf("who may see it does not: %+v", a)
+	}
+	for _, path := range []string{"/v1/conflicts/c1", "/api/v1/conflicts/c1", "/api/v1/conflicts/waiting", "/api/v1/rules/cart-merge/agreement"} {
+		if got := d.do(reader, "GET", path, "", 200, &a); strings.Contains(got, "secret-") || strings.Contains(got, "/note") {
+			t.Errorf("%s leaks: %s", path, got)
+		}
+	}
+	d.do(reader, "GET", "/v1/conflicts/c1", "", 200, &a)
+	if !a.Proposal.Redacted || !a.Decision.Redacted || a.Proposal.Kind != "merge" {
+		t.Errorf("it does not say that something was taken out: %+v", a)
+	}
+	replay := d.do(reader, "POST", "/api/v1/rules/cart-merge/replays", `{"definition":{"version":4,"strategy":"last-writer-wins"},"against":"cart-merge"}`, 200, nil)
+	if strings.Contains(replay, "secret-") || strings.Contains(replay, "/note") || !strings.Contains(replay, `"conflicts":1`) {
+		t.Errorf("the replay leaks, or looked at nothing: %s", replay)
+	}
+	page := d.page(viewer, "/conflicts/c1", nil).Body.String()
+	if strings.Contains(page, "secret-") || !strings.Contains(page, "Merged by hand") || strings.Contains(page, "Record the") {
+		t.Errorf("the page for a viewer: %s", page)
+	}
+	audit := d.do(d.key("control"), "GET", "/api/v1/audit?subject=conflict/*", "", 200, nil)
+	if strings.Contains(audit, "secret-") || !strings.Contains(audit, "merged_sha256") {
+		t.Errorf("the audit log: %s", audit)
+	}
+}
+
+// TestRulesByTheirPages: an operator writes a rule, tries another on a conflict, decides
+// it on its page, and sees what was wrong; a viewer sees and may not.
+func TestRulesByTheirPages(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, viewer := d.signIn(access.Operator), d.signIn(access.Viewer)
+	key := d.namedKey("shop", "publish:*", "read")
+	step := func(name string, path string, form url.Values, status int, say ...string) string {
+		t.Helper()
+		w := d.page(operator, path, form)
+		if w.Code != status {
+			t.Fatalf("%s: %d, want %d: %.2000s", name, w.Code, status, w.Body)
+		}
+		for _, s := range say {
+			if !strings.Contains(w.Body.String(), s) {
+				t.Errorf("%s: the page does not say %q", name, s)
+			}
+		}
+		return w.Header().Get("Location")
+	}
+	const good = `{"version":1,"strategy":"last-writer-wins","examples":[{"name":"later","writes":[{"write":"a","version":"seq:1"},{"write":"b","version":"seq:2"}],"expect":{"winner":"b"}}]}`
+	step("nothing yet", "/rules", nil, 200, "No rule says how conflicts are decided.", "Create the rule")
+	step("an example that does not hold", "/rules", url.Values{"key": {"lww"}, "definition": {strings.Replace(good, `"winner":"b"`, `"winner":"a"`, 1)}, "reason": {"r"}}, 422, "spec.examples[0]", "a is expected to win, and the rule gives b")
+	step("made", "/rules", url.Values{"key": {"lww"}, "definition": {good}, "reason": {"r"}}, 303)
+	step("its page", "/rules/lww", nil, 200, "The later write wins", "No conflict of the last day names lww.", "Try it on past conflicts", "Store as revision 2")
+	d.conflict(key, merges, `,"rule":"lww","rule_version":"1"`)
+	step("the queue", "/conflicts", nil, 200, "One conflict waits for a decision.", "lww v1")
+	step("the conflict", "/conflicts/c1", nil, 200, "Keep w2.", "It has the later version.", "Record the decision", "Merge them yourself")
+	step("no reason", "/conflicts/c1/decisions", url.Values{"choice": {"keep:w1"}, "base": {"0"}, "reason": {""}}, 400, "Nothing was decided", "reason")
+	step("no JSON", "/conflicts/c1/decisions", url.Values{"choice": {"merge"}, "merged": {"{qty"}, "base": {"0"}, "reason": {"r"}}, 400, "{qty", "is not JSON")
+	to := step("decided", "/conflicts/c1/decisions", url.Values{"choice": {"merge"}, "merged": {`{"qty":5}`}, "base": {"0"}, "reason": {"five it is"}}, 303)
+	step("as decided", to, nil, 200, "Decided, and recorded in the audit log.", "five it is", "Merged by hand", "Correct the decision")
+	step("too late", "/conflicts/c1/decisions", url.Values{"choice": {"keep:w1"}, "base": {"0"}, "reason": {"r"}}, 409, "five it is")
+	if w := d.page(viewer, "/conflicts/c1/decisions", url.Values{"choice": {"keep:w1"}, "base": {"1"}, "reason": {"r"}}); w.Code != http.StatusForbidden {
+		t.Errorf("a viewer decides: %d", w.Code)
+	}
+	to = step("a replay", "/rules/lww/replays", url.Values{"definition": {`{"version":2,"strategy":"merge"}`}, "range": {"1h"}, "limit": {"100"}}, 303)
+	step("its result", to, nil, 200, "Replay", "Nothing was changed by it", "What would become of them")
+	step("a bad draft", "/rules/lww/replays", url.Values{"definition": {`{"version":2,"strategy":"dice"}`}, "range": {"1h"}}, 400, "strategy")
+	if w := d.page(viewer, "/rules/lww", nil); strings.Contains(w.Body.String(), "Store as revision") || !strings.Contains(w.Body.String(), "Try it on past conflicts") {
+		t.Error("a viewer is offered a change, or may not ask")
+	}
+}
