@@ -281,6 +281,10 @@ type Instance struct {
 	Why      string `json:"why"`
 }
 
+// leastCompared conflicts are looked at however long it takes, so that a question that
+// is asked again comes further each time.
+const leastCompared = 10
+
 // errBudget ends a walk whose time is over.
 var errBudget = errors.New("time is over")
 
@@ -290,7 +294,7 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 	rules, began := newBook(j.o.Rules), j.o.Now()
 	seen := map[[4]string]*ServiceAgreement{}
 	more, err := j.each(ctx, q, func(c *metrics.Conflict) error {
-		if q.Budget > 0 && j.o.Now().Sub(began) > q.Budget {
+		if q.Budget > 0 && out.Conflicts >= leastCompared && j.o.Now().Sub(began) > q.Budget {
 			return errBudget
 		}
 		named, err := rules.rule(ctx, c.Rule, c.RuleVersion)

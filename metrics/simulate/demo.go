@@ -64,8 +64,8 @@ func demoCart() Feature {
 	}
 	f.Flag, f.Sessions.PerSecond = "cart-consistency", 5
 	f.Rule.Astray = "cart-us" // Still runs the rule before: its merges keep the earlier value.
-	for i := range f.Origins {
-		f.Origins[i].Clock.Measured = true // So that it can be told which write was later.
+	for i := range f.Replicas {
+		f.Replicas[i].Clock.Measured = true // So that it can be told which write was later.
 	}
 	return f
 }

@@ -263,12 +263,23 @@ func sibling(s *report.Sibling) page.Sibling {
 	return out
 }
 
+// touched is how many writes changed a field.
+func touched(f report.FieldDiff) int {
+	n := 0
+	for _, v := range f.Values {
+		if v != nil {
+			n++
+		}
+	}
+	return n
+}
+
 func fieldDiff(f report.FieldDiff) page.FieldDiff {
 	out := page.FieldDiff{Path: f.Path, Clash: f.Clash, Status: part.Status{Tone: part.Good, Text: "One changed it"}}
 	switch {
 	case f.Clash:
 		out.Status = part.Status{Tone: part.Warn, Text: "Clash"}
-	case f.Same:
+	case f.Same && touched(f) > 1:
 		out.Status = part.Status{Tone: part.Good, Text: "All the same"}
 	}
 	for _, v := range f.Values {

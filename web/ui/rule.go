@@ -181,6 +181,8 @@ func ruleHead(name string, r *reconcile.Rule, a *reconcile.Agreement) part.Head 
 	h := part.Head{Tone: part.Good, Sub: r.Description, Facts: []string{string(r.Strategy), "version " + strconv.Itoa(r.Version)}}
 	judged := a.Agree + a.Differ
 	switch {
+	case a.Conflicts == 0 && a.More:
+		h.Tone, h.Answer = part.Neutral, "The conflicts that name "+name+" are still being compared with it: look again in a moment."
 	case a.Conflicts == 0:
 		h.Tone, h.Answer = part.Neutral, "No conflict of the last day names "+name+"."
 	case a.Differ > 0:
@@ -221,7 +223,7 @@ func agreementSection(name string, a *reconcile.Agreement) page.Section {
 		None: part.Empty{Title: "Nothing to compare", Text: "No conflict of the last day that a program decided names this rule. Services name it by rule and rule_version on conflict_resolved."},
 	}
 	if a.More {
-		s.About += " Older ones were not looked at."
+		s.About += " Older ones were not looked at; another view goes on from here."
 	}
 	s.Table = part.Table{Caption: "Agreement by service", Cards: true, Columns: []part.Column{{Head: "Service"}, {Head: "Feature"}, {Head: "Version", Num: true}, {Head: "Agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Cannot be judged"}}}
 	for i := range a.Services {
