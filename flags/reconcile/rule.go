@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"tidemark/flags"
 )
 
 // Strategy is the family that a rule belongs to.
@@ -152,7 +154,8 @@ func Implicit(name string) (r *Rule, ok bool) {
 func read(content []byte) (*Rule, error) {
 	var r Rule
 	if err := strict(content, &r); err != nil {
-		return nil, bad("", "is not a rule: %s; its members are version, strategy, description, parameters and examples", err)
+		field, mistake := flags.JSONMistake(err)
+		return nil, bad(field, "%s; the members of a rule are version, strategy, description, parameters and examples", mistake)
 	}
 	return &r, nil
 }
@@ -161,10 +164,7 @@ func read(content []byte) (*Rule, error) {
 func strict(raw []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
+	return dec.Decode(into) //nolint:wrapcheck // The caller puts it into words.
 }
 
 // knows lists the parameters of a strategy.
@@ -195,7 +195,8 @@ func (r *Rule) readParameters() error {
 		}
 	}
 	if err := strict(r.Parameters, &r.set); err != nil {
-		return bad("parameters", "%s", err)
+		field, mistake := flags.JSONMistake(err)
+		return bad(strings.TrimSuffix("parameters."+field, "."), "%s", mistake)
 	}
 	switch {
 	case !slices.Contains(Orders(), r.set.Order):
