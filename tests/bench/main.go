@@ -70,7 +70,7 @@ func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.StringVar(&o.bin, "bin", filepath.Join("bin", "tidemark"), "the built `program`")
-	fs.StringVar(&o.data, "data", "", "`folder` for the stores; default: a temporary one that is removed")
+	fs.StringVar(&o.data, "data", "", "`folder` for the stores, which stays: -reads and -restart may follow in another run; default: a temporary one that is removed")
 	formats := fs.String("formats", "ndjson,otlp", "what to send: ndjson, otlp")
 	conns := fs.String("conns", "4,16", "numbers of connections")
 	fs.DurationVar(&o.duration, "d", 8*time.Second, "how long each measurement takes")
