@@ -29,7 +29,7 @@ func (a *Access) key(c echo.Context) error {
 	m := page.AccessItem{
 		Head: part.Head{
 			Crumbs: []part.Crumb{{Text: "Access", URL: accessURL}, {Text: k.Name}},
-			Answer: "The key " + k.ID + " of " + k.Name + " is " + strings.ToLower(keyStatus(&k, now).Text) + ".", Status: keyStatus(&k, now),
+			Answer: "The key " + k.ID + " of " + k.Name + " " + keyWords(&k, now) + ".", Status: keyStatus(&k, now),
 		},
 		About: []page.Pair{
 			{Name: "Service", Cell: part.Text(k.Name)},

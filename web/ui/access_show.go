@@ -283,6 +283,19 @@ func scopeTexts(scopes []access.Scope) []string {
 	return out
 }
 
+// keyWords ends a sentence about a key.
+func keyWords(key *access.Key, k *known) string {
+	switch {
+	case !key.RevokedAt.IsZero():
+		return "was revoked"
+	case !key.Live(k.now):
+		return "has expired"
+	case !key.ExpiresAt.IsZero() && key.ExpiresAt.Sub(k.now) < soon:
+		return "is live, and ends soon"
+	}
+	return "is live"
+}
+
 func keyStatus(key *access.Key, k *known) part.Status {
 	switch {
 	case !key.RevokedAt.IsZero():

@@ -180,7 +180,7 @@ func auditRows(a *asked, entries []audit.Entry) page.Section {
 		e := &entries[i]
 		why := part.Text(e.Reason)
 		if e.Reason == "" {
-			why = part.Cell{Value: part.Value{Under: "no reason given"}}
+			why = part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
 			part.To(format.Count(e.Index), auditURL(e.Index)), part.When(e.At.Truncate(time.Second)), part.Text(e.Actor), part.Text(e.Action), part.Text(e.Subject), why,

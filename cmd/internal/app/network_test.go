@@ -89,9 +89,14 @@ func TestHTTPSAndItsCookiesAndHeaders(t *testing.T) {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
 	}
-	weak := &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}} //nolint:gosec // As above.
-	if _, err := serial(t, d, pool, weak); err == nil {
-		t.Error("a weak cipher is taken")
+	for _, suite := range []uint16{
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA, tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	} {
+		weak := &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}} //nolint:gosec // As above.
+		if _, err := serial(t, d, pool, weak); err == nil {
+			t.Errorf("a weak cipher is taken: %s", tls.CipherSuiteName(suite))
+		}
 	}
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
