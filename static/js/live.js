@@ -11,6 +11,11 @@ const words = {
   lost: "Connection lost, trying again",
 };
 
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+// shownAt is the server's time of what the page shows.
+const shownAt = () => document.querySelector("#page")?.dataset.now ?? "";
+
 class Live {
   constructor(control) {
     this.control = control;
@@ -21,6 +26,7 @@ class Live {
     this.on = this.polls ? "polls" : "live";
     this.last = Date.now();
     this.paused = false;
+    this.lost = false;
     this.due = false;
     this.timer = 0;
     this.toggle.addEventListener("click", () => this.pause(!this.paused));
@@ -38,13 +44,30 @@ class Live {
   connect() {
     this.source?.close();
     this.source = new EventSource(`/live?topic=${encodeURIComponent(this.topic)}`);
-    this.source.addEventListener("open", () => this.say(this.paused ? "paused" : this.on));
+    this.source.addEventListener("open", () => this.found());
     this.source.addEventListener("error", () => {
-      if (!this.paused) this.say("lost");
+      this.stale(true);
       if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 5000);
     });
     // "reload" is sent instead of what was missed while the connection was away.
     for (const name of ["changed", "reload"]) this.source.addEventListener(name, () => this.changed());
+  }
+
+  // found goes on after the stream was opened; what was missed meanwhile is fetched.
+  found() {
+    if (this.lost && !this.paused) this.changed();
+    else this.stale(false); // what a pause holds back comes when it ends
+  }
+
+  // stale says that what is shown is of before, or that it no longer is.
+  stale(yes) {
+    this.lost = yes;
+    this.say(this.paused ? "paused" : yes ? "lost" : this.on);
+    const notice = document.querySelector("#stale");
+    if (!notice || notice.hidden === !yes) return;
+    const at = Date.parse(shownAt());
+    notice.querySelector("[data-stale-at]").textContent = Number.isNaN(at) ? "an earlier time" : clock.format(at);
+    notice.hidden = !yes;
   }
 
   // say changes the words only when they differ, so that a screen reader hears each once.
@@ -57,7 +80,7 @@ class Live {
 
   pause(yes) {
     this.paused = yes;
-    this.say(yes ? "paused" : this.on);
+    this.say(yes ? "paused" : this.lost ? "lost" : this.on);
     if (!yes) this.changed();
   }
 
@@ -88,9 +111,15 @@ class Live {
     }
     this.due = false;
     this.last = Date.now();
-    if (window.htmx) {
+    if (!window.htmx) return;
+    const before = shownAt();
+    try {
       await window.htmx.ajax("GET", location.pathname + location.search, { target: "#page", swap: "outerMorph ignoreTitle:true" });
+    } catch {
+      // No answer is told by what is shown staying as it was.
     }
+    this.stale(shownAt() === before);
+    if (this.lost && this.source?.readyState === EventSource.OPEN) this.changed();
   }
 }
 

@@ -1,0 +1,115 @@
+package browser
+
+import (
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tidemark/tests/tidemark"
+)
+
+// door is an address that stays while the servers behind it come and go.
+type door struct {
+	url    string
+	behind atomic.Pointer[string] // HOST:PORT of the server
+}
+
+func newDoor(t *testing.T) *door {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed with the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	d := &door{url: "http://" + l.Addr().String()}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err == nil {
+				go d.through(in)
+			}
+		}
+	}()
+	return d
+}
+
+func (d *door) leadTo(s *tidemark.Server) {
+	addr := strings.TrimPrefix(s.URL, "http://")
+	d.behind.Store(&addr)
+}
+
+// through passes on what is said; when nobody is behind the door, it falls shut.
+func (d *door) through(in net.Conn) {
+	defer in.Close()
+	out, err := net.DialTimeout("tcp", *d.behind.Load(), time.Second) //nolint:noctx // it has a timeout
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go func() {
+		_, _ = io.Copy(out, in)
+		_ = out.Close()
+	}()
+	_, _ = io.Copy(in, out)
+}
+
+// TestAPageOutlivesItsServer kills the server under an open page and starts it
+// again: the page says that it is stale and since when, then shows what came
+// meanwhile, without having been loaded anew.
+func TestAPageOutlivesItsServer(t *testing.T) {
+	b := open(t)
+	data := t.TempDir()
+	key := strings.TrimSpace(tidemark.Verb(t, "keys", "create", "shop", "--data", data, "--scope", "publish:*", "--scope", "consume:*", "--scope", "read"))
+	s := tidemark.Start(t, "serve", "--data", data)
+	send(t, s, key, began("before", "a", time.Now()))
+	d := newDoor(t)
+	d.leadTo(s)
+
+	p := tab(t, b, Look{Width: Narrow, Height: 844})
+	if err := p.SignIn(s.SignIn); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, p, d.url+"/")
+	until := func(what, expression string) {
+		t.Helper()
+		if err := p.Until(expression, 40*time.Second); err != nil {
+			shown, _ := Eval[string](p, `document.querySelector("[data-topic]").outerHTML + document.querySelector("main").innerText`)
+			t.Fatalf("%s: %v; it shows %s; %q", what, err, shown, p.Problems())
+		}
+	}
+	const state = `document.querySelector("[data-topic]").dataset.state`
+	const notice = `document.querySelector("#stale")`
+	until("at first", state+` === "live" && `+notice+`.hidden && document.querySelector("a[href^='/features/cart']")`)
+	if _, err := Eval[bool](p, `window.neverLoadedAgain = true`); err != nil {
+		t.Fatal(err)
+	}
+
+	s.Kill()
+	until("after the server went away", state+` === "lost" && `+notice+`.getClientRects().length > 0`)
+	said, err := Eval[string](p, notice+`.innerText`)
+	if err != nil || !regexp.MustCompile(`stale.* how it was at \d\d:\d\d:\d\d\.`).MatchString(said) {
+		t.Errorf("it says %q, %v", said, err)
+	}
+	if found, err := axe(t).Check(p); err != nil || len(found) > 0 {
+		t.Errorf("accessibility: %v, %v", found, err)
+	}
+	if found, err := p.Overflow(); err != nil || len(found) > 0 {
+		t.Errorf("overflow: %v, %v", found, err)
+	}
+
+	s = tidemark.Start(t, "serve", "--data", data)
+	send(t, s, key, strings.ReplaceAll(began("meanwhile", "a", time.Now()), `"cart"`, `"wishlist"`))
+	d.leadTo(s)
+	until("after it came back", state+` === "live" && `+notice+`.hidden && document.querySelector("a[href^='/features/wishlist']")`)
+	if same, err := Eval[bool](p, `window.neverLoadedAgain === true`); err != nil || !same {
+		t.Errorf("the page was loaded anew: %v", err)
+	}
+}
