@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,17 +99,17 @@ func (r *ObjectiveResult) counted(o *flags.Objective) string {
 	bad := r.Eligible - r.Good
 	switch o.SLI {
 	case flags.SLITimeToVisibility:
-		return fmt.Sprintf("%s of %d writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, where(o), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %s writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), where(o), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIConvergence:
-		return fmt.Sprintf("%s of %d writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, flags.FormatDuration(o.Within), percent(o.Value))
+		return fmt.Sprintf("%s of %s writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.FormatDuration(o.Within), percent(o.Value))
 	case flags.SLIStaleness:
-		return fmt.Sprintf("%s of %d reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), r.Eligible, flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %s reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIViolationRate:
-		return fmt.Sprintf("%d of %d checkable operations broke %s (allowed: %s)", bad, r.Eligible, sessionWords(o.Of), percent(o.Value))
+		return fmt.Sprintf("%s of %s checkable operations broke %s (allowed: %s)", grouped(bad), grouped(r.Eligible), sessionWords(o.Of), percent(o.Value))
 	case flags.SLIConflictRate:
-		return fmt.Sprintf("%d conflicts in %d writes (allowed: %s)", bad, r.Eligible, percent(o.Value))
+		return fmt.Sprintf("%s conflicts in %s writes (allowed: %s)", grouped(bad), grouped(r.Eligible), percent(o.Value))
 	}
-	return fmt.Sprintf("%d of %d deliveries were replays (allowed: %s)", bad, r.Eligible, percent(o.Value))
+	return fmt.Sprintf("%s of %s deliveries were replays (allowed: %s)", grouped(bad), grouped(r.Eligible), percent(o.Value))
 }
 
 // judgeAge gives the verdict on the age of the oldest write that waits.
@@ -184,6 +185,15 @@ func percentOf(good, all int64, goal float64) string {
 		}
 	}
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " %"
+}
+
+// grouped writes a count as pages do: 28,253.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func percentShort(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }

@@ -3,8 +3,11 @@ package report
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"tidemark/metrics"
@@ -43,13 +46,52 @@ func (q *WriteQuery) lagIn(ns int64) bool {
 	return ns >= int64(q.MinLag) && (q.MaxLag == 0 || ns <= int64(q.MaxLag))
 }
 
-func (q *WriteQuery) list(now int64, rows []WriteRow) *Writes {
+func (q *WriteQuery) list(now int64, rows []WriteRow) (*Writes, error) {
+	if q.Cursor != "" {
+		after, err := rowOfCursor(q.Cursor, now)
+		if err != nil {
+			return nil, err
+		}
+		rows = slices.DeleteFunc(rows, func(r WriteRow) bool { return compareRows(r, after) <= 0 })
+	}
 	slices.SortStableFunc(rows, compareRows)
 	out := &Writes{Feature: q.Feature, Now: now, Writes: rows}
 	if len(rows) > q.Limit {
 		out.Writes, out.More = rows[:q.Limit], true
+		out.Next = rows[q.Limit-1].cursor(now)
 	}
-	return out
+	return out, nil
+}
+
+// cursor names the place of a row in the list. Pending writes are placed by when they
+// began, which stays, and not by their age.
+func (r *WriteRow) cursor(now int64) string {
+	place := "v" + strconv.FormatInt(deref(r.LagNS), 10)
+	if r.Pending {
+		place = "p" + strconv.FormatInt(now-deref(r.AgeNS), 10)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(place + " " + r.WriteID))
+}
+
+// rowOfCursor is a row at the place that a cursor names.
+func rowOfCursor(cursor string, now int64) (WriteRow, error) {
+	bad := &QueryError{"cursor", "is not one that this list gave"}
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(text) == 0 {
+		return WriteRow{}, bad
+	}
+	place, id, ok := strings.Cut(string(text[1:]), " ")
+	n, err := strconv.ParseInt(place, 10, 64)
+	if !ok || err != nil {
+		return WriteRow{}, bad
+	}
+	switch text[0] {
+	case 'p':
+		return WriteRow{WriteID: id, Pending: true, AgeNS: new(now - n)}, nil
+	case 'v':
+		return WriteRow{WriteID: id, LagNS: &n}, nil
+	}
+	return WriteRow{}, bad
 }
 
 // compareRows puts pending writes first, oldest first, then the greatest lags.
@@ -74,7 +116,7 @@ func (r *Reporter) sampleWrites(ctx context.Context, q WriteQuery) (*Writes, err
 		return nil, err
 	}
 	if q.Pending {
-		return q.list(now, rows), nil
+		return q.list(now, rows)
 	}
 	eq := metrics.ExemplarQuery{
 		Feature: q.Feature, Replica: q.Replica, To: now/int64(time.Second) + 60,
@@ -101,7 +143,7 @@ func (r *Reporter) sampleWrites(ctx context.Context, q WriteQuery) (*Writes, err
 			Minute: new(e.Start * int64(time.Second)), LagNS: new(e.Lag), Missing: []string{},
 		})
 	}
-	return q.list(now, rows), nil
+	return q.list(now, rows)
 }
 
 // openRows lists open writes that are at least MinLag old: a write that is not
@@ -164,7 +206,7 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 			rows = append(rows, row)
 		}
 	}
-	return q.list(now, rows), nil
+	return q.list(now, rows)
 }
 
 // openOfKey maps the open writes of a key to what they miss. The fold knows there

@@ -14,6 +14,7 @@ type WriteQuery struct {
 	MinLag   time.Duration
 	MaxLag   time.Duration // 0 = unbounded
 	Pending  bool          // only writes that are not visible everywhere yet
+	Cursor   string        // Next of the page before
 	Limit    int           // 1..500; 0 = 50
 }
 
@@ -24,7 +25,8 @@ type Writes struct {
 	Feature string     `json:"feature"`
 	Now     int64      `json:"now"`
 	Writes  []WriteRow `json:"writes"`
-	More    bool       `json:"more"` // Limit left some out
+	More    bool       `json:"more"`           // Limit left some out
+	Next    string     `json:"next,omitempty"` // the cursor of what was left out
 }
 
 // WriteRow is one write.

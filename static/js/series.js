@@ -24,9 +24,10 @@ function zoom(u) {
 }
 
 // promise draws the line of what was promised over the plot.
-const promise = (data) => (u) => {
-  if (!data.promise) return;
-  const y = Math.round(u.valToPos(data.promise, "y", true));
+const promise = (u) => {
+  const { promise: promised } = u.facts;
+  if (!promised) return;
+  const y = Math.round(u.valToPos(promised, "y", true));
   if (y < u.bbox.top || y > u.bbox.top + u.bbox.height) return;
   const { ctx } = u;
   ctx.save();
@@ -62,24 +63,35 @@ function moments(u, splits, axis, space, incr) {
   });
 }
 
-// marks draws the moments at which something was changed.
-const marks = (data) => (u) => {
-  const { ctx } = u;
-  for (const mark of data.marks ?? []) {
+// marks draws the moments at which something was changed. Words that would run into
+// those of another go a row lower, or to the left at the right edge; where there is
+// no room at all the line stands alone, and the list of changes has the words.
+const ROWS = 3;
+const marks = (u) => {
+  const { ctx, bbox } = u;
+  const px = devicePixelRatio;
+  const ends = Array(ROWS).fill(-Infinity); // of the words in each row
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = tone("--ink-3");
+  ctx.font = `${11 * px}px ${tone("--sans")}`;
+  ctx.textAlign = "left";
+  ctx.setLineDash([2 * px, 3 * px]);
+  for (const mark of (u.facts.marks ?? []).toSorted((a, b) => a.at - b.at)) {
     const x = Math.round(u.valToPos(mark.at, "x", true));
-    if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
-    ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = tone("--ink-3");
-    ctx.font = `${11 * devicePixelRatio}px ${tone("--sans")}`;
-    ctx.textAlign = "left";
-    ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
     ctx.beginPath();
-    ctx.moveTo(x, u.bbox.top);
-    ctx.lineTo(x, u.bbox.top + u.bbox.height);
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(mark.text, x + 4 * devicePixelRatio, u.bbox.top + 11 * devicePixelRatio);
-    ctx.restore();
+    const wide = ctx.measureText(mark.text).width;
+    const fits = x + 4 * px + wide <= bbox.left + bbox.width;
+    const from = fits ? x + 4 * px : x - 4 * px - wide;
+    const row = ends.findIndex((end) => from > end + 6 * px);
+    if (row < 0 || from < bbox.left) continue;
+    ends[row] = from + wide;
+    ctx.fillText(mark.text, from, bbox.top + (11 + 14 * row) * px);
   }
+  ctx.restore();
 };
 
 // alone are the points without a neighbour: no line would show them.
@@ -104,7 +116,7 @@ function options(data, width) {
     height: 280,
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
     select: { show: true },
-    scales: { y: { range: (_, __, max) => [0, Math.max(max, data.promise ?? 0, 1) * 1.08] } },
+    scales: { y: { range: (u, __, max) => [0, Math.max(max, (u.facts ?? data).promise ?? 0, 1) * 1.08] } },
     axes: [
       { ...axis, values: moments },
       { ...axis, size: 64, values: (_, ticks) => ticks.map(show), ...(data.unit === "duration" ? { incrs } : {}) },
@@ -117,7 +129,7 @@ function options(data, width) {
         spanGaps: false, points: { show: true, size: 4, filter: alone }, value: (_, v) => show(v),
       })),
     ],
-    hooks: { setSelect: [zoom], draw: [promise(data), marks(data)], setData: [latest], ready: [latest], setCursor: [latest] },
+    hooks: { setSelect: [zoom], init: [(u) => { u.facts = data; }], draw: [promise, marks], setData: [latest], ready: [latest], setCursor: [latest] },
   };
 }
 
@@ -132,6 +144,7 @@ function draw(figure) {
   const values = [data.at, ...data.lines.map((l) => l.values)];
   const names = data.lines.map((l) => l.name).join("\n");
   if (old && old.names === names && plot.contains(old.u.root)) {
+    old.u.facts = data;
     old.u.setData(values);
     old.text = text;
     return;

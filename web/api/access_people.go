@@ -99,7 +99,7 @@ func (p *People) listUsers(c echo.Context) error {
 	for i := range all {
 		views[i] = ViewUser(&all[i])
 	}
-	return respond.JSON(c, http.StatusOK, page[UserView]{Items: views})
+	return page[UserView]{Items: views}.tell(c, tableOf("users", "name role disabled has_password issuer teams created_at last_sign_in", userRow))
 }
 
 func (p *People) getUser(c echo.Context) error {
@@ -253,7 +253,7 @@ func (p *People) listTeams(c echo.Context) error {
 			views[i].Members = append(views[i].Members, memberView(m))
 		}
 	}
-	return respond.JSON(c, http.StatusOK, page[teamView]{Items: views})
+	return page[teamView]{Items: views}.tell(c, tableOf("teams", "name about members features", teamRow))
 }
 
 // teamBody is the body of PUT /api/v1/teams/{name}: the whole team.
@@ -308,5 +308,6 @@ func (p *People) listOwners(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(c, http.StatusOK, page[access.Ownership]{Items: access.Ownerships(p.features(), teams, keys, p.api.o.Now())})
+	owners := access.Ownerships(p.features(), teams, keys, p.api.o.Now())
+	return page[access.Ownership]{Items: owners}.tell(c, tableOf("owners", "feature team publishers consumers", ownerRow))
 }

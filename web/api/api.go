@@ -59,7 +59,7 @@ type Options struct {
 	// Desk is where people decide conflicts; nil leaves out what rules propose.
 	Desk *reconcile.Desk
 	// Pipeline describes the telemetry itself.
-	Pipeline func(ctx context.Context) (any, error)
+	Pipeline func(ctx context.Context) (PipelineReport, error)
 
 	Hub      *live.Hub
 	Feed     *live.Feed

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -53,11 +54,11 @@ func (a *API) getPhi(c echo.Context) error {
 }
 
 func (a *API) listWrites(c echo.Context) error {
-	p := a.readParams(c, "feature", "key", "replica", "from", "to", "min_lag", "max_lag", "pending", "limit")
+	p := a.readParams(c, "feature", "key", "replica", "from", "to", "min_lag", "max_lag", "pending", "cursor", "limit")
 	q := report.WriteQuery{
 		Feature: p.text("feature"), Key: p.text("key"), Replica: p.text("replica"),
 		From: p.time("from"), To: p.time("to"), MinLag: p.duration("min_lag"), MaxLag: p.duration("max_lag"),
-		Pending: p.bool("pending"), Limit: p.int("limit", 1, 500),
+		Pending: p.bool("pending"), Cursor: p.text("cursor"), Limit: p.int("limit", 1, 500),
 	}
 	if p.err != nil {
 		return p.err
@@ -66,6 +67,7 @@ func (a *API) listWrites(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	linkNext(c, answer.Next)
 	a.o.Policy.RedactWrites(auth.Who(c), answer)
 	return tell(c, "writes", answer)
 }
@@ -90,10 +92,7 @@ func (a *API) listConflicts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if respond.WantsCSV(c) {
-		return respond.CSV(c, conflictTable(items))
-	}
-	return respond.JSON(c, http.StatusOK, page[metrics.Conflict]{Items: orEmpty(items), Next: next})
+	return page[metrics.Conflict]{Items: items, Next: next}.tell(c, conflictTable)
 }
 
 func (a *API) listViolations(c echo.Context) error {
@@ -109,16 +108,38 @@ func (a *API) listViolations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if respond.WantsCSV(c) {
-		return respond.CSV(c, violationTable(items))
-	}
-	return respond.JSON(c, http.StatusOK, page[metrics.Violation]{Items: orEmpty(items), Next: next})
+	return page[metrics.Violation]{Items: items, Next: next}.tell(c, violationTable)
+}
+
+// Tables of the pipeline's report.
+const (
+	TableSources  = "sources"
+	TableClocks   = "clocks"
+	TableRejected = "rejected"
+)
+
+// PipelineTables are the names of the tables of the pipeline's report.
+func PipelineTables() []string { return []string{TableSources, TableClocks, TableRejected} }
+
+// PipelineReport describes the telemetry itself. Its JSON is the whole of it, a
+// table one of PipelineTables.
+type PipelineReport interface {
+	Table(name string) (header []string, rows [][]string)
 }
 
 func (a *API) getPipeline(c echo.Context) error {
+	p := a.readParams(c, "table")
+	table := p.oneOf("table", PipelineTables()...)
+	if p.err != nil {
+		return p.err
+	}
 	answer, err := a.o.Pipeline(c.Request().Context())
 	if err != nil {
 		return err
+	}
+	if respond.WantsCSV(c) {
+		header, rows := answer.Table(cmp.Or(table, TableSources))
+		return respond.CSV(c, respond.Table{Name: cmp.Or(table, TableSources), Header: header, Rows: rows})
 	}
 	return respond.JSON(c, http.StatusOK, answer)
 }

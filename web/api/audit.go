@@ -51,14 +51,11 @@ func (a *API) listAudit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if respond.WantsCSV(c) {
-		return respond.CSV(c, auditTable(entries))
-	}
-	out := page[audit.Entry]{Items: orEmpty(entries)}
+	out := page[audit.Entry]{Items: entries}
 	if n := len(entries); n > 0 && entries[n-1].Index > 0 {
 		out.Next = strconv.FormatInt(entries[n-1].Index, 10)
 	}
-	return respond.JSON(c, http.StatusOK, out)
+	return out.tell(c, auditTable)
 }
 
 func auditTable(entries []audit.Entry) respond.Table {

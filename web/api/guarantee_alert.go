@@ -35,6 +35,7 @@ func (p *Promises) listAlerts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	linkNext(c, next)
 	if respond.WantsCSV(c) {
 		return respond.CSV(c, alertTable(list))
 	}
@@ -116,7 +117,7 @@ func (p *Promises) listWebhooks(c echo.Context) error {
 	for i := range ws {
 		items[i] = viewWebhook(&ws[i])
 	}
-	return respond.JSON(c, http.StatusOK, page[Webhook]{Items: items})
+	return page[Webhook]{Items: items}.tell(c, tableOf("webhooks", "id name url severities enabled created_at created_by", webhookRow))
 }
 
 func (p *Promises) createWebhook(c echo.Context) error {
@@ -214,5 +215,5 @@ func (p *Promises) listDeliveries(c echo.Context) error {
 	for i := range ds {
 		items[i] = viewDelivery(&ds[i])
 	}
-	return respond.JSON(c, http.StatusOK, page[Delivery]{Items: items})
+	return page[Delivery]{Items: items}.tell(c, tableOf("deliveries", "id alert_id type state attempts created_at next_at done_at status error", deliveryRow))
 }

@@ -57,7 +57,7 @@ func (p *Promises) listDocuments(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	switch f := c.QueryParam("format"); f {
-	case "", "json", "yaml":
+	case "", "json", "yaml", "csv":
 	case "openslo":
 		text, err := p.o.Documents.OpenSLO(ctx)
 		if err != nil {
@@ -71,7 +71,7 @@ func (p *Promises) listDocuments(c echo.Context) error {
 		}
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
 	default:
-		return respond.Bad("format", "%q is not known; allowed: json, yaml, openslo, flagd.", f)
+		return respond.Bad("format", "%q is not known; allowed: json, csv, yaml, openslo, flagd.", f)
 	}
 	docs, err := p.o.Documents.Current(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (p *Promises) listDocuments(c echo.Context) error {
 		out[i] = viewDocument(&docs[i].DocumentVersion)
 		out[i].Content = string(docs[i].Text)
 	}
-	return respond.JSON(c, http.StatusOK, page[Document]{Items: out})
+	return page[Document]{Items: out}.tell(c, tableOf("documents", "kind name version revision status feature actor reason at hash", documentRow))
 }
 
 func sendYAML(c echo.Context, text []byte) error {

@@ -55,7 +55,7 @@ func (a *API) listKeys(c echo.Context) error {
 	for i := range keys {
 		views[i] = ViewKey(&keys[i], a.o.Now())
 	}
-	return respond.JSON(c, http.StatusOK, page[KeyView]{Items: views})
+	return page[KeyView]{Items: views}.tell(c, tableOf("keys", "id name env scopes live created_at expires_at revoked_at last_used rate", keyRow))
 }
 
 // NewKey is the body of POST /api/v1/keys.

@@ -153,7 +153,7 @@ func browser(agent string) string {
 func (k *known) ownerRows() page.Section {
 	s := page.Section{
 		ID: "owners", Title: "Owners and consumers", About: "Publishers may report everything about a feature, consumers what happens at replicas: the services whose live keys say so. Members of the owning team may change its promises and rollouts.",
-		Get:  part.Downloads{JSON: "/api/v1/owners"},
+		Get:  both("/api/v1/owners"),
 		None: part.Empty{Title: "No feature is known yet", Text: "Features appear when a service reports about them, or a team or a key names them."},
 	}
 	s.Table = part.Table{Caption: "Owners and consumers of features", Cards: true, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}}}
@@ -172,7 +172,7 @@ func (k *known) ownerRows() page.Section {
 
 func (k *known) teamRows() page.Section {
 	s := page.Section{
-		ID: "teams", Title: "Teams", Get: part.Downloads{JSON: "/api/v1/teams"},
+		ID: "teams", Title: "Teams", Get: both("/api/v1/teams"),
 		None: part.Empty{Title: "There is no team yet", Text: "A team owns features; its members may control them."},
 	}
 	s.Table = part.Table{Caption: "Teams", Cards: true, Columns: []part.Column{{Head: "Team"}, {Head: "Members"}, {Head: "Features"}}}
@@ -195,7 +195,7 @@ func memberNames(t *access.Team) []string {
 }
 
 func (k *known) peopleRows() page.Section {
-	s := page.Section{ID: "people", Title: "People", Get: part.Downloads{JSON: "/api/v1/users"}, None: part.Empty{Title: "There is no account yet", Text: "Invite somebody."}}
+	s := page.Section{ID: "people", Title: "People", Get: both("/api/v1/users"), None: part.Empty{Title: "There is no account yet", Text: "Invite somebody."}}
 	s.Table = part.Table{Caption: "People", Cards: true, Steps: true, Columns: []part.Column{{Head: "Name"}, {Head: "Status"}, {Head: "Role"}, {Head: "Teams"}, {Head: "Signs in by"}, {Head: "Last signed in"}}}
 	for i := range k.people {
 		p := &k.people[i]
@@ -239,7 +239,7 @@ func method(p *access.Account) string {
 func (k *known) keyRows() page.Section {
 	s := page.Section{
 		ID: "api-keys", Title: "API keys", About: "Of services. Two live keys may share a name, so that one can replace the other.",
-		Get:  part.Downloads{JSON: "/api/v1/keys"},
+		Get:  both("/api/v1/keys"),
 		None: part.Empty{Title: "There is no API key yet", Text: "A service needs one to send events or ask questions.", Command: part.Command{ID: "key-command", Text: "tidemark keys create SERVICE --data DIR --scope publish:FEATURE"}},
 	}
 	s.Table = part.Table{Caption: "API keys", Cards: true, Steps: true, Columns: []part.Column{{Head: "Service"}, {Head: "Status"}, {Head: "May"}, {Head: "Last used"}, {Head: "Expires"}, {Head: "Limit", Num: true}}}

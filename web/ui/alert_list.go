@@ -156,7 +156,7 @@ func alertBudget(a *flags.Alert) part.Value {
 
 func webhookRows(hooks []flags.Webhook, control bool) page.Section {
 	s := page.Section{
-		ID: "webhooks", Title: "Who is told", About: "Webhooks get a signed message when an alert fires or resolves.", Get: part.Downloads{JSON: "/api/v1/webhooks"},
+		ID: "webhooks", Title: "Who is told", About: "Webhooks get a signed message when an alert fires or resolves.", Get: both("/api/v1/webhooks"),
 		None: part.Empty{Title: "Nobody is told by webhook", Text: "Operators and administrators can add one."},
 	}
 	if control {

@@ -109,7 +109,7 @@ spec:
 `
 
 func reviewsDue(due []guarantee.ReviewDue) page.Section {
-	out := page.Section{ID: "reviews", Title: "Reviews, soonest first", Get: part.Downloads{JSON: "/api/v1/reviews"}}
+	out := page.Section{ID: "reviews", Title: "Reviews, soonest first", Get: both("/api/v1/reviews")}
 	out.Table = part.Table{Caption: "Reviews", Columns: []part.Column{{Head: "Guarantee"}, {Head: "Status"}, {Head: "Due"}, {Head: "Last looked at"}, {Head: "Every"}, {Head: "Owner"}}}
 	for _, d := range due {
 		st := part.Status{Tone: part.Good, Text: "In time"}
@@ -124,7 +124,7 @@ func reviewsDue(due []guarantee.ReviewDue) page.Section {
 }
 
 func routeRows(docs []guarantee.Stored) page.Section {
-	out := page.Section{ID: "routes", Title: "Routes", About: "Where writes of features without such a guarantee are expected to arrive.", Get: part.Downloads{JSON: "/api/v1/documents"}}
+	out := page.Section{ID: "routes", Title: "Routes", About: "Where writes of features without such a guarantee are expected to arrive.", Get: both("/api/v1/documents")}
 	out.Table = part.Table{Caption: "Routes", Columns: []part.Column{{Head: "Route"}, {Head: "Feature"}, {Head: "Replicas"}, {Head: "Status"}, {Head: "Changed"}}}
 	for i := range docs {
 		r := docs[i].Document.Route

@@ -198,7 +198,7 @@ func terms(cur *guarantee.Stored) []page.Pair {
 }
 
 func versionRows(name string, vs []guarantee.Stored, from, to int64) page.Section {
-	s := page.Section{ID: "versions", Title: "Versions, newest first", About: "Every change makes a revision; none is ever changed or removed.", Get: part.Downloads{JSON: "/api/v1/documents/" + string(flags.KindGuarantee) + "/" + escaped(name) + "/versions"}}
+	s := page.Section{ID: "versions", Title: "Versions, newest first", About: "Every change makes a revision; none is ever changed or removed.", Get: both("/api/v1/documents/" + string(flags.KindGuarantee) + "/" + escaped(name) + "/versions")}
 	s.Table = part.Table{Caption: "Versions", Columns: []part.Column{{Head: "Revision"}, {Head: "Version"}, {Head: "When"}, {Head: "By"}, {Head: "Why"}}}
 	for i := range vs {
 		v := &vs[i]
@@ -241,7 +241,7 @@ func (u *UI) guaranteeHistory(ctx context.Context, m *page.Guarantee, cur *guara
 	if err != nil {
 		return err
 	}
-	m.History = page.Section{ID: "history", Title: "Day by day", Get: part.Downloads{JSON: "/api/v1/guarantees/" + escaped(g.Name) + "/attainment"}}
+	m.History = page.Section{ID: "history", Title: "Day by day", Get: both("/api/v1/guarantees/" + escaped(g.Name) + "/attainment")}
 	m.History.Table = part.Table{Caption: "Attainment day by day", Tight: true, Columns: []part.Column{{Head: "Day"}, {Head: "Objective"}, {Head: "Verdict"}, {Head: "Kept", Num: true}, {Head: "Version"}}}
 	words := objectiveWords(m, u.o.Snapshot(), g.Name)
 	for i := len(points) - 1; i >= 0; i-- {

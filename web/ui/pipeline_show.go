@@ -183,7 +183,7 @@ func storeFacts(p *Pipeline) []part.Fact {
 }
 
 func rejectedRows(p *Pipeline) page.Section {
-	s := page.Section{ID: "rejected", Title: "Rejected, by code", Get: part.Downloads{JSON: "/api/v1/pipeline"}, None: part.Empty{Title: "No event was rejected", Text: "Since the server started."}}
+	s := page.Section{ID: "rejected", Title: "Rejected, by code", Get: pipelineTable("rejected"), None: part.Empty{Title: "No event was rejected", Text: "Since the server started."}}
 	s.Table = part.Table{Caption: "Rejected events by code", Columns: []part.Column{{Head: "Code"}, {Head: "Events", Num: true}}}
 	codes := slices.Collect(maps.Keys(p.Stats.Rejected))
 	slices.SortFunc(codes, func(a, b string) int { return cmp.Compare(p.Stats.Rejected[b], p.Stats.Rejected[a]) })
@@ -195,11 +195,15 @@ func rejectedRows(p *Pipeline) page.Section {
 	return s
 }
 
+func pipelineTable(name string) part.Downloads {
+	return part.Downloads{CSV: "/api/v1/pipeline?table=" + name + "&format=csv", JSON: "/api/v1/pipeline"}
+}
+
 const maxSources = 200
 
 func (u *UI) sourceRows(src *sources) page.Section {
 	s := page.Section{
-		ID: "sources", Title: "Sources, the most silent first", Get: part.Downloads{JSON: "/api/v1/pipeline"},
+		ID: "sources", Title: "Sources, the most silent first", Get: pipelineTable("sources"),
 		None: part.Empty{Title: "No source has reported yet", Text: "Services appear here as they send events or heartbeats."},
 	}
 	if n := len(src.all); n > maxSources {
@@ -227,7 +231,7 @@ func (u *UI) sourceRows(src *sources) page.Section {
 func clockRows(pairs []clock.Pair) page.Section {
 	s := page.Section{
 		ID: "clocks", Title: "Clocks", About: "How far the second clock is ahead of the first. From one direction of traffic only a bound is known.",
-		Get:  part.Downloads{JSON: "/api/v1/pipeline"},
+		Get:  pipelineTable("clocks"),
 		None: part.Empty{Title: "No pair of clocks was measured", Text: "A pair is measured by writes that pass from one to the other."},
 	}
 	s.Table = part.Table{Caption: "Pairs of clocks", Columns: []part.Column{{Head: "From"}, {Head: "To"}, {Head: "Status"}, {Head: "Offset", Num: true}, {Head: "Negative lags", Num: true}, {Head: "Samples", Num: true}}}

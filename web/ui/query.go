@@ -155,6 +155,11 @@ func (a *asked) downloads(path string, more ...string) part.Downloads {
 	return part.Downloads{CSV: address(path, append(pairs, "format", "csv")...), JSON: address(path, append(pairs, "format", "json")...)}
 }
 
+// both are the addresses of an answer without parameters as CSV and JSON.
+func both(path string) part.Downloads {
+	return part.Downloads{CSV: path + "?format=csv", JSON: path}
+}
+
 // bar is the row of ranges and comparisons.
 func (a *asked) bar(by ...string) part.Bar {
 	b := part.Bar{Range: part.Choices{Label: "Time range"}}

@@ -123,7 +123,7 @@ func webhookHead(h *flags.Webhook, sent []flags.Delivery) part.Head {
 func deliveryRows(h *flags.Webhook, sent []flags.Delivery) page.Section {
 	s := page.Section{
 		ID: "deliveries", Title: "What was sent, latest first", About: "A message that does not arrive is tried again, at longer and longer intervals.",
-		Get:  part.Downloads{JSON: "/api/v1/webhooks/" + url.PathEscape(h.ID) + "/deliveries"},
+		Get:  both("/api/v1/webhooks/" + url.PathEscape(h.ID) + "/deliveries"),
 		None: part.Empty{Title: "Nothing was sent yet", Text: "Send a test to see whether messages arrive.", Link: part.Link{Text: "Send a test", URL: webhookURL(h.ID) + "/test"}},
 	}
 	s.Table = part.Table{Caption: "Messages", Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Status"}, {Head: "Attempts", Num: true}, {Head: "Answer"}}}

@@ -271,7 +271,7 @@ func (a *App) buildServer(context.Context) error {
 	door := api.New(api.Options{
 		Log: a.log, Now: a.o.Now, Ingest: a.pipeline, Decode: a.o.Decode, BodyMemory: a.o.BodyMemory,
 		Report: a.report, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, Hub: a.hub, Feed: a.feed,
-		Pipeline: func(ctx context.Context) (any, error) { return a.PipelineReport(ctx) },
+		Pipeline: func(ctx context.Context) (api.PipelineReport, error) { return a.PipelineReport(ctx) },
 		Keys:     a.control, Keyring: a.keys, Audit: a.control, Registry: a.o.Registry, DocsPage: pages.Docs,
 		Backup: a.Backup, Desk: a.desk,
 	})

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -414,14 +415,69 @@ func TestQuestionsNameWhatIsWrong(t *testing.T) {
 func TestTablesComeAsCSV(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	key := d.key("publish:*", "read")
-	read[receipt](t, d.post(key, "/v1/events", event("initiated", "w", "=cart", `,"expect":["eu"]`)), http.StatusOK)
-	for _, ask := range []struct{ path, accept string }{
-		{"/api/v1/features?format=csv", ""}, {"/api/v1/features", "text/csv"},
+	admin := d.key("publish:*", "read", "control", "admin")
+	read[receipt](t, d.post(admin, "/v1/events", event("initiated", "w", "=cart", `,"expect":["eu"]`)), http.StatusOK)
+	for path, first := range map[string]string{
+		"/api/v1/features": "feature,", "/api/v1/topology": "from,", "/api/v1/writes?feature=cart": "write_id,", "/api/v1/conflicts": "id,", "/api/v1/violations": "id,",
+		"/api/v1/pipeline": "feature,service,", "/api/v1/pipeline?table=clocks": "a,b,", "/api/v1/pipeline?table=rejected": "code,",
+		"/api/v1/documents": "kind,", "/api/v1/guarantees": "guarantee,", "/api/v1/reviews": "guarantee,", "/api/v1/alerts": "id,", "/api/v1/webhooks": "id,",
+		"/api/v1/owners": "feature,", "/api/v1/teams": "name,", "/api/v1/users": "name,", "/api/v1/keys": "id,", "/api/v1/audit": "n,",
 	} {
-		w := d.get(key, ask.path, "Accept: "+ask.accept)
-		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") || !strings.HasPrefix(w.Body.String(), "feature,") {
-			t.Errorf("%+v: %d %v %s", ask, w.Code, w.Header(), w.Body)
+		asked := "?"
+		if strings.Contains(path, "?") {
+			asked = "&"
+		}
+		for _, w := range []*httptest.ResponseRecorder{d.get(admin, path, "Accept: text/csv"), d.get(admin, path+asked+"format=csv")} {
+			if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") || !strings.HasPrefix(w.Body.String(), first) {
+				t.Errorf("%s: %d %v %.200s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
+			}
+		}
+	}
+}
+
+// A list is read to its end by what each page names as the next, as JSON and as CSV.
+func TestListsArePagedByCursor(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key := d.key("publish:*", "consume:*", "read")
+	want := []string{"done-1", "done-2", "open-1", "open-2", "open-3"}
+	for _, id := range want {
+		read[receipt](t, d.post(key, "/v1/events", event("initiated", id, "cart", `,"expect":["eu"]`)), http.StatusOK)
+		if strings.HasPrefix(id, "done") {
+			read[receipt](t, d.post(key, "/v1/events", event("visible", id, "cart", `,"replica":"eu"`)), http.StatusOK)
+		}
+	}
+	all := func() int {
+		w := d.get(key, "/api/v1/writes?feature=cart&format=csv")
+		return strings.Count(w.Body.String(), "\n") - 1
+	}
+	for began := time.Now(); all() < len(want); { // Events are acknowledged before they are folded.
+		if time.Since(began) > time.Minute {
+			t.Fatalf("%d writes are listed", all())
+		}
+	}
+	for _, format := range []string{"json", "csv"} {
+		var got []string
+		for path := "/api/v1/writes?feature=cart&limit=2&format=" + format; path != ""; {
+			w := d.get(key, path)
+			if w.Code != http.StatusOK || len(got) > len(want) {
+				t.Fatalf("%s: %d %s after %v", path, w.Code, w.Body, got)
+			}
+			for _, id := range want {
+				if strings.Contains(w.Body.String(), id) {
+					got = append(got, id)
+				}
+			}
+			path, _ = strings.CutSuffix(strings.TrimPrefix(w.Header().Get("Link"), "<"), `>; rel="next"`)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: pages hold %v, want each of %v once", format, got, want)
+		}
+	}
+	for _, bad := range []string{"x", "cDE", "cHggYQ", "cTEgYQ"} {
+		if p := read[problem](t, d.get(key, "/api/v1/writes?feature=cart&cursor="+bad), http.StatusBadRequest); p.Field != "cursor" {
+			t.Errorf("cursor %q: %+v", bad, p)
 		}
 	}
 }

@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"tidemark/metrics/clock"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/rollup"
+	"tidemark/web/api"
 )
 
 // PipelineReport says whether the telemetry itself is sound.
@@ -74,6 +78,45 @@ func (a *App) PipelineReport(ctx context.Context) (*PipelineReport, error) {
 		r.Error = err.Error()
 	}
 	return r, nil
+}
+
+// Table is one of the report's tables, for CSV.
+func (r *PipelineReport) Table(name string) (header []string, rows [][]string) {
+	switch name {
+	case api.TableClocks:
+		return clockTable(r.Clocks)
+	case api.TableRejected:
+		header = []string{"code", "events"}
+		for _, code := range slices.Sorted(maps.Keys(r.Ingest.Rejected)) {
+			rows = append(rows, []string{code, strconv.FormatInt(r.Ingest.Rejected[code], 10)})
+		}
+		return header, rows
+	}
+	header = []string{"feature", "service", "replica", "region", "first", "last", "events"}
+	stamp := func(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+	for i := range r.Sources {
+		h := &r.Sources[i]
+		rows = append(rows, []string{h.Feature, h.Service, h.Replica, h.Region, stamp(h.First), stamp(h.Last), strconv.FormatInt(h.Events, 10)})
+	}
+	return header, rows
+}
+
+func clockTable(pairs []clock.Pair) (header []string, rows [][]string) {
+	known := func(ns *int64) string {
+		if ns == nil {
+			return ""
+		}
+		return strconv.FormatInt(*ns, 10)
+	}
+	header = []string{"a", "b", "offset_ns", "error_ns", "low_ns", "high_ns", "samples", "negative", "explained"}
+	for i := range pairs {
+		p := &pairs[i]
+		rows = append(rows, []string{
+			p.A, p.B, known(p.OffsetNS), known(p.ErrorNS), known(p.LowNS), known(p.HighNS),
+			strconv.FormatInt(p.Samples, 10), strconv.FormatInt(p.Negative, 10), strconv.FormatBool(p.Explained),
+		})
+	}
+	return header, rows
 }
 
 // rate measures how fast a counter grows, over the last few readings.
