@@ -54,8 +54,8 @@ func moment(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// joined is a list in a CSV cell.
-func joined[S ~string](all []S) string {
+// spaced is a list in a CSV cell.
+func spaced[S ~string](all []S) string {
 	out := make([]string, len(all))
 	for i, s := range all {
 		out[i] = string(s)
@@ -65,14 +65,14 @@ func joined[S ~string](all []S) string {
 
 func keyRow(k *KeyView) []string {
 	return []string{
-		k.ID, k.Name, k.Env, joined(k.Scopes), strconv.FormatBool(k.Live), moment(&k.CreatedAt), moment(k.ExpiresAt),
+		k.ID, k.Name, k.Env, spaced(k.Scopes), strconv.FormatBool(k.Live), moment(&k.CreatedAt), moment(k.ExpiresAt),
 		moment(k.RevokedAt), moment(k.LastUsed), floatText(&k.Rate),
 	}
 }
 
 func userRow(u *UserView) []string {
 	return []string{
-		u.Name, string(u.Role), strconv.FormatBool(u.Disabled), strconv.FormatBool(u.HasPassword), u.Issuer, joined(u.Teams),
+		u.Name, string(u.Role), strconv.FormatBool(u.Disabled), strconv.FormatBool(u.HasPassword), u.Issuer, spaced(u.Teams),
 		moment(&u.CreatedAt), moment(u.LastSignIn),
 	}
 }
@@ -82,15 +82,15 @@ func teamRow(t *teamView) []string {
 	for i, m := range t.Members {
 		names[i] = m.Name
 	}
-	return []string{t.Name, t.About, joined(names), joined(t.Features)}
+	return []string{t.Name, t.About, spaced(names), spaced(t.Features)}
 }
 
 func ownerRow(o *access.Ownership) []string {
-	return []string{o.Feature, o.Team, joined(o.Publishers), joined(o.Consumers)}
+	return []string{o.Feature, o.Team, spaced(o.Publishers), spaced(o.Consumers)}
 }
 
 func webhookRow(w *Webhook) []string {
-	return []string{w.ID, w.Name, w.URL, joined(w.Severities), strconv.FormatBool(w.Enabled), moment(&w.CreatedAt), w.CreatedBy}
+	return []string{w.ID, w.Name, w.URL, spaced(w.Severities), strconv.FormatBool(w.Enabled), moment(&w.CreatedAt), w.CreatedBy}
 }
 
 func deliveryRow(d *Delivery) []string {
