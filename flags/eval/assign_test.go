@@ -94,6 +94,9 @@ func TestRolloutAndItsFlag(t *testing.T) {
 	off := func(d *Definition, _ *flags.Assignment) {
 		d.Flags["f"] = Source{Content: json.RawMessage(`{"state": "DISABLED", "variants": {"ryw": "a", "weak": "b"}}`)}
 	}
+	share := func(p flags.Percent) func(*Definition, *flags.Assignment) {
+		return func(_ *Definition, a *flags.Assignment) { a.Percent = p }
+	}
 	for _, c := range []struct {
 		name    string
 		change  func(*Definition, *flags.Assignment)
@@ -105,8 +108,11 @@ func TestRolloutAndItsFlag(t *testing.T) {
 	}{
 		{"everyone", nil, Context{TargetingKey: "u"}, "ryw", ReasonSplit, "", `{"version":3,"rollout":"r1","step":2,"arm":"candidate"}`},
 		{"a number names the unit", nil, Context{TargetingKey: 7}, "ryw", ReasonSplit, "", `{"version":3,"rollout":"r1","step":2,"arm":"candidate"}`},
-		{"nobody", nil, Context{}, "", ReasonError, CodeTargetingKeyMissing, `{"version":3}`},
-		{"an empty name", nil, Context{TargetingKey: ""}, "", ReasonError, CodeTargetingKeyMissing, `{"version":3}`},
+		{"nobody", share(5000), Context{}, "", ReasonError, CodeTargetingKeyMissing, `{"version":3}`},
+		{"an empty name", share(1), Context{TargetingKey: ""}, "", ReasonError, CodeTargetingKeyMissing, `{"version":3}`},
+		{"nobody where all but one in 10,000 have it", share(flags.Whole - 1), Context{}, "", ReasonError, CodeTargetingKeyMissing, `{"version":3}`},
+		{"nobody where everyone has the control", share(0), Context{}, "weak", ReasonSplit, "", `{"version":3,"rollout":"r1","step":2}`},
+		{"nobody where everyone has the candidate", nil, Context{}, "ryw", ReasonSplit, "", `{"version":3,"rollout":"r1","step":2}`},
 		{"in the cohort", cohort, Context{TargetingKey: "u", "email": "u@example.com"}, "ryw", ReasonSplit, "", `{"version":3,"rollout":"r1","step":2,"arm":"candidate"}`},
 		{"outside", cohort, Context{TargetingKey: "u"}, "weak", ReasonStatic, "", `{"version":3}`},
 		{"outside without a name", cohort, Context{}, "weak", ReasonStatic, "", `{"version":3}`},

@@ -149,8 +149,7 @@ func (f *flag) assign(e *env, r *Result) (decided bool) {
 	}
 	unit, ok := e.unit()
 	if !ok {
-		f.fail(r, CodeTargetingKeyMissing, fmt.Sprintf(
-			"flag %q is being rolled out by %s, which needs a targetingKey in the context", f.key, a.Rollout))
+		f.assignNobody(e, r)
 		return true
 	}
 	arm, i, bucket := a.place(e.buf, unit)
@@ -158,6 +157,28 @@ func (f *flag) assign(e *env, r *Result) (decided bool) {
 	f.answer(r, i, ReasonSplit)
 	r.Metadata.Rollout, r.Metadata.Step, r.Metadata.Arm = a.Rollout, a.Step, arm
 	return true
+}
+
+// assignNobody answers a context that names no unit. Where the rollout gives everyone the
+// same it needs none, so that a revert reaches callers without a key too; else it would
+// be a guess.
+func (f *flag) assignNobody(e *env, r *Result) {
+	a := f.split
+	i := a.control
+	switch a.percent {
+	case uint64(flags.Whole):
+		i = a.candidate
+	case 0:
+	default:
+		f.fail(r, CodeTargetingKeyMissing, fmt.Sprintf(
+			"flag %q is being rolled out by %s, which needs a targetingKey in the context", f.key, a.Rollout))
+		return
+	}
+	f.answer(r, i, ReasonSplit)
+	r.Metadata.Rollout, r.Metadata.Step = a.Rollout, a.Step
+	if e.trace != nil {
+		e.trace.sayf("Rollout %s gives everyone %s now, with or without a targetingKey.", a.Rollout, r.Variant)
+	}
 }
 
 // unit returns the targeting key as text; ok is false when there is none.

@@ -129,8 +129,12 @@ func (t *tracer) placed(a *assignment, unit string, bucket uint64, arm flags.Arm
 			s.Ranges = append(s.Ranges, r)
 		}
 	}
-	s.Words = fmt.Sprintf("Rollout %s, step %d, gives %s of units the candidate. %q lies at %d of %d: %s.",
-		a.Rollout, a.Step+1, percentWords(a.Percent), unit, bucket, whole, armWords(arm))
+	stage := fmt.Sprintf("step %d", a.Step+1)
+	if a.Step < 0 {
+		stage = "in a phase without steps"
+	}
+	s.Words = fmt.Sprintf("Rollout %s, %s, gives %s of units the candidate. %q lies at %d of %d: %s.",
+		a.Rollout, stage, percentWords(a.Percent), unit, bucket, whole, armWords(arm))
 	t.add(s)
 }
 

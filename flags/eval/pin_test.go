@@ -84,6 +84,16 @@ func TestPinKeepsOrLifts(t *testing.T) {
 	}
 }
 
+// TestPinOfAPhase: a phase without steps is step −1, and a session keeps what it got there.
+func TestPinOfAPhase(t *testing.T) {
+	t.Parallel()
+	first := ask(pinned(t, models, 7, func(_ *Definition, a *flags.Assignment) { a.Step = -1 }), "u", "", now())
+	got := ask(pinned(t, models, 7, func(_ *Definition, a *flags.Assignment) { a.Percent = 0 }), "u", first.Metadata.Pin, now().Add(time.Minute))
+	if got.Variant != "ryw" || !got.Metadata.Pinned || got.Metadata.Step != -1 || got.Metadata.PinError != PinOK {
+		t.Errorf("pinned in a phase: %q, %+v", got.Variant, got.Metadata)
+	}
+}
+
 func TestPinIsForOneSession(t *testing.T) {
 	t.Parallel()
 	pin := ask(pinned(t, models, 7, nil), "u", "", now()).Metadata.Pin
@@ -113,7 +123,7 @@ func TestPinIsForOneSession(t *testing.T) {
 		{"good", "u", pin, reverted(nil), later, PinOK, "ryw"},
 		{"among others", "u", "x, " + pin, reverted(nil), later, PinOK, "ryw"},
 		{"someone else's", "v", pin, reverted(nil), later, PinOtherUnit, "weak"},
-		{"nobody's", "", pin, reverted(nil), later, PinOtherUnit, ""},
+		{"nobody's", "", pin, reverted(nil), later, PinOtherUnit, "weak"},
 		{"expired", "u", pin, reverted(nil), now().Add(time.Hour), PinExpired, "weak"},
 		{"last moment", "u", pin, reverted(nil), now().Add(time.Hour - 1), PinOK, "ryw"},
 		{"cut short", "u", pin[:20], reverted(nil), later, PinMalformed, "weak"},

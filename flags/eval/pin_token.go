@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"math"
 	"strings"
 	"sync"
 
@@ -53,7 +54,7 @@ func (p *Pins) seal(c *claim) string {
 	var scratch [512]byte
 	b := append(scratch[:0], pinForm, armCode(c.arm))
 	b = binary.AppendUvarint(b, uint64(c.revision))
-	b = binary.AppendUvarint(b, uint64(c.step))
+	b = binary.AppendUvarint(b, stepCode(c.step))
 	b = binary.AppendUvarint(b, uint64(c.issued))
 	b = binary.AppendUvarint(b, uint64(c.expires))
 	b = append(b, c.unit[:]...)
@@ -110,7 +111,7 @@ func readClaim(token string) (*claim, bool) {
 	}
 	r := claimReader{b: payload[1:], ok: true}
 	c := &claim{arm: armOf(r.byte())}
-	c.revision, c.step = int64(r.number()), int(r.number())
+	c.revision, c.step = int64(r.number()), stepOf(r.number())
 	c.issued, c.expires = int64(r.number()), int64(r.number())
 	copy(c.unit[:], r.bytes(uint64(len(c.unit))))
 	for _, s := range []*string{&c.flag, &c.variant, &c.rollout} {
@@ -150,6 +151,24 @@ func (r *claimReader) bytes(n uint64) []byte {
 	out := r.b[:n]
 	r.b = r.b[n:]
 	return out
+}
+
+// noStep stands in pins for step −1, which is a phase without steps: a number in a pin
+// has no sign.
+const noStep = math.MaxInt64
+
+func stepCode(step int) uint64 {
+	if step < 0 {
+		return noStep
+	}
+	return uint64(step)
+}
+
+func stepOf(code uint64) int {
+	if code == noStep {
+		return -1
+	}
+	return int(code)
 }
 
 // arms in pins. A code, once given out, keeps its meaning.

@@ -3,7 +3,7 @@ package flagset
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"tidemark/flags"
 )
@@ -18,30 +18,8 @@ func activeAssignments(ctx context.Context, store flags.RolloutStore) ([]flags.A
 	if err != nil {
 		return nil, fmt.Errorf("flags: rollouts: %w", err)
 	}
-	var out []flags.Assignment
-	for i := range rollouts {
-		if r := &rollouts[i]; r.State.Active() {
-			out = append(out, assignment(r))
-		}
-	}
-	return out, nil
-}
-
-// assignment is what a rollout decides as it stands. While it reverts, new sessions
-// have the control.
-func assignment(r *flags.Rollout) flags.Assignment {
-	a := flags.Assignment{
-		Rollout: r.ID, Flag: r.Plan.Flag, Salt: r.Salt, Step: max(r.Step, 0), Percent: r.Percent,
-		Candidate: r.Plan.Candidate, Control: r.Plan.Control, Cohort: r.Plan.Cohort,
-		PinFor: time.Duration(r.Plan.PinFor),
-	}
-	if r.State == flags.RolloutReverting {
-		a.Percent = 0
-	}
-	if !r.PinsBrokenAt.IsZero() {
-		a.PinsBrokenAt = r.PinsBrokenAt.UnixNano()
-	}
-	return a
+	slices.Reverse(rollouts) // Oldest first, as the controller takes them.
+	return flags.Assignments(rollouts), nil
 }
 
 // pinsBroken is when the pins of each flag were last broken, by any rollout of it,

@@ -76,7 +76,7 @@ func (q *questions) wait() { q.running.Wait() }
 
 // answer fills in what the phase of a rollout asks.
 func (q *questions) answer(ctx context.Context, now time.Time, r *flags.Rollout, in *Input) {
-	ph := phaseOf(r)
+	ph := r.PlanPhase()
 	if ph == nil || q.opt.Telemetry == nil {
 		return
 	}

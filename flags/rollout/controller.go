@@ -222,7 +222,7 @@ func (c *Controller) heldBy(r *flags.Rollout) string {
 		if o.ID == r.ID || o.Plan.Flag != r.Plan.Flag {
 			continue
 		}
-		if _, ok := AssignmentOf(&o); ok || o.State.Active() {
+		if _, ok := o.Assignment(); ok || o.State.Active() {
 			return fmt.Sprintf("%s (%q)", o.ID, o.Title)
 		}
 	}
@@ -298,7 +298,7 @@ func (c *Controller) tell(ctx context.Context) error {
 		return err
 	}
 	rs := c.sorted()
-	as := Assignments(rs)
+	as := flags.Assignments(rs)
 	if widens(c.assigned, as) {
 		return errors.Join(c.follow(ctx, trials(rs)), c.assign(ctx, as))
 	}
@@ -355,7 +355,7 @@ func (c *Controller) input(ctx context.Context, now time.Time, r *flags.Rollout)
 	if r.State != flags.RolloutRunning && r.State != flags.RolloutPaused {
 		return in
 	}
-	if stepped(r) {
+	if r.Stepped() {
 		in.Evidence, in.EvidenceErr = c.evidence(ctx, r.ID)
 	}
 	c.asked.answer(ctx, now, r, &in)

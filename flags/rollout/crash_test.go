@@ -317,7 +317,7 @@ func (w *world) settle() {
 		if err := s.Tick(w.ctx); err != nil {
 			w.t.Fatal(err)
 		}
-		if want := rollout.Assignments([]flags.Rollout{w.rollout()}); len(want)+len(s.assigned) > 0 && !reflect.DeepEqual(s.assigned, want) {
+		if want := flags.Assignments([]flags.Rollout{w.rollout()}); len(want)+len(s.assigned) > 0 && !reflect.DeepEqual(s.assigned, want) {
 			w.t.Fatalf("server %d gives %+v, want %+v", i, s.assigned, want)
 		}
 	}

@@ -67,7 +67,7 @@ func (t *turn) needs(d *flags.Decision) []string {
 
 // sample says how much the decision stands on.
 func (t *turn) sample(d *flags.Decision) string {
-	if !stepped(&t.r) {
+	if !t.r.Stepped() {
 		return ""
 	}
 	return fmt.Sprintf(" with %s and %s units after %s", thousands(d.CandidateUnits), thousands(d.ControlUnits), span(d.Baked))

@@ -183,19 +183,7 @@ func (t *turn) interval(step int, p flags.Percent) {
 }
 
 // phase is the phase that the rollout is in; nil when the plan has none.
-func (t *turn) phase() *flags.PlanPhase { return phaseOf(&t.r) }
-
-func phaseOf(r *flags.Rollout) *flags.PlanPhase {
-	for i := range r.Plan.Phases {
-		if r.Plan.Phases[i].Phase == r.Phase {
-			return &r.Plan.Phases[i]
-		}
-	}
-	return nil
-}
-
-// stepped reports whether the steps of the plan are what is being decided about.
-func stepped(r *flags.Rollout) bool { return r.Phase == "" || r.Phase == flags.PhaseLive }
+func (t *turn) phase() *flags.PlanPhase { return t.r.PlanPhase() }
 
 // enterPhase begins the phase at that place of the plan.
 func (t *turn) enterPhase(i int) {
@@ -222,7 +210,7 @@ type next struct {
 }
 
 func (t *turn) next() next {
-	if stepped(&t.r) && t.r.Step+1 < len(t.r.Plan.Steps) {
+	if t.r.Stepped() && t.r.Step+1 < len(t.r.Plan.Steps) {
 		return next{step: t.r.Step + 1, phase: -1}
 	}
 	for i := range t.r.Plan.Phases {

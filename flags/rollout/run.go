@@ -43,7 +43,7 @@ func (t *turn) pauseOverdue() {
 
 // bake is how long what is in force must run with traffic.
 func (t *turn) bake() time.Duration {
-	if !stepped(&t.r) {
+	if !t.r.Stepped() {
 		if ph := t.phase(); ph != nil {
 			return time.Duration(ph.Bake)
 		}
@@ -82,7 +82,7 @@ func (t *turn) clocks() {
 // look reports whether there is nothing to go by, and whether something new was heard
 // of. Times are only compared for being the same, so that no clock can deceive it.
 func (t *turn) look() (blind, news bool) {
-	if !stepped(&t.r) {
+	if !t.r.Stepped() {
 		news = t.in.Heard != t.r.LastEvent
 		t.r.LastEvent = t.in.Heard
 		return t.in.Heard == 0, news
@@ -102,7 +102,7 @@ func (t *turn) base() flags.Decision {
 }
 
 func (t *turn) decide() flags.Decision {
-	if !stepped(&t.r) {
+	if !t.r.Stepped() {
 		return t.decidePhase()
 	}
 	d := t.base()

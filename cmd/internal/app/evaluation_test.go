@@ -78,7 +78,7 @@ func TestQuestionsThatCannotBeAnswered(t *testing.T) {
 	d := open(t)
 	operator, services := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate")
 	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
-	d.begin(operator, cartPlan)
+	r := d.begin(operator, cartPlan)
 	for name, c := range map[string]struct {
 		flag, context string
 		status        int
@@ -101,6 +101,17 @@ func TestQuestionsThatCannotBeAnswered(t *testing.T) {
 	}
 	if n := d.newVariants(services, 100); n < 30 || n > 70 {
 		t.Errorf("afterwards %d of 100 have the candidate at 50 %%", n)
+	}
+	// At 0 % no key decides: a revert reaches those without one, and bulk answers too.
+	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/revert", `{"reason":"enough"}`, http.StatusOK, nil)
+	got := d.ask(services, "cart-model", `{"country":"se"}`, http.StatusOK)
+	if got.Variant != "old" || got.Reason != "SPLIT" || got.Metadata["arm"] != nil || got.Metadata["pin"] != nil || got.Metadata["rollout"] != r.ID {
+		t.Errorf("no targeting key at 0 %%: %+v; want the control in no arm", got)
+	}
+	var bulk struct{ Flags []answered }
+	d.do(services, http.MethodPost, "/ofrep/v1/evaluate/flags", `{"context":{}}`, http.StatusOK, &bulk)
+	if len(bulk.Flags) != 1 || bulk.Flags[0].Variant != "old" || bulk.Flags[0].ErrorCode != "" {
+		t.Errorf("no targeting key at 0 %%, all flags: %+v", bulk.Flags)
 	}
 }
 
