@@ -290,7 +290,7 @@ func Export(docs []Stored) []byte {
 
 // OpenSLO writes the active guarantees as OpenSLO v1.
 func (c *Catalogue) OpenSLO(ctx context.Context) ([]byte, error) {
-	docs, err := c.opt.Promises.Current(ctx)
+	docs, err := c.opt.Promises.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -45,13 +45,20 @@ func (c *Catalogue) Plan(ctx context.Context, docs []flags.Document) (*Plan, err
 }
 
 func (c *Catalogue) known(ctx context.Context, docs []flags.Document) (known, error) {
-	k := known{current: map[flags.DocumentID]flags.DocumentVersion{}, versions: map[flags.DocumentID][]flags.DocumentVersion{}}
+	k := known{current: map[flags.DocumentID]flags.DocumentVersion{}, inForce: map[flags.DocumentID]flags.DocumentVersion{}, versions: map[flags.DocumentID][]flags.DocumentVersion{}}
 	current, err := c.opt.Store.Documents(ctx)
 	if err != nil {
 		return k, fmt.Errorf("plan: %w", err)
 	}
 	for _, v := range promises(current) {
 		k.current[v.ID] = v
+	}
+	held, err := versionsInForce(ctx, c.opt.Store, promises(current))
+	if err != nil {
+		return k, fmt.Errorf("plan: %w", err)
+	}
+	for _, v := range held {
+		k.inForce[v.ID] = v
 	}
 	for i := range docs {
 		id := docs[i].ID()

@@ -255,3 +255,58 @@ func TestReviewsFallDue(t *testing.T) {
 		t.Errorf("%+v, %v", rs, err)
 	}
 }
+
+// TestADraftWaitsBesideWhatIsInForce: the next version can be written down and tried
+// while the promise before it is still kept, and judged.
+func TestADraftWaitsBesideWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := flags.DocumentID{Kind: flags.KindGuarantee, Name: "profile-ryw"}
+	b.mustApply(profile)
+	configs, err := b.cat.FeatureConfigs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := strings.NewReplacer("2.1.0", "2.2.0", "value: 2s", "value: 1s", "status: active", "status: draft").Replace(profile)
+	plan, err := b.apply(next)
+	if err != nil || !strings.Contains(strings.Join(plan.Steps[0].Notes, " "), "Version 2.1.0 stays in force beside this draft.") {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	in := func(when, version string, status flags.Status) {
+		t.Helper()
+		docs, err := b.cat.InForce(t.Context())
+		if err != nil || len(docs) != 1 || docs[0].Version != version || docs[0].Status != status {
+			t.Errorf("%s: %+v, %v; want %s", when, docs, err, version)
+		}
+		if one, err := b.cat.GetInForce(t.Context(), id); err != nil || one.Version != version {
+			t.Errorf("%s: %s, %v; want %s", when, one.Version, err, version)
+		}
+	}
+	in("with a draft", "2.1.0", flags.StatusActive)
+	if now, err := b.cat.FeatureConfigs(t.Context()); err != nil || cmp.Diff(configs, now) != "" {
+		t.Errorf("the fold is told of a draft: %s, %v", cmp.Diff(configs, now), err)
+	}
+	if due, err := b.cat.ReviewsDue(t.Context()); err != nil || len(due) != 1 {
+		t.Errorf("reviews due %+v, %v", due, err)
+	}
+	if plan, err := b.apply(next); err != nil || plan.Changes() {
+		t.Errorf("the same draft again: %+v, %v", plan, err)
+	}
+	// Activation is by name, so that a draft must not be a way round the rule for majors.
+	for name, c := range map[string]struct{ version, value string }{"a weaker draft": {"2.3.0", "5s"}, "weaker than what is in force": {"2.3.0", "3s"}} {
+		weaker := strings.NewReplacer("2.1.0", c.version, "value: 2s", "value: "+c.value, "status: active", "status: draft").Replace(profile)
+		if _, err := b.apply(weaker); !errors.Is(err, flags.ErrRefused) || !strings.Contains(err.Error(), "promises less than 2.1.0") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	by := Author{Actor: "controller", Reason: "the rollout completed"}
+	for range 2 { // Doing it twice changes nothing.
+		if v, err := b.cat.Activate(t.Context(), id, "2.2.0", by); err != nil || v.Status != flags.StatusActive || v.Revision != 3 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+	}
+	in("activated", "2.2.0", flags.StatusActive)
+	b.mustApply(strings.NewReplacer("2.1.0", "3.0.0", "status: active", "status: deprecated").Replace(profile))
+	b.mustApply(strings.NewReplacer("2.1.0", "4.0.0", "status: active", "status: draft").Replace(profile))
+	in("withdrawn, with a draft", "4.0.0", flags.StatusDraft)
+}

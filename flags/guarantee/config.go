@@ -11,7 +11,7 @@ import (
 
 // FeatureConfigs replays a history, in the order in which revisions became
 // current, into what the fold must know: for each feature the replicas and the
-// deadlines in force from each change on. The result is ordered by feature, then
+// deadlines in force from each change on, as inForce has it. The result is ordered by feature, then
 // From. A revision is in force from the moment it was stored; a feature's replicas
 // are those of its active guarantees, or, when these name none, of its active route.
 func FeatureConfigs(history []Stored) []metrics.FeatureConfig {
@@ -19,6 +19,9 @@ func FeatureConfigs(history []Stored) []metrics.FeatureConfig {
 	byFeature := map[string][]metrics.FeatureConfig{}
 	for i := range history {
 		s := &history[i]
+		if s.Status == flags.StatusDraft && current[s.ID] != nil && current[s.ID].Status() == flags.StatusActive {
+			continue // What is in force goes on beside the draft of its next version.
+		}
 		touched := map[string]bool{s.Document.Feature(): true}
 		if old := current[s.ID]; old != nil {
 			touched[old.Feature()] = true

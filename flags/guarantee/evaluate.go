@@ -114,6 +114,9 @@ func (e *Evaluator) load(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	vs, err := e.opt.Store.Documents(ctx)
+	if err == nil {
+		vs, err = versionsInForce(ctx, e.opt.Store, promises(vs))
+	}
 	var docs []Stored
 	if err == nil {
 		docs, err = decodeAll(vs)

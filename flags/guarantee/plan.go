@@ -87,10 +87,11 @@ func (p *Plan) Err() error {
 	return fmt.Errorf("%w: %s", flags.ErrRefused, strings.Join(lines, " "))
 }
 
-// known is what a plan is decided upon: the current revisions, and every revision
-// of the documents that it names, newest first.
+// known is what a plan is decided upon: the current revisions, those in force, and
+// every revision of the documents that it names, newest first.
 type known struct {
 	current  map[flags.DocumentID]flags.DocumentVersion
+	inForce  map[flags.DocumentID]flags.DocumentVersion
 	versions map[flags.DocumentID][]flags.DocumentVersion
 }
 
@@ -129,12 +130,26 @@ func makeStep(k known, d *flags.Document) (Step, error) {
 		return s, nil
 	}
 	s.Action = ActionUpdate
-	s.Weakened = Compatible(old, d)
 	s.refuseVersion(k.versions[id], Encode(d))
-	if len(s.Weakened) > 0 && s.To != s.From && !newMajor(cur.Version, s.To) {
-		s.refuseWeakening()
+	return s, s.weakens(k.inForce[id], d)
+}
+
+// weakens compares with the version in force, and refuses to promise less without a new
+// major version. A draft is compared as what it will be once it is activated.
+func (s *Step) weakens(v flags.DocumentVersion, d *flags.Document) error {
+	held, err := decode(&v)
+	if err != nil {
+		return err
 	}
-	return s, nil
+	if d.Status() == flags.StatusDraft && held.Status() == flags.StatusActive {
+		s.Notes = append(s.Notes, fmt.Sprintf("Version %s stays in force beside this draft.", v.Version))
+		d = activated(d)
+	}
+	s.Weakened = Compatible(held, d)
+	if len(s.Weakened) > 0 && s.To != v.Version && !newMajor(v.Version, s.To) {
+		s.refuseWeakening(v.Version)
+	}
+	return nil
 }
 
 // refuseVersion applies the rules of version numbers: each stands for one content
@@ -160,12 +175,12 @@ func (s *Step) refuseVersion(history []flags.DocumentVersion, content []byte) {
 	}
 }
 
-func (s *Step) refuseWeakening() {
+func (s *Step) refuseWeakening(held string) {
 	reasons := make([]string, len(s.Weakened))
 	for i, w := range s.Weakened {
 		reasons[i] = w.Message
 	}
-	s.refuse("version %s promises less than %s without a new major version: %s.", s.To, s.From, strings.Join(reasons, "; "))
+	s.refuse("version %s promises less than %s without a new major version: %s.", s.To, held, strings.Join(reasons, "; "))
 }
 
 // Refuse makes the step one that cannot be applied.
@@ -180,7 +195,7 @@ func (s *Step) refuse(format string, args ...any) {
 // each other about one feature.
 func (p *Plan) refuseClashes(k known) error {
 	after := map[flags.DocumentID]*flags.Document{}
-	for id, cur := range k.current {
+	for id, cur := range k.inForce {
 		d, err := decode(&cur)
 		if err != nil {
 			return err
@@ -188,7 +203,11 @@ func (p *Plan) refuseClashes(k known) error {
 		after[id] = d
 	}
 	for i := range p.Steps {
-		after[p.Steps[i].ID()] = p.Steps[i].document
+		s := &p.Steps[i]
+		if held := after[s.ID()]; s.document.Status() == flags.StatusDraft && held != nil && held.Status() == flags.StatusActive {
+			continue
+		}
+		after[s.ID()] = s.document
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]

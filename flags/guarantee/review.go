@@ -58,7 +58,7 @@ func (c *Catalogue) Reviews(ctx context.Context, id flags.DocumentID) ([]flags.R
 // ReviewsDue lists when each active guarantee with a review rule must be looked at
 // next, soonest first. A new revision counts as having looked.
 func (c *Catalogue) ReviewsDue(ctx context.Context) ([]ReviewDue, error) {
-	docs, err := c.Current(ctx)
+	docs, err := c.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

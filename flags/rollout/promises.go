@@ -11,8 +11,8 @@ import (
 
 // Promises is the catalogue of guarantees as far as rollouts need it.
 type Promises interface {
-	// Guarantee returns the one of that name, or the active one of a feature when name
-	// is ""; nil when there is none. Of several the first by name counts.
+	// Guarantee returns the one of that name, in the version in force, or the active one of
+	// a feature when name is ""; nil when there is none. Of several the first by name counts.
 	Guarantee(ctx context.Context, name, feature string) (*flags.Guarantee, error)
 	// HasVersion says why a version of a guarantee cannot be activated; nil when it can.
 	HasVersion(ctx context.Context, name, version string) error
@@ -28,7 +28,7 @@ type catalogue struct{ c *guarantee.Catalogue }
 
 // Guarantee implements Promises.
 func (p *catalogue) Guarantee(ctx context.Context, name, feature string) (*flags.Guarantee, error) {
-	docs, err := p.c.Current(ctx)
+	docs, err := p.c.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (t *turn) run() {
 		t.widen("advance", controller, d.Why)
 	case d.Verb == flags.VerbComplete:
 		t.complete("complete", controller, d.Why)
-	case t.overdue():
+	case t.overdue() && t.frozen() == nil: // In a freeze nothing widens anyway, and it ends by itself.
 		t.pauseOverdue()
 	}
 }

@@ -40,7 +40,7 @@ func viewGuarantee(s *guarantee.Stored, snap *guarantee.Snapshot) Guarantee {
 }
 
 func (p *Promises) listGuarantees(c echo.Context) error {
-	docs, err := p.o.Catalogue.Current(c.Request().Context())
+	docs, err := p.o.Catalogue.InForce(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ type GuaranteeDetail struct {
 }
 
 func (p *Promises) guarantee(c echo.Context) (guarantee.Stored, error) {
-	return p.o.Catalogue.Get(c.Request().Context(), flags.DocumentID{Kind: flags.KindGuarantee, Name: pathParam(c, "name")})
+	return p.o.Catalogue.GetInForce(c.Request().Context(), flags.DocumentID{Kind: flags.KindGuarantee, Name: pathParam(c, "name")})
 }
 
 func (p *Promises) getGuarantee(c echo.Context) error {

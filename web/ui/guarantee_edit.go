@@ -20,7 +20,7 @@ func (u *UI) guaranteeDocument(c echo.Context) error {
 
 // guaranteeSLO is the promise as OpenSLO says it.
 func (u *UI) guaranteeSLO(c echo.Context) error {
-	d, err := u.o.Catalogue.Get(c.Request().Context(), guaranteeID(c))
+	d, err := u.o.Catalogue.GetInForce(c.Request().Context(), guaranteeID(c))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 func (u *UI) guarantees(c echo.Context) error {
 	ctx := c.Request().Context()
-	docs, err := u.o.Catalogue.Current(ctx)
+	docs, err := u.o.Catalogue.InForce(ctx)
 	if err != nil {
 		return err
 	}

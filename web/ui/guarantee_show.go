@@ -34,8 +34,14 @@ func (u *UI) guarantee(c echo.Context) error {
 		return err
 	}
 	m := page.Guarantee{Notices: staleNotice(u.o.Snapshot(), u.o.Now())}
-	cur := &versions[0]
+	cur := &versions[guarantee.Held(versions)]
 	u.guaranteeVerdict(&m, cur)
+	if next := &versions[0]; next.Revision != cur.Revision {
+		m.Notices = append(m.Notices, part.Notice{
+			Tone: part.Tide, Text: "Version " + next.Version + " is a draft.", More: "Version " + cur.Version + " stays in force beside it, until a rollout that names the draft completes, or an active version is applied.",
+			Link: part.Link{Text: "What it would change.", URL: address(guaranteeURL(id.Name), "revision", strconv.FormatInt(next.Revision, 10))},
+		})
+	}
 	m.About, m.Versions = terms(cur), versionRows(id.Name, versions, from, to)
 	m.Source = part.Command{ID: "document-text", Text: string(cur.Content)}
 	m.Files = []part.Link{
@@ -67,7 +73,7 @@ func revisions(c echo.Context, versions []guarantee.Stored) (from, to int64, err
 		if to, err = readRevision("revision", s, versions); err != nil {
 			return 0, 0, err
 		}
-		return versions[0].Revision, to, nil
+		return versions[guarantee.Held(versions)].Revision, to, nil
 	}
 	from = to
 	if len(versions) > 1 {
