@@ -22,9 +22,18 @@ type Metadata struct {
 	// Pinned is true when a pin, not the current rules, decided.
 	Pinned   bool
 	PinError PinError
+	// Session describes the pin for whoever counts pins; it is no part of the answer.
+	Session Session
 	// Version is the revision of the flag that answered; 0 when it has none. A flag's
 	// own metadata entry "version" wins over it.
 	Version int64
+}
+
+// Session is what a pin says of its session. The zero value is none.
+type Session struct {
+	Issued, Expires int64   // Unix ns
+	Unit            [8]byte // a hash
+	Returned        bool    // the pin came with the context and was good; else it is new
 }
 
 // baseMetadata is what a flag and its set say, merged and encoded once.
@@ -136,6 +145,7 @@ func (m *Metadata) of(f *flag) {
 	m.base, m.Version = f.meta, f.revision
 	m.Rollout, m.Step, m.Arm = "", 0, flags.ArmNone
 	m.Pin, m.Pinned, m.PinError = "", false, PinOK
+	m.Session = Session{}
 }
 
 // MarshalJSON writes what AppendJSON appends.

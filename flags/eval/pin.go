@@ -89,6 +89,7 @@ func (s *Set) hold(f *flag, e *env, r *Result, token string, c *claim) {
 		e.trace.sayf("The session is pinned to %s (%s); %s (%s) promises no less, so it moves.", c.variant, was, r.Variant, now)
 		if r.Variant == c.variant && r.Metadata.Version == c.revision && r.Metadata.Rollout == c.rollout {
 			r.Metadata.Pin = token // a pin is not made younger: in the end all sessions drain
+			r.Metadata.Session = c.session(true)
 			return
 		}
 		s.givePin(f, e, r)
@@ -101,6 +102,11 @@ func (s *Set) hold(f *flag, e *env, r *Result, token string, c *claim) {
 	r.Metadata.base = f.meta
 	r.Metadata.Rollout, r.Metadata.Step, r.Metadata.Arm = c.rollout, c.step, c.arm
 	r.Metadata.Pin, r.Metadata.Pinned = token, true
+	r.Metadata.Session = c.session(true)
+}
+
+func (c *claim) session(returned bool) Session {
+	return Session{Issued: c.issued, Expires: c.expires, Unit: c.unit, Returned: returned}
 }
 
 func whyStay(was, now flags.Model, r *Result) string {
@@ -131,11 +137,12 @@ func (s *Set) givePin(f *flag, e *env, r *Result) {
 		return
 	}
 	issued := e.now.UnixNano()
-	r.Metadata.Pin = s.pins.seal(&claim{
+	c := &claim{
 		flag: f.key, variant: r.Variant, rollout: r.Metadata.Rollout,
 		revision: f.revision, step: r.Metadata.Step, arm: r.Metadata.Arm,
 		issued: issued, expires: issued + int64(f.split.PinFor), unit: hashUnit(unit),
-	})
+	}
+	r.Metadata.Pin, r.Metadata.Session = s.pins.seal(c), c.session(false)
 }
 
 // pinsIn returns what the context holds for pins, for whichever flag: nil for nothing.

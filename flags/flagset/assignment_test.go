@@ -41,7 +41,9 @@ func TestARestartGivesWhatWasGivenBefore(t *testing.T) {
 		"reverting": {func(r *flags.Rollout) { r.State, r.Percent = flags.RolloutReverting, 0 }, "off", eval.ReasonSplit},
 		"reverted":  {func(r *flags.Rollout) { r.State, r.Percent = flags.RolloutReverted, 0 }, "off", eval.ReasonStatic},
 		"a phase in which all have another variant": {
-			func(r *flags.Rollout) { r.Plan.Phases, r.Phase, r.Percent, r.Step = phases, flags.PhaseDualWrite, 0, -1 }, "both", eval.ReasonSplit,
+			func(r *flags.Rollout) {
+				r.Plan.Phases, r.Phase, r.Percent, r.Step = phases, flags.PhaseDualWrite, 0, -1
+			}, "both", eval.ReasonSplit,
 		},
 		"a phase that decides nothing": {
 			func(r *flags.Rollout) { r.Plan.Phases, r.Phase, r.Percent, r.Step = phases, flags.PhaseOff, 0, -1 }, "off", eval.ReasonStatic,

@@ -25,6 +25,8 @@ type Options struct {
 	Rollouts flags.RolloutStore
 	// Usage keeps how often flags are evaluated; nil keeps it in memory alone.
 	Usage flags.UsageStore
+	// PinCounts keeps how many sessions hold pins; nil keeps it in memory alone.
+	PinCounts flags.PinStore
 	// Pins signs and checks the pins of sessions; nil gives none.
 	Pins *eval.Pins
 	Now  func() time.Time
@@ -45,6 +47,7 @@ type Options struct {
 type Catalogue struct {
 	opt     Options
 	usage   *usage
+	pins    *pins
 	sample  *sample
 	cohorts cohortCache
 
@@ -66,7 +69,7 @@ type state struct {
 
 // Open reads the catalogue and compiles it.
 func Open(ctx context.Context, opt Options) (*Catalogue, error) {
-	c := &Catalogue{opt: opt, usage: newUsage(), sample: newSample(opt.Now)}
+	c := &Catalogue{opt: opt, usage: newUsage(), pins: newPins(), sample: newSample(opt.Now)}
 	s, err := c.read(ctx)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package flagset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -75,12 +76,23 @@ func (c *Catalogue) ObserveAll(ctx eval.Context, rs []eval.Result) {
 	c.sample.offer(ctx)
 }
 
+// Count counts an answer that the server gave itself. Its context is none of the
+// traffic's, and that it has no such flag is its own affair.
+func (c *Catalogue) Count(flag string, r *eval.Result) {
+	if r.Code != eval.CodeFlagNotFound {
+		c.count(flag, r)
+	}
+}
+
 func (c *Catalogue) count(flag string, r *eval.Result) {
 	if r.Code == eval.CodeFlagNotFound {
 		c.usage.unknown.Add(1)
 		return
 	}
 	c.usage.add(answer{flag, r.Variant, string(r.Reason)})
+	if r.Metadata.Session.Expires != 0 {
+		c.observePin(flag, r)
+	}
 }
 
 // Unknown is how many questions were for flags that do not exist, since the start.
@@ -89,8 +101,12 @@ func (c *Catalogue) Unknown() int64 { return c.usage.unknown.Load() }
 // keepUsage is how long counts are kept.
 const keepUsage = 400 * flags.Day
 
-// FlushUsage stores what was counted since the last flush.
+// FlushUsage stores what was counted since the last flush, of answers and of pins.
 func (c *Catalogue) FlushUsage(ctx context.Context) error {
+	return errors.Join(c.flushUsage(ctx), c.flushPins(ctx))
+}
+
+func (c *Catalogue) flushUsage(ctx context.Context) error {
 	if c.opt.Usage == nil {
 		return nil
 	}

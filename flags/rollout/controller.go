@@ -59,6 +59,7 @@ type Controller struct {
 	opt     Options
 	machine Machine
 	asked   questions
+	health  health
 
 	// mu is held by whoever decides and stores, so that each decision is made on what
 	// is stored. Evidence is read without it: a revert never waits for a question.
@@ -124,14 +125,20 @@ func newSalt() (string, error) {
 // failed before. One rollout's trouble does not keep the others waiting; all of it is
 // returned.
 func (c *Controller) Tick(ctx context.Context) error {
+	leads, err := c.tick(ctx)
+	c.health.note(c.opt.Now(), leads, err)
+	return err
+}
+
+func (c *Controller) tick(ctx context.Context) (leads bool, err error) {
 	now := c.opt.Now()
-	leads, err := c.opt.Store.Lease(ctx, c.opt.Holder, now.Add(leaseFor), now)
+	leads, err = c.opt.Store.Lease(ctx, c.opt.Holder, now.Add(leaseFor), now)
 	if err != nil {
-		return fmt.Errorf("rollouts: %w", err)
+		return false, fmt.Errorf("rollouts: %w", err)
 	}
 	open, err := c.unfinished(ctx, now)
 	if err != nil {
-		return err
+		return leads, err
 	}
 	var all []error
 	if leads {
@@ -143,7 +150,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 		}
 	}
 	all = append(all, c.publish(ctx))
-	return errors.Join(all...)
+	return leads, errors.Join(all...)
 }
 
 // Close waits for questions that are being asked, and gives the lease back, so that

@@ -117,6 +117,7 @@ func (n *newest) fillControl(t *testing.T) {
 	exec(t, db, "INSERT INTO rollout_transitions VALUES ('r1', 1, ?, CAST(? AS BLOB))", past, text(flags.Transition{Rollout: "r1", Revision: 1, At: now, Actor: "user:bo"}))
 	exec(t, db, "INSERT INTO leases VALUES ('old', 'host-1', ?)", past)
 	exec(t, db, "INSERT OR IGNORE INTO secrets VALUES ('pins', zeroblob(32), ?)", past)
+	exec(t, db, "INSERT INTO rollout_pins VALUES ('r-1', 'on', 1, ?, 0, zeroblob(2048))", now.Add(time.Hour).UnixNano())
 	exec(t, db, "INSERT INTO flag_usage VALUES ('cart-model', ?, 'on', 'SPLIT', 7, ?)", now.UTC().Format(time.DateOnly), past)
 	decision := flags.ConflictDecision{Conflict: "c1", Revision: 1, Feature: "cart", Key: "kw1", Writes: []string{"w1", "w2"}, Action: flags.DecisionOverride, Winner: "w2", Reason: "fine", Actor: "user:bo", At: now, EventID: "decision-1", EventAt: now}
 	exec(t, db, "INSERT INTO conflict_decisions VALUES ('c1', 1, 'cart', ?, ?, CAST(? AS BLOB))", past, past, text(decision))

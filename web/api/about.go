@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,8 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/document"
+	"tidemark/flags/flagset"
+	"tidemark/flags/rollout"
 )
 
 // aboutDocument says which features the revisions of a document are about: a restore
@@ -47,14 +51,9 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // The owner of nothing in particular learns no more than that.
 	}
-	var features []string
-	for i := range batch.Edits {
-		// Flags and rules are for those who may control everything; owners make rollouts by
-		// their own routes.
-		if batch.Edits[i].ID.Kind != flags.KindOwnership {
-			return nil, nil
-		}
-		features = append(features, batch.Edits[i].ID.Name)
+	features, err := p.aboutEdits(r.Context(), batch.Edits)
+	if err != nil || len(batch.Edits) > 0 && features == nil {
+		return nil, err
 	}
 	docs := batch.Promises
 	for i := range docs {
@@ -67,6 +66,45 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 			return nil, err
 		}
 		features = append(features, now.Feature)
+	}
+	return features, nil
+}
+
+// aboutEdits says which features declarations of ownership and rollout plans are about,
+// and those that plans would replace; the same as by the routes and pages of rollouts.
+// Documents of other kinds
+// give nil: flags, cohorts, rules and labels are for those who may control everything,
+// so that nobody claims a flag by giving it a feature.
+func (p *Promises) aboutEdits(ctx context.Context, edits []flagset.Edit) ([]string, error) {
+	var features []string
+	for i := range edits {
+		e := &edits[i]
+		if e.ID.Kind == flags.KindOwnership {
+			features = append(features, e.ID.Name)
+			continue
+		}
+		if e.ID.Kind != flags.KindRolloutPlan {
+			return nil, nil
+		}
+		contents := []json.RawMessage{e.Content}
+		now, err := p.o.Store.Document(ctx, e.ID)
+		switch {
+		case err == nil && len(now.Content) > 0:
+			contents = append(contents, now.Content)
+		case err != nil && !errors.Is(err, flags.ErrNotFound):
+			return nil, fmt.Errorf("what %s is about: %w", e.ID, err)
+		}
+		for _, content := range contents {
+			d, err := rollout.ParseDocument(content)
+			if err != nil {
+				return nil, nil //nolint:nilerr // It is about nothing that anybody owns.
+			}
+			about, err := p.o.About(ctx, &d.Plan)
+			if err != nil {
+				return nil, err
+			}
+			features = append(features, about...)
+		}
 	}
 	return features, nil
 }

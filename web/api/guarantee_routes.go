@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -23,6 +24,8 @@ type PromiseOptions struct {
 	Store    flags.GuaranteeStore
 	Alerts   flags.AlertStore
 	Hooks    *alert.Hooks
+	// About lists the features that a rollout plan is about.
+	About func(ctx context.Context, p *flags.Plan) ([]string, error)
 }
 
 // Promises answers programs about documents, verdicts, alerts and webhooks.

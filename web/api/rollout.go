@@ -29,13 +29,17 @@ type RolloutController interface {
 	Edit(ctx context.Context, id string, d rollout.Draft, revision int64, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, cmd rollout.Command) (flags.Rollout, error)
 	About(ctx context.Context, p *flags.Plan) ([]string, error)
+	Health() rollout.Health
 }
 
 // Rollouts answers programs about rollouts, and obeys them.
-type Rollouts struct{ c RolloutController }
+type Rollouts struct {
+	c    RolloutController
+	pins PinCounter
+}
 
 // NewRollouts returns the part of the API that is about rollouts.
-func NewRollouts(c RolloutController) *Rollouts { return &Rollouts{c} }
+func NewRollouts(c RolloutController, pins PinCounter) *Rollouts { return &Rollouts{c, pins} }
 
 // Routes is the URL map of rollouts.
 func (r *Rollouts) Routes() []auth.Route {
@@ -117,7 +121,7 @@ func (r *Rollouts) list(c echo.Context) error {
 	if respond.WantsCSV(c) {
 		return respond.CSV(c, rolloutTable(all))
 	}
-	return respond.JSON(c, http.StatusOK, page[flags.Rollout]{Items: orEmpty(all)})
+	return respond.JSON(c, http.StatusOK, rolloutsAnswer{Items: orEmpty(all), Controller: r.c.Health()})
 }
 
 func (r *Rollouts) get(c echo.Context) error {
@@ -128,7 +132,11 @@ func (r *Rollouts) get(c echo.Context) error {
 	if respond.WantsCSV(c) {
 		return respond.CSV(c, checkTable(one.Decision.Checks))
 	}
-	return respond.JSON(c, http.StatusOK, one)
+	answer, err := r.detail(c.Request().Context(), &one)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(c, http.StatusOK, answer)
 }
 
 func (r *Rollouts) history(c echo.Context) error {

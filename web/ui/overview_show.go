@@ -55,6 +55,10 @@ func (u *UI) overview(c echo.Context) error {
 	if m.Notices, err = u.overviewNotices(ctx, snap); err != nil {
 		return err
 	}
+	if u.o.Rollouts != nil && rolling.any() {
+		health := u.o.Rollouts.Health()
+		m.Notices = append(m.Notices, healthNotice(&health, u.o.Now())...)
+	}
 	m.Notices = append(m.Notices, rolling.rest()...)
 	if m.Pipeline, err = u.pipelineStrip(ctx); err != nil {
 		return err

@@ -28,6 +28,7 @@ type Rollouts interface {
 	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, c rollout.Command) (flags.Rollout, error)
 	About(ctx context.Context, p *flags.Plan) ([]string, error)
+	Health() rollout.Health
 }
 
 // Evidence is what is known of rollouts' units: metrics.Trials.

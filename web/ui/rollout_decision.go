@@ -174,27 +174,6 @@ func ratioText(r *flags.Ratio) string {
 		" are expected (p = " + strconv.FormatFloat(r.P, 'g', 2, 64) + ")."
 }
 
-// pins is what is known of sessions that stay on what they started with.
-func (s *rolloutStory) pins() ([]part.Fact, string) {
-	r := &s.r
-	if r.Plan.PinFor == 0 || r.StartedAt.IsZero() {
-		return nil, ""
-	}
-	about := "A session that has started on one model keeps it; it may only move to a stronger one."
-	out := []part.Fact{{Name: "A pin lasts", Value: part.Value{Text: age(r.Plan.PinFor)}}}
-	if s.known {
-		v := part.Value{Text: format.Short(s.evidence.OtherVariant), Under: "of units that had another variant than their arm’s"}
-		out = append(out, part.Fact{Name: "Writes apart", Value: v})
-	}
-	if !r.PinsBrokenAt.IsZero() {
-		out = append(out, part.Fact{Name: "All broken", Value: part.Value{Text: format.Age(s.now.Sub(r.PinsBrokenAt)) + " ago"}})
-	}
-	if left := r.DrainsUntil.Sub(s.now); r.State == flags.RolloutReverting && left > 0 {
-		out = append(out, part.Fact{Name: "The last one ends", Value: part.Value{Text: "in " + format.Age(left), Under: "at the latest"}})
-	}
-	return out, about
-}
-
 // pastTense says what was done.
 func pastTense(action string) string {
 	words := map[string]string{

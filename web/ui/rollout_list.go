@@ -36,6 +36,8 @@ func (u *UI) rollouts(c echo.Context) error {
 		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, who),
 		Ended:   u.rolloutRows("ended", "Over", ended, nil),
 	}
+	health := u.o.Rollouts.Health()
+	m.Notices = healthNotice(&health, u.o.Now())
 	m.Running.None = firstRollout(len(ended) > 0)
 	if who.May(access.Control) || len(who.User.Features) > 0 {
 		m.New = part.Link{Text: "New rollout", URL: "/rollouts/new"}

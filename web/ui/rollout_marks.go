@@ -46,6 +46,9 @@ func (u *UI) underWay(ctx context.Context, who *access.Identity) (*underWay, err
 	return out, nil
 }
 
+// any reports whether a rollout decides what anybody gets.
+func (w *underWay) any() bool { return len(w.order) > 0 }
+
 // take returns the rollouts of a feature, which are then no longer among the rest.
 func (w *underWay) take(feature string) []page.UnderWay {
 	out := w.byFeature[feature]

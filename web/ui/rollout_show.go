@@ -9,6 +9,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/flagset"
+	"tidemark/flags/rollout"
 	"tidemark/metrics"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -26,6 +28,10 @@ type rolloutStory struct {
 	known    bool // there is evidence
 	failed   error
 	now      time.Time
+	health   rollout.Health
+	// pinned is who holds good pins, by variant; uncounted is why that is not known.
+	pinned    []flagset.Pinned
+	uncounted error
 	// then is the transition whose evidence is shown; nil for the present.
 	then *flags.Transition
 }
@@ -58,6 +64,10 @@ func (u *UI) rolloutStory(ctx context.Context, id string) (*rolloutStory, error)
 	}
 	// That the telemetry does not answer is something to show, not a reason for no page.
 	s.evidence, s.known, s.failed = u.o.Evidence.Evidence(ctx, id)
+	s.health = u.o.Rollouts.Health()
+	if s.hasPins() && u.o.Flags != nil {
+		s.pinned, s.uncounted = u.o.Flags.Pinned(ctx, id, s.r.PinsBrokenAt)
+	}
 	return s, nil
 }
 
@@ -113,6 +123,9 @@ func (s *rolloutStory) head() part.Head {
 	}
 	if r.Plan.Feature != "" {
 		h.Link = part.Link{Text: "See where its time goes.", URL: featureURL(r.Plan.Feature)}
+		if r.State.Final() && s.then == nil {
+			h.Link = part.Link{Text: "What came after it ended counts there, by variant.", URL: address(featureURL(r.Plan.Feature), "by", "variant")}
+		}
 	}
 	h.Tone = h.Status.Tone
 	if h.Tone == part.Tide {
@@ -122,6 +135,9 @@ func (s *rolloutStory) head() part.Head {
 		}
 	}
 	h.Facts = append(h.Facts, "step "+stepWords(r), percent(r.Percent)+" in force", "begun by "+actorName(r.CreatedBy))
+	if d := s.draining(); d != "" && s.then == nil {
+		h.Facts = append(h.Facts, d)
+	}
 	if left, ok := deadlineIn(r); ok {
 		h.Facts = append(h.Facts, "deadline in "+format.Age(left)+", then "+string(r.Plan.OnDeadline))
 	}
@@ -137,7 +153,7 @@ func deadlineIn(r *flags.Rollout) (left time.Duration, ok bool) {
 }
 
 func (s *rolloutStory) notices() []part.Notice {
-	var out []part.Notice
+	out := healthNotice(&s.health, s.now)
 	if s.then != nil {
 		out = append(out, part.Notice{
 			Tone: part.Tide, Text: "This is the evidence as it was on " + s.then.At.UTC().Format("2 Jan 2006 15:04:05 UTC") + ",",

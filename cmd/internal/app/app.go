@@ -280,10 +280,11 @@ func (a *App) buildServer(context.Context) error {
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
 		Catalogue: a.catalogue, Documents: a.documents(), Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
+		About: a.rollouts.About,
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), rulesAPI.Routes(), api.NewRollouts(a.rollouts).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), rulesAPI.Routes(), api.NewRollouts(a.rollouts, a.flags).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err

@@ -29,7 +29,7 @@ func (a *App) openFlags(ctx context.Context) error {
 		return err
 	}
 	a.flags, err = flagset.Open(ctx, flagset.Options{
-		Store: a.control, Usage: a.control, Rollouts: a.rolloutStore(), Pins: eval.NewPins(secret), Now: a.o.Now,
+		Store: a.control, Usage: a.control, PinCounts: a.control, Rollouts: a.rolloutStore(), Pins: eval.NewPins(secret), Now: a.o.Now,
 		CheckPlan: rollout.CheckDocument, LabelsChanged: a.labelsChanged,
 		CheckPolicy: a.policies.Checker().Check, PoliciesChanged: a.policies.Reload,
 	})

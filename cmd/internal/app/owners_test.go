@@ -56,6 +56,32 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 	if w := ana.get("/rollouts/new"); w.Code != http.StatusOK || eve.get("/rollouts/new").Code != http.StatusForbidden {
 		t.Errorf("the form: %d for the owner", w.Code)
 	}
+	apply := func(b *browser, verb, plan string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/documents/"+verb, strings.NewReader(plan))
+		r.AddCookie(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]})
+		return d.serve(r).Code
+	}
+	const mine = "apiVersion: tidemark/v1alpha1\nkind: RolloutPlan\nmetadata: {name: carts}\nspec: {flag: cart-model, feature: cart, candidate: new, control: old}\n"
+	for _, c := range []struct {
+		name, plan string
+		who        *browser
+		want       int
+	}{
+		{"a plan for another's flag", strings.Replace(mine, "cart-model", "feed-model", 1), ana, http.StatusForbidden},
+		{"a plan for nobody's flag", strings.Replace(mine, "cart-model", "nobody-model", 1), ana, http.StatusForbidden},
+		{"a plan with another's evidence", strings.Replace(mine, "feature: cart", "feature: feed", 1), ana, http.StatusForbidden},
+		{"a plan beside another's promise", mine + "---\n" + promise("feed-fresh", "1.1.0", "feed"), ana, http.StatusForbidden},
+		{"a plan beside a cohort", mine + "---\napiVersion: tidemark/v1alpha1\nkind: Cohort\nmetadata: {name: beta}\nspec: {\"var\": beta}\n", ana, http.StatusForbidden},
+		{"a flag of their own", "flags: {cart-model: {state: ENABLED, variants: {old: 1, new: 2}, defaultVariant: new, metadata: {feature: cart}}}\n", ana, http.StatusForbidden},
+		{"somebody else's plan", mine, eve, http.StatusForbidden},
+		{"their own plan", mine, ana, http.StatusOK},
+	} {
+		for _, verb := range []string{"plan", "apply"} {
+			if got := apply(c.who, verb, c.plan); got != c.want {
+				t.Errorf("%s, %s: %d, want %d", c.name, verb, got, c.want)
+			}
+		}
+	}
 	fields := []string{
 		"flag", "cart-model", "feature", "cart", "candidate", "new", "control", "old", "reason", "by page", "do", "create",
 	}
@@ -64,10 +90,10 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 	ana.post(http.StatusForbidden, "/rollouts/new", fields...)
 	var made struct{ Items []flags.Rollout }
 	d.do(operator, http.MethodGet, "/api/v1/rollouts", "", http.StatusOK, &made)
-	if len(made.Items) != 2 {
-		t.Fatalf("%d rollouts; want those by API and by page", len(made.Items))
+	if len(made.Items) != 3 {
+		t.Fatalf("%d rollouts; want those by API, by document and by page", len(made.Items))
 	}
-	path := "/rollouts/" + made.Items[1].ID
+	path := "/rollouts/" + made.Items[2].ID
 	ana.post(http.StatusSeeOther, path+"/start", "reason", "go", "revision", "1")
 	for _, c := range []struct {
 		who   *browser
