@@ -82,6 +82,8 @@ func (a *arm) sample() []metrics.LagBucket {
 // trial is one way to draw units and to compare arms.
 type trial struct {
 	name    string
+	rate    string // its row of false reverts in docs/statistics.md
+	delay   string // its row of delays there; "" where none is stated
 	runs    int
 	control func(r *rand.Rand, a *arm)
 	// effects are candidates, the first like the control.
@@ -135,28 +137,28 @@ func lagged(q float64) func(*rand.Rand, *arm) {
 func trials() []trial {
 	return []trial{
 		{
-			name: "mean lag, lognormal σ 1.2", runs: 2000, control: lognormal(0.5, 1.2),
+			name: "mean lag, lognormal σ 1.2", rate: "mean lag, lognormal σ 1.2", delay: "mean lag", runs: 2000, control: lognormal(0.5, 1.2),
 			effects: []effect{{"none", lognormal(0.5, 1.2)}, {"+10 %", lognormal(0.55, 1.2)}, {"+25 %", lognormal(0.625, 1.2)}, {"+100 %", lognormal(1, 1.2)}},
 			worse: func(a, b *arm) bool {
 				return guardrail.Means(a.m, b.m, guardrail.Both(level)).Lower > 0
 			},
 		},
 		{
-			name: "mean lag, units return", runs: 1000, control: returning(0.5),
+			name: "mean lag, units return", rate: "mean lag, units that come back", runs: 1000, control: returning(0.5),
 			effects: []effect{{"none", returning(0.5)}, {"+10 %", returning(0.55)}, {"+25 %", returning(0.625)}, {"+100 %", returning(1)}},
 			worse: func(a, b *arm) bool {
 				return guardrail.Means(a.m, b.m, guardrail.Both(level)).Lower > 0
 			},
 		},
 		{
-			name: "late share 2 %", runs: 2000, control: share(0.02),
+			name: "late share 2 %", rate: "late share of 2 %", delay: "late share of 2 %", runs: 2000, control: share(0.02),
 			effects: []effect{{"none", share(0.02)}, {"3 %", share(0.03)}, {"4 %", share(0.04)}, {"10 %", share(0.1)}},
 			worse: func(a, b *arm) bool {
 				return guardrail.Shares(a.m, b.m, guardrail.Both(level)).Lower > 0
 			},
 		},
 		{
-			name: "violations of 1 unit in 1,000", runs: 2000, control: rare(0.001),
+			name: "violations of 1 unit in 1,000", rate: "violations of 1 unit in 1,000", delay: "violations of 1 unit in 1,000", runs: 2000, control: rare(0.001),
 			effects: []effect{{"none", rare(0.001)}, {"× 3", rare(0.003)}, {"× 5", rare(0.005)}, {"× 10", rare(0.01)}},
 			worse: func(a, b *arm) bool {
 				c := guardrail.Counts{Candidate: a.bad, Control: b.bad, CandidateExposure: float64(a.m.Units), ControlExposure: float64(b.m.Units)}
@@ -165,7 +167,7 @@ func trials() []trial {
 			},
 		},
 		{
-			name: "p99 of 2 s", runs: 300, control: lagged(2),
+			name: "p99 of 2 s", rate: "p99 of 2 s", delay: "p99 of 2 s", runs: 300, control: lagged(2),
 			effects: []effect{{"none", lagged(2)}, {"+50 %", lagged(3)}, {"+100 %", lagged(4)}, {"+200 %", lagged(6)}},
 			worse: func(a, b *arm) bool {
 				return guardrail.Quantiles(a.sample(), b.sample(), 0.99, guardrail.Both(level)).Lower > 0
@@ -206,6 +208,7 @@ func TestFalseReverts(t *testing.T) {
 			if rate > level {
 				t.Errorf("false reverts %.4f; want at most %g", rate, level)
 			}
+			statesRate(t, tr.rate, rate, tr.runs)
 		})
 	}
 }
@@ -223,8 +226,10 @@ func TestDetectionDelay(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(2, uint64(i)))
 			before := math.MaxInt
+			var units []int
 			for _, e := range tr.effects[1:] {
-				median, missed := tr.delay(r, e.draw)
+				median, missed := tr.delayOf(r, e.draw)
+				units = append(units, median*perLook)
 				t.Logf("%s, %s: seen after %d units an arm (median of 41 rollouts); not within %d in %d", tr.name, e.name, median*perLook, looks*perLook, missed)
 				if median > before {
 					t.Errorf("%s takes longer than a smaller effect", e.name)
@@ -234,12 +239,15 @@ func TestDetectionDelay(t *testing.T) {
 			if before > looks/2 {
 				t.Errorf("the greatest effect takes %d looks of %d", before, looks)
 			}
+			if tr.delay != "" {
+				statesDelays(t, tr.delay, units)
+			}
 		})
 	}
 }
 
-// delay is the median look of detection over 41 rollouts, a missed one being last.
-func (tr *trial) delay(r *rand.Rand, candidate func(*rand.Rand, *arm)) (median, missed int) {
+// delayOf is the median look of detection over 41 rollouts, a missed one being last.
+func (tr *trial) delayOf(r *rand.Rand, candidate func(*rand.Rand, *arm)) (median, missed int) {
 	var at []int
 	for range 41 {
 		d := tr.detect(r, candidate)
@@ -273,6 +281,7 @@ func TestSampleRatioFalseAlarms(t *testing.T) {
 	}
 	rate := float64(alarms) / runs
 	t.Logf("%d of %d rollouts of %d looks raised a false alarm: %.4f ± %.4f", alarms, runs, looks, rate, mcError(rate, runs))
+	statesRate(t, "sample ratio, false alarms", rate, runs)
 	if rate > 0.02 {
 		t.Errorf("false alarms %.4f; want at most 0.02", rate)
 	}

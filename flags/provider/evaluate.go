@@ -56,6 +56,9 @@ func resolve[T any](p *Provider, flag string, def T, ctx openfeature.FlattenedCo
 		return out
 	}
 	r := h.set.Evaluate(flag, eval.Context(ctx), p.o.Now())
+	if p.o.Observe != nil {
+		p.o.Observe(flag, &r)
+	}
 	out.Reason, out.Variant, out.FlagMetadata = openfeature.Reason(r.Reason), r.Variant, metadataOf(&r)
 	switch {
 	case r.Code != eval.CodeNone:

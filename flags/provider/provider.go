@@ -26,6 +26,9 @@ type Options struct {
 
 	// Source takes the place of URL and Key.
 	Source Source
+	// Observe is told of each answer, such as to count it; nil tells nobody. It must be
+	// quick, and keep nothing of what it gets.
+	Observe func(flag string, r *eval.Result)
 	// Telemetry reports what is tracked; nil drops it.
 	Telemetry *client.Client
 	// Feature is what tracked events belong to when they do not say; default "tracking".

@@ -27,7 +27,7 @@ async function start() {
   await OpenFeature.setContext({ targetingKey: asked.get("unit") });
   await OpenFeature.setProviderAndWait(provider);
   OpenFeature.getClient().addHandler(ProviderEvents.ConfigurationChanged, () => {
-    shop.seen.push(look());
+    shop.seen.push({ ...look(), at: Date.now() });
     shop.waiting.splice(0).forEach((tell) => tell());
   });
   await opened;

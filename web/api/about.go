@@ -72,9 +72,8 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 
 // aboutEdits says which features declarations of ownership and rollout plans are about,
 // and those that plans would replace; the same as by the routes and pages of rollouts.
-// Documents of other kinds
-// give nil: flags, cohorts, rules and labels are for those who may control everything,
-// so that nobody claims a flag by giving it a feature.
+// Documents of other kinds give nil: flags, cohorts, rules and labels are for those who
+// may control everything, so that nobody claims a flag by giving it a feature.
 func (p *Promises) aboutEdits(ctx context.Context, edits []flagset.Edit) ([]string, error) {
 	var features []string
 	for i := range edits {

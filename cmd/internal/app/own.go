@@ -15,9 +15,10 @@ import (
 const ownDomain = "tidemark-dashboard"
 
 // openOwnFlags lets the dashboard ask the server's own flags, as any Go service does:
-// by OpenFeature's SDK and this project's provider, which holds the flags in process.
+// by OpenFeature's SDK and this project's provider, which holds the flags in process. Its
+// questions count as usage of the flag, as those over the network do.
 func (a *App) openOwnFlags(ctx context.Context) error {
-	p, err := provider.New(provider.Options{Source: provider.Local{Flags: a.flags}, Now: a.o.Now})
+	p, err := provider.New(provider.Options{Source: provider.Local{Flags: a.flags}, Observe: a.flags.Count, Now: a.o.Now})
 	if err != nil {
 		return fmt.Errorf("flags of the dashboard: %w", err)
 	}

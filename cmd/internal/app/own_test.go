@@ -69,4 +69,26 @@ func TestTheDashboardObeysItsOwnFlag(t *testing.T) {
 	want("a value that means nothing", "stream", "stream")
 	save(http.StatusOK, "ENABLED", "DISABLED")
 	want("disabled", "stream", "stream")
+	// What the pages asked is usage of the flag, by answer, and no question for one that
+	// does not exist.
+	var usage struct {
+		Count   int64
+		Answers []struct {
+			Variant, Reason string
+			Count           int64
+		}
+	}
+	d.do(operator, http.MethodGet, "/api/v1/flags/tidemark-page-updates/usage", "", http.StatusOK, &usage)
+	seen := map[string]bool{}
+	for _, a := range usage.Answers {
+		seen[a.Variant+" "+a.Reason] = a.Count > 0
+	}
+	for _, a := range []string{"poll TARGETING_MATCH", "off TARGETING_MATCH", "stream DEFAULT", " DISABLED"} {
+		if !seen[a] {
+			t.Errorf("%q was answered and is not counted: %+v", a, usage)
+		}
+	}
+	if n := d.app.Flags().Unknown(); n != 0 {
+		t.Errorf("%d questions of the pages are counted as for unknown flags", n)
+	}
 }
