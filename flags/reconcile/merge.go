@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,9 +39,7 @@ func (a state) join(b state) state {
 			if out[path] == nil {
 				out[path] = map[string]touch{}
 			}
-			for id, t := range touches {
-				out[path][id] = t
-			}
+			maps.Copy(out[path], touches)
 		}
 	}
 	return out
@@ -168,6 +167,8 @@ func (o *Outcome) explainMerge() {
 		o.Why = count(open, "field") + " " + verb(open, "was", "were") + " changed differently, and the rule leaves that to a person."
 	case open > 0:
 		o.Why = count(open, "field") + " " + verb(open, "holds", "hold") + " what the rule cannot combine: a person has to look."
+	case clashes > 0 && len(o.Fields) == 1:
+		o.Why = "The writes changed one field differently; it is decided by its type."
 	case clashes == 0:
 		o.Why = "The writes changed different fields, or the same ones alike: all of it is kept."
 	default:

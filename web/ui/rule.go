@@ -259,12 +259,12 @@ func causeWords(causes map[reconcile.Cause]int) string {
 
 func differSection(a *reconcile.Agreement) page.Section {
 	s := page.Section{ID: "differ", Title: "Ended otherwise than the rule gives", About: "The newest ones, at most 20."}
-	s.Table = part.Table{Caption: "Conflicts that differ", Cards: true, Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Service"}, {Head: "Reported"}, {Head: "The rule gives"}, {Head: "Why"}}}
+	s.Table = part.Table{Caption: "Conflicts that differ", Cards: true, Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Reported"}, {Head: "The rule gives"}, {Head: "Why"}}}
 	for i := range a.Examples {
 		e := &a.Examples[i]
 		first := part.To(e.Key, conflictURL(e.Conflict))
-		first.Mono = true
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{first, part.Text(orElse(e.Service, "not named")), mono(e.Was), mono(e.Now), part.Text(e.Why)}})
+		first.Mono, first.Under = true, "by "+orElse(e.Service, "a service not named")
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{first, mono(e.Was), part.Text(e.Now), part.Text(e.Why)}})
 	}
 	return s
 }
