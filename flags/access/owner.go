@@ -13,6 +13,7 @@ type Ownership struct {
 	Team       string   `json:"team,omitempty"` // that owns it; "" = none
 	Publishers []string `json:"publishers"`     // services that may report everything about it, by the name of their live keys
 	Consumers  []string `json:"consumers"`      // services that may report what happens at replicas
+	Declared   bool     `json:"declared"`       // the feature names its services, and others may not
 }
 
 // Ownerships lists who owns what, by feature: those given, and those that a team or a

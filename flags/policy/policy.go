@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,14 +98,16 @@ func (c *Checker) Compile(from Sources) (*Set, error) {
 		var err error
 		switch d.ID.Kind {
 		case flags.KindPolicy:
-			changes += d.Revision
 			err = c.put(all, d)
 		case flags.KindOwnership:
 			err = s.declare(d)
+		default:
+			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s revision %d: %w", d.ID, d.Revision, err)
 		}
+		changes += d.Revision
 	}
 	for _, p := range all {
 		if err := s.add(c, p); err != nil {
@@ -115,7 +118,7 @@ func (c *Checker) Compile(from Sources) (*Set, error) {
 	for _, list := range s.compiled {
 		slices.SortFunc(list, func(a, b statement) int { return cmp.Compare(a.name, b.name) })
 	}
-	s.version = versionOf(s.policies, changes)
+	s.version = s.versionAfter(changes)
 	return s, nil
 }
 
@@ -223,13 +226,18 @@ func (ss statements) find(id cedar.PolicyID) *statement {
 	return &ss[i]
 }
 
-// versionOf names all that decides: how many changes there were, and a hash of what is
-// in force now.
-func versionOf(policies []Policy, changes int64) string {
+// versionAfter names all that was written and decides: how many changes there were, and
+// a hash of what is in force now.
+func (s *Set) versionAfter(changes int64) string {
 	h := sha256.New()
-	for _, p := range policies {
+	for _, p := range s.policies {
 		if p.Enabled {
 			fmt.Fprintf(h, "%q %q\n", p.Name, p.Cedar)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.features)) {
+		if f := s.features[name]; f.declares() {
+			fmt.Fprintf(h, "%q %t %q %t %q\n", name, f.Publishers != nil, f.Publishers, f.Consumers != nil, f.Consumers)
 		}
 	}
 	name := "default"
@@ -239,8 +247,8 @@ func versionOf(policies []Policy, changes int64) string {
 	return name + "@" + hex.EncodeToString(h.Sum(nil)[:6])
 }
 
-// Version names all policies together: default, or how often they were changed, and a
-// hash of those in force.
+// Version names all policies and ownerships together: default, or how often any was
+// changed, and a hash of those in force.
 func (s *Set) Version() string {
 	if s == nil {
 		return ""

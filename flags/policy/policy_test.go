@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"tidemark/flags"
@@ -150,6 +151,18 @@ func TestDeclaredServices(t *testing.T) {
 				t.Errorf("%s, %s of %s: %+v, want %s", c.who.Name, a, c.feature, d, want)
 			}
 		}
+	}
+	keys := []access.Key{}
+	for name, scopes := range map[string][]access.Scope{"shop": {"publish:cart"}, "search": {"consume:cart"}, "thief": {"publish:*"}, "blog": {"publish:feed"}} {
+		keys = append(keys, access.Key{Name: name, Scopes: scopes})
+	}
+	want := []access.Ownership{
+		{Feature: "cart", Publishers: []string{"shop"}, Consumers: []string{"search"}, Declared: true},
+		{Feature: "feed", Publishers: []string{"blog", "thief"}, Consumers: []string{}, Declared: true},
+		{Feature: "undeclared", Publishers: []string{"thief"}, Consumers: []string{}},
+	}
+	if diff := cmp.Diff(want, s.Owners([]string{"undeclared"}, nil, keys, time.Now())); diff != "" {
+		t.Error(diff)
 	}
 	if s.Declared("cart").Publishers[0] != "shop" || s.Declared("none").Consumers != nil {
 		t.Error("what is declared is lost")

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"tidemark/flags/access"
 	"tidemark/metrics/provenance"
 	"tidemark/metrics/report"
@@ -37,12 +39,17 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 // actor, those of open writes and examples, hold nothing to take out.
 func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 	s := b.Set()
+	var last *report.WriteRow // with the decision in r: most rows have the labels of the one before
+	var r *report.Redaction
 	for i := range list.Writes {
 		w := &list.Writes[i]
 		if w.Actor == "" {
 			continue
 		}
-		if r := s.redaction(who, w.Feature, w.Labels); r != nil {
+		if last == nil || w.Feature != last.Feature || !slices.Equal(w.Labels, last.Labels) {
+			last, r = w, s.redaction(who, w.Feature, w.Labels)
+		}
+		if r != nil {
 			w.Actor, w.Redacted = "", r
 		}
 	}

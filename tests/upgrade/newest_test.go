@@ -39,6 +39,20 @@ spec:
   review: {every: 90d, decision: docs/adr/0009-cart.md}
 `
 
+const policies = `apiVersion: tidemark/v1alpha1
+kind: Policy
+metadata: {name: support-sees-pii}
+spec:
+  cedar: |
+    permit (principal in Team::"support", action == Action::"read_contents", resource)
+    when { resource.labels == ["pii"] };
+---
+apiVersion: tidemark/v1alpha1
+kind: Ownership
+metadata: {name: cart}
+spec: {publishers: [shop]}
+`
+
 // makeStore uses the program for what its verbs can do, and plain SQL for the rest.
 func makeStore(t *testing.T) *newest {
 	t.Helper()
@@ -56,6 +70,7 @@ func makeStore(t *testing.T) *newest {
 		return path
 	}
 	tidemark.Verb(t, "apply", "-f", file("cart.yaml", promise), "--data", n.dir, "--reason", "first")
+	tidemark.Verb(t, "apply", "-f", file("policy.yaml", policies), "--data", n.dir, "--reason", "whose cart is it")
 	tidemark.Verb(t, "import", file("events.ndjson", n.telemetry()), "--data", n.dir)
 	tidemark.Verb(t, "signin", "--data", n.dir, "--url", "http://127.0.0.1:1", "--name", "bo", "--role", "viewer")
 	tidemark.Verb(t, "audit", "checkpoint", "--data", n.dir)
@@ -127,6 +142,7 @@ func (n *newest) fillControl(t *testing.T) {
 	exec(t, db, "INSERT INTO team_features VALUES ('cart', 'checkout')")
 	exec(t, db, "INSERT INTO invites VALUES (zeroblob(32), 'cy', ?, ?)", past, later)
 	exec(t, db, "INSERT INTO user_sessions VALUES ('s1', 't1', 'bo', 'link', '127.0.0.1', 'test', ?, ?, ?)", past, past, later)
+	exec(t, db, "INSERT INTO policy_attempts VALUES ('k1', 'cart', 'publish', 'shop', 'thief', 3, ?, ?, 'e1', 'declared-publishers', 0, 'v1@0123456789ab')", past, past)
 	fillOthers(t, db)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

@@ -308,6 +308,6 @@ func (p *People) listOwners(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	owners := access.Ownerships(p.features(), teams, keys, p.api.o.Now())
+	owners := p.api.o.Policy.Set().Owners(p.features(), teams, keys, p.api.o.Now())
 	return page[access.Ownership]{Items: owners}.tell(c, tableOf("owners", "feature team publishers consumers", ownerRow))
 }

@@ -114,7 +114,7 @@ func (a *Access) known(ctx context.Context, id *access.Identity) (k *known, err 
 	if k.keys, err = a.o.Keys.Keys(ctx); err != nil {
 		return nil, err
 	}
-	k.owners = access.Ownerships(a.o.Features(), k.teams, k.keys, k.now)
+	k.owners = a.ui.o.Policy.Set().Owners(a.o.Features(), k.teams, k.keys, k.now)
 	if id.IsPerson() {
 		if k.sessions, err = a.o.People.Sessions(ctx, id.Name, k.now); err != nil {
 			return nil, err

@@ -152,7 +152,7 @@ func browser(agent string) string {
 
 func (k *known) ownerRows() page.Section {
 	s := page.Section{
-		ID: "owners", Title: "Owners and consumers", About: "Publishers may report everything about a feature, consumers what happens at replicas: the services whose live keys say so. Members of the owning team may change its promises and rollouts.",
+		ID: "owners", Title: "Owners and consumers", About: "Publishers may report everything about a feature, consumers what happens at replicas: the services whose live keys say so and, where a feature declares its services, are among them. Members of the owning team may change its promises and rollouts.",
 		Get:  both("/api/v1/owners"),
 		None: part.Empty{Title: "No feature is known yet", Text: "Features appear when a service reports about them, or a team or a key names them."},
 	}
@@ -163,8 +163,12 @@ func (k *known) ownerRows() page.Section {
 		if o.Team != "" {
 			team = part.To(o.Team, itemURL("teams", o.Team))
 		}
+		name := part.To(o.Feature, featureURL(o.Feature))
+		if o.Declared {
+			name.Under = "declares its services"
+		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.To(o.Feature, featureURL(o.Feature)), team, tagsOr(o.Publishers, "none"), tagsOr(o.Consumers, "none"),
+			name, team, tagsOr(o.Publishers, "none"), tagsOr(o.Consumers, "none"),
 		}})
 	}
 	return s

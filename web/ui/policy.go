@@ -350,7 +350,7 @@ func (u *UI) fillPolicyForms(m *page.Policy, p *policy.Policy, versions []flags.
 	}
 	hidden := []page.Hidden{{Name: "base", Value: revisionText(base)}}
 	m.Edit = &page.Form{
-		ID: "edit", Title: "Statement", Open: true, Button: "Store as revision " + revisionText(base+1), Action: policyURL(p.Name), Hidden: hidden,
+		ID: "edit", Title: "Change it", Open: true, Button: "Store as revision " + revisionText(base+1), Action: policyURL(p.Name), Hidden: hidden,
 		Does: "Stored, it is in force at once, for what is read and for events. The way back: restore an earlier revision.",
 	}
 	if p.Base && p.Revision == 0 {

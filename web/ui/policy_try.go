@@ -81,13 +81,21 @@ func (u *UI) tryPolicy(c echo.Context) (page.Trial, error) {
 		t.Status = part.Status{Tone: part.Good, Text: "Permitted"}
 	}
 	t.Facts = []string{"version " + x.Version}
-	t.Says = part.Table{Caption: "What each policy says", Tight: true, Columns: []part.Column{{Head: "Policy"}, {Head: "Says"}, {Head: "Revision", Num: true}}}
+	t.Says = part.Table{Caption: "What each policy says", Tight: true, Columns: []part.Column{{Head: "Policy"}, {Head: "Says"}, {Head: "Text"}}}
 	for _, f := range x.Policies {
 		says := part.Text(f.Says)
 		says.Under = f.Error
-		t.Says.Rows = append(t.Says.Rows, part.Row{Current: f.Policy == x.Policy, Cells: []part.Cell{part.To(f.Policy, policyURL(f.Policy)), says, cell(number(f.Revision))}})
+		t.Says.Rows = append(t.Says.Rows, part.Row{Current: f.Policy == x.Policy, Cells: []part.Cell{part.To(f.Policy, policyURL(f.Policy)), says, part.Text(revisionWords(f.Revision))}})
 	}
 	return t, nil
+}
+
+// revisionWords says which text of a policy it was.
+func revisionWords(n int64) string {
+	if n == 0 {
+		return "comes with the program"
+	}
+	return "revision " + format.Count(n)
 }
 
 func (u *UI) trier() *policy.Trier {

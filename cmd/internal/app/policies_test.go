@@ -82,7 +82,7 @@ func TestPoliciesDecide(t *testing.T) {
 		t.Fatalf("attempts: %+v", seen)
 	}
 	if a := seen.Items[0]; a.KeyName != "thief" || a.Action != "publish" || a.Service != "s" || a.Count != 3 || a.EventID != "w3-initiated" ||
-		a.Policy != "declared-publishers" || a.PolicyRevision != 0 || !strings.HasPrefix(a.PolicyVersion, "v3@") || a.Last.Before(a.First) {
+		a.Policy != "declared-publishers" || a.PolicyRevision != 0 || !strings.HasPrefix(a.PolicyVersion, "v4@") || a.Last.Before(a.First) {
 		t.Errorf("%+v", a)
 	}
 	table := d.get(reader, "/api/v1/policy/attempts?format=csv").Body.String()
