@@ -189,9 +189,11 @@ type Violation struct {
 	Earlier   string `json:"earlier,omitempty"`  // the write it overtook
 	Model     string `json:"model,omitempty"`
 	Variant   string `json:"variant,omitempty"`
-	// Of a hop against policy: the service, and the labels that it has no clearance for.
-	Service string   `json:"service,omitempty"`
-	Labels  []string `json:"labels,omitempty"`
+	// Of a hop against policy: the service, the labels that it has no clearance for, and
+	// the revisions that say so.
+	Service   string          `json:"service,omitempty"`
+	Labels    []string        `json:"labels,omitempty"`
+	DecidedBy []LabelDecision `json:"decided_by,omitempty"`
 }
 
 // ViolationQuery selects violations, newest first.

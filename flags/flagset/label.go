@@ -69,7 +69,7 @@ func LabelRules(ctx context.Context, store flags.GuaranteeStore) ([]metrics.Labe
 		if v.ID.Kind != flags.KindLabel {
 			continue
 		}
-		r := metrics.LabelRule{Label: v.ID.Name, From: v.At.UnixNano(), Gone: v.Status == flags.StatusDeleted}
+		r := metrics.LabelRule{Label: v.ID.Name, From: v.At.UnixNano(), Revision: v.Revision, Gone: v.Status == flags.StatusDeleted}
 		if !r.Gone {
 			var l Label
 			if err := json.Unmarshal(v.Content, &l); err != nil {

@@ -81,7 +81,8 @@ type Engine struct {
 	configs  map[string][]metrics.FeatureConfig
 	book     *book
 
-	vocabulary *metrics.Vocabulary // nil = no hop is judged
+	vocabulary  *metrics.Vocabulary // nil = no hop is judged
+	labelsFresh bool                // not in a checkpoint yet
 
 	writes   table[write]
 	keys     table[keyState]
@@ -168,6 +169,9 @@ func Open(ctx context.Context, store metrics.Store, configs []metrics.FeatureCon
 	if err := e.loadState(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.loadLabels(ctx); err != nil {
+		return nil, err
+	}
 	e.flushed.Store(uint64(done))
 	e.pos = max(replay, store.Begin())
 	err = store.Scan(ctx, e.pos, func(first metrics.Position, events []metrics.Event) error {
@@ -175,6 +179,9 @@ func Open(ctx context.Context, store metrics.Store, configs []metrics.FeatureCon
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open fold: replay the log from %d: %w", e.pos, err)
+	}
+	if err := e.SetLabels(ctx, opts.Labels); err != nil {
+		return nil, fmt.Errorf("open fold: %w", err)
 	}
 	return e, nil
 }
@@ -495,6 +502,7 @@ func (e *Engine) cut() *metrics.Checkpoint {
 	e.cutRows(cp)
 	e.cutState(cp)
 	e.cutTrials(cp)
+	e.cutLabels(cp)
 	return cp
 }
 

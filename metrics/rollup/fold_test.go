@@ -244,7 +244,7 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	t.Helper()
 	ctx := context.Background()
 	st := storetest.NewMemory()
-	opts := Options{Labels: testLabels(), Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
+	opts := r.options()
 	e := r.open(t, st, opts)
 	if err := e.SetTrials(ctx, r.trials); err != nil {
 		t.Fatal(err)
@@ -277,8 +277,11 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 	return st, e
 }
 
-func (r run) open(t testing.TB, st metrics.Store, opts Options) *Engine {
-	t.Helper()
+func (r run) options() Options {
+	return Options{Labels: testLabels(), Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
+}
+
+func (r run) configs() []metrics.FeatureConfig {
 	cs := testConfigs()
 	for i := range cs {
 		for j := range cs[i].Replicas {
@@ -287,7 +290,12 @@ func (r run) open(t testing.TB, st metrics.Store, opts Options) *Engine {
 			}
 		}
 	}
-	e, err := Open(context.Background(), st, cs, opts)
+	return cs
+}
+
+func (r run) open(t testing.TB, st metrics.Store, opts Options) *Engine {
+	t.Helper()
+	e, err := Open(context.Background(), st, r.configs(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

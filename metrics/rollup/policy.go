@@ -42,28 +42,28 @@ func (p *rep) arrived() int64 { return min(p.received.t, p.applied.t, p.visible.
 // contributePolicy adds or takes away what hops of a labelled write add: their count,
 // and a row for each at a service without clearance. The time of the hop decides which
 // rule holds, so that a later rule changes nothing about it.
-func (e *Engine) contributePolicy(w *write, sign int64) {
+func (e *Engine) contributePolicy(w *write, v *metrics.Vocabulary, sign int64) {
 	for i := range w.reps {
 		p := &w.reps[i]
 		if p.arrived() == noTime {
 			continue
 		}
 		if p.service == 0 { // A replica that names no service is one by itself.
-			e.judgeHop(w, p, w.f.repNames[p.replica], sign)
+			e.judgeHop(w, p, v, w.f.repNames[p.replica], sign)
 			continue
 		}
-		e.judgeHop(w, p, e.names.text[p.service], sign)
+		e.judgeHop(w, p, v, e.names.text[p.service], sign)
 		for _, c := range w.others {
 			if c.replica == p.replica {
-				e.judgeHop(w, p, e.names.text[c.service], sign)
+				e.judgeHop(w, p, v, e.names.text[c.service], sign)
 			}
 		}
 	}
 }
 
-func (e *Engine) judgeHop(w *write, p *rep, service string, sign int64) {
+func (e *Engine) judgeHop(w *write, p *rep, v *metrics.Vocabulary, service string, sign int64) {
 	at := p.arrived()
-	judged, lacks := e.vocabulary.Judge(w.labels, service, at)
+	judged, lacks := v.Judge(w.labels, service, at)
 	if !judged {
 		return
 	}
@@ -87,7 +87,7 @@ func (e *Engine) policySeries(w *write, p *rep) *series {
 }
 
 // notePolicy keeps the row of a hop against policy, or takes it back.
-func (e *Engine) notePolicy(w *write, p *rep, service string, lacks []string, sign int64) {
+func (e *Engine) notePolicy(w *write, p *rep, service string, lacks []metrics.LabelDecision, sign int64) {
 	replica := w.f.repNames[p.replica]
 	id := strings.Join([]string{string(metrics.MetricPolicy), w.f.name, w.id, replica, service}, ":")
 	if sign < 0 {
@@ -97,29 +97,15 @@ func (e *Engine) notePolicy(w *write, p *rep, service string, lacks []string, si
 	}
 	v := metrics.Violation{
 		ID: id, Feature: w.f.name, Guarantee: metrics.MetricPolicy, Verdict: "violated", Replica: replica,
-		At: p.arrived(), WriteID: w.id, Service: service, Labels: lacks,
+		At: p.arrived(), WriteID: w.id, Service: service, DecidedBy: lacks,
 		Model: e.names.text[w.model], Variant: e.names.text[w.variant],
 	}
 	if w.key != nil {
 		v.Key = w.key.key
 	}
+	for _, l := range lacks {
+		v.Labels = append(v.Labels, l.Label)
+	}
 	delete(e.violationsGone, id)
 	e.violations[id] = v
-}
-
-// SetLabels replaces the rules by which hops of labelled writes are judged. States in
-// memory are counted again; the times of the rules keep older ones as they are.
-func (e *Engine) SetLabels(rules []metrics.LabelRule) {
-	next := metrics.NewVocabulary(rules)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for w := range e.writes.all() {
-		for ; w != nil; w = w.next {
-			if len(w.labels) > 0 {
-				e.touchWrite(w)
-			}
-		}
-	}
-	e.vocabulary = next
-	e.settleNow()
 }

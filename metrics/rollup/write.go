@@ -183,7 +183,7 @@ func (w *write) lastTime() int64 {
 // adds to the series. It is a pure function of the state and of the configs.
 func (e *Engine) contribute(w *write, sign int64) {
 	if len(w.labels) > 0 && e.vocabulary != nil {
-		e.contributePolicy(w, sign)
+		e.contributePolicy(w, e.vocabulary, sign)
 	}
 	t0, ok := w.begun()
 	if !ok {

@@ -48,8 +48,7 @@ func (a *App) labelsChanged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.engine.SetLabels(rules)
-	return nil
+	return a.engine.SetLabels(context.WithoutCancel(ctx), rules)
 }
 
 // rolloutStore is the control store, where it keeps rollouts.

@@ -44,7 +44,7 @@ func TestHopsAgainstPolicy(t *testing.T) {
 		runtime.Gosched()
 	}
 	got := d.get(reader, path).Body.String()
-	if !strings.Contains(got, `"service":"mirror"`) || strings.Contains(got, `"service":"cleared"`) || !strings.Contains(got, `"labels":["pii"]`) {
+	if !strings.Contains(got, `"service":"mirror"`) || strings.Contains(got, `"service":"cleared"`) || !strings.Contains(got, `"labels":["pii"],"decided_by":[{"label":"pii","rule":"pii","revision":1}]`) {
 		t.Errorf("violations: %s", got)
 	}
 	shown := d.get(reader, "/features/cart").Body.String()
