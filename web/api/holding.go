@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -51,7 +52,7 @@ func footprint(n int64) int64 { return 3 * n }
 func (h *holding) reserve(r *http.Request) error {
 	n := r.ContentLength
 	if n > h.api.o.MaxBody {
-		return ingestProblem(decode.ErrTooLarge, nil)
+		return ingestProblem(fmt.Errorf("%w: it is %d bytes; at most %d are taken, after decompression", decode.ErrTooLarge, n, h.api.o.MaxBody), nil)
 	}
 	if n < 0 {
 		n = 64 << 10 // Chunked: not said.

@@ -152,6 +152,9 @@ func ingestProblem(err error, b *decode.Batch) error {
 		return err
 	}
 	p := respond.New(status, code, "%s.", strings.TrimSuffix(err.Error(), "."))
+	if code == "encoding_unknown" {
+		p.Encodings = "gzip, zstd"
+	}
 	if b != nil {
 		p.Rejected = append([]metrics.Rejection(nil), b.Rejected...)
 	}

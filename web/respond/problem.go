@@ -39,6 +39,7 @@ type Problem struct { //nolint:errname // A problem document, which also is an e
 	Rejected []metrics.Rejection `json:"rejected,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // > 0 sets Retry-After, rounded up to seconds
+	Encodings  string        `json:"-"` // the content encodings that are taken, when another was sent (RFC 9110, 15.5.16)
 	cause      error
 }
 
@@ -184,11 +185,14 @@ func (p *Problem) Send(c echo.Context) error {
 	return writeJSON(c, p.Status, p)
 }
 
-// SetHeaders sets what goes with the status, whatever the body's form: Retry-After
+// SetHeaders sets what goes with the status, whatever the body's form: Accept-Encoding, Retry-After
 // and WWW-Authenticate.
 func (p *Problem) SetHeaders(c echo.Context) {
 	h := c.Response().Header()
 	p.Instance = h.Get(echo.HeaderXRequestID)
+	if p.Encodings != "" {
+		h.Set(echo.HeaderAcceptEncoding, p.Encodings)
+	}
 	if p.RetryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}

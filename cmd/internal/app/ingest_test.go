@@ -213,6 +213,10 @@ func TestCompressedBodiesAreTaken(t *testing.T) {
 			t.Errorf("%s: %+v", encoding, got)
 		}
 	}
+	w := d.post(key, "/v1/events", "[]", "Content-Encoding: br")
+	if got := w.Header().Get("Accept-Encoding"); w.Code != http.StatusUnsupportedMediaType || got != "gzip, zstd" {
+		t.Errorf("br: %d, Accept-Encoding %q", w.Code, got)
+	}
 }
 
 func TestOTLPAnswersInItsOwnWay(t *testing.T) {
