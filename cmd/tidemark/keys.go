@@ -63,7 +63,7 @@ func (f *dataFlag) openControl(ctx context.Context) (*control.Store, error) {
 // older server that has it open.
 func checkSchema(ctx context.Context, path string) (err error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil //nolint:nilerr // There is none yet: it is made at the newest schema.
+		return nil // There is none yet: it is made at the newest schema.
 	}
 	s, err := control.Inspect(ctx, path)
 	if err != nil {

@@ -128,7 +128,8 @@ func (c *call) op(t *testing.T, data string, start int) (op, bool) {
 		}
 	}
 	dir, file := filepath.Split(path)
-	if filepath.Clean(dir) != filepath.Clean(data) || !(strings.HasSuffix(file, ".db") || strings.HasSuffix(file, ".db-wal")) {
+	stored := strings.HasSuffix(file, ".db") || strings.HasSuffix(file, ".db-wal")
+	if filepath.Clean(dir) != filepath.Clean(data) || !stored {
 		return op{}, false
 	}
 	switch c.name {

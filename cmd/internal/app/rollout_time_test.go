@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -9,14 +8,13 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
-
 	"tidemark/cmd/internal/app"
 	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/flagset"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
+	"tidemark/tests/plainsql"
 )
 
 // detail is what the API says of one rollout.
@@ -207,14 +205,9 @@ func TestAControllerThatFailsIsShown(t *testing.T) {
 	if err := first.app.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite3", filepath.Join(dir, control.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	exec := func(statement string) {
 		t.Helper()
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		if err := plainsql.Exec(t.Context(), filepath.Join(dir, control.FileName), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
