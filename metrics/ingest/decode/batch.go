@@ -3,6 +3,7 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"tidemark/metrics"
@@ -45,9 +46,9 @@ type Batch struct {
 }
 
 // Reset forgets everything and keeps the memory. Events and strings that were
-// handed out are no longer valid.
+// handed out are no longer valid. Events are cleared when they are used again: by now
+// they have left the processor's cache, and what they hold on to is the request's own.
 func (b *Batch) Reset() {
-	clear(b.Events)
 	clear(b.Rejected)
 	clear(b.strs)
 	clear(b.list)
@@ -55,7 +56,8 @@ func (b *Batch) Reset() {
 	b.spans.reset()
 	b.Events, b.Indexes, b.Rejected = b.Events[:0], b.Indexes[:0], b.Rejected[:0]
 	b.arena, b.strs, b.list, b.errs = b.arena[:0], b.strs[:0], b.list[:0], b.errs[:0]
-	b.items, b.shape.learnt = 0, 0
+	b.items = 0
+	b.shape.forget()
 }
 
 // Size is roughly how much memory the batch keeps for its next use, in bytes.
@@ -106,9 +108,12 @@ func (b *Batch) begin() (index int, err error) {
 
 // add makes room for one more event of the item at index.
 func (b *Batch) add(index int) *metrics.Event {
-	b.Events = append(b.Events, metrics.Event{})
+	n := len(b.Events)
+	b.Events = slices.Grow(b.Events, 1)[:n+1]
 	b.Indexes = append(b.Indexes, index)
-	return &b.Events[len(b.Events)-1]
+	e := &b.Events[n]
+	*e = metrics.Event{}
+	return e
 }
 
 // drop takes back the last event that add made.

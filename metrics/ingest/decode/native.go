@@ -68,7 +68,7 @@ func (b *Batch) member(s *scanner, e *metrics.Event, place *int, given *string) 
 		if m, at := b.shape.next(*place, s); m != nil {
 			*place = at
 			if m.isText {
-				return b.textField(s, m.field(e), m.name)
+				return b.textMember(s, m, e)
 			}
 			return b.field(s, e, m.name, s.src[from:s.pos-1], given)
 		}
@@ -115,15 +115,7 @@ func (b *Batch) field(s *scanner, e *metrics.Event, name string, quoted []byte, 
 	case "occurred_at":
 		return b.timeField(s, e)
 	case "version":
-		if s.peek() == 'n' {
-			e.Version = metrics.Version{}
-			return s.word("null")
-		}
-		v, bad, ok := s.version()
-		if e.Version = v; bad != "" {
-			b.wrong(metrics.CodeVersionInvalid, "version", bad)
-		}
-		return ok
+		return b.versionField(s, e)
 	case "delta":
 		return b.rawField(s, &e.Delta, name)
 	case "attributes":
@@ -140,6 +132,40 @@ func (b *Batch) field(s *scanner, e *metrics.Event, name string, quoted []byte, 
 		return b.listField(s, p, name)
 	}
 	return b.unknownField(s, quoted)
+}
+
+func (b *Batch) versionField(s *scanner, e *metrics.Event) bool {
+	if n, ok := s.seq(); ok {
+		e.Version = metrics.SeqVersion(n)
+		return true
+	}
+	if s.peek() == 'n' {
+		e.Version = metrics.Version{}
+		return s.word("null")
+	}
+	v, bad, ok := s.version()
+	if e.Version = v; bad != "" {
+		b.wrong(metrics.CodeVersionInvalid, "version", bad)
+	}
+	return ok
+}
+
+// textMember reads the value of a text field that the shape has foreseen.
+func (b *Batch) textMember(s *scanner, m *member, e *metrics.Event) bool {
+	p := m.field(e)
+	if m.again(s) {
+		*p = m.last
+		return true
+	}
+	from := s.pos
+	if !b.textField(s, p, m.name) {
+		return false
+	}
+	m.last = ""
+	if s.pos-from == len(*p)+2 { // as sent: neither escapes nor spaces
+		m.last = *p
+	}
+	return true
 }
 
 func (b *Batch) textField(s *scanner, p *string, name string) (ok bool) {
@@ -174,6 +200,10 @@ func (b *Batch) kindField(s *scanner, e *metrics.Event) bool {
 
 func (b *Batch) timeField(s *scanner, e *metrics.Event) bool {
 	const forms = "occurred_at must be RFC 3339, like 2026-01-31T09:30:00.123456789Z, or integer Unix nanoseconds"
+	if n, ok := s.whole(); ok {
+		e.OccurredAt = n
+		return true
+	}
 	e.OccurredAt = 0
 	var good bool
 	switch c := s.peek(); {
@@ -235,6 +265,9 @@ func (b *Batch) integer(s *scanner, name string) (n int64, said, ok bool) {
 	c := s.peek()
 	if c == 'n' {
 		return 0, false, s.word("null")
+	}
+	if n, ok = s.whole(); ok {
+		return n, true, true
 	}
 	fits := false
 	if c == '-' || c-'0' <= 9 {

@@ -8,7 +8,9 @@ import (
 
 // A sender writes the members of its events in one order: what the last event had in
 // a place, the next is likely to have there too. A shape remembers that, so that a
-// name is compared once instead of being read and looked up.
+// name is compared once instead of being read and looked up. Texts are remembered as
+// well: where the next event has the same, it gets the same string, and whoever
+// compares the two later need not look at their bytes.
 type shape struct {
 	members []member
 	learnt  int // since the last reset
@@ -20,6 +22,7 @@ type member struct {
 	name   string
 	offset uintptr // of the field in metrics.Event
 	isText bool    // the field is text, at offset
+	last   string  // the text found here last, if it was sent without escapes
 }
 
 const (
@@ -65,6 +68,24 @@ func (sh *shape) learn(i int, e *metrics.Event, src []byte, from, to int, name s
 	if p := e.Text(name); p != nil {
 		m.isText, m.offset = true, uintptr(unsafe.Pointer(p))-uintptr(unsafe.Pointer(e))
 	}
+}
+
+// forget lets go of texts, whose bytes are those of the request.
+func (sh *shape) forget() {
+	for i := range sh.members {
+		sh.members[i].last = ""
+	}
+	sh.learnt = 0
+}
+
+// again reads the text that the member had last, if it is there once more.
+func (m *member) again(s *scanner) bool {
+	end := s.pos + len(m.last) + 2
+	if m.last == "" || end > len(s.src) || s.src[s.pos] != '"' || s.src[end-1] != '"' || text(s.src[s.pos+1:end-1]) != m.last {
+		return false
+	}
+	s.pos = end
+	return true
 }
 
 // field is the text field of an event that the member names.

@@ -14,7 +14,7 @@ func TestShapeChangesNothing(t *testing.T) {
 	t.Parallel()
 	members := []string{
 		`"event_id":"e1"`, `"event_id" : "e2"`, `"kind":"applied"`, `"kind":"nonsense"`, `"kind":7`,
-		`"write_id":"w1"`, `"feature":"f"`, `"feature":null`, `"key":"k"`, `"k\u0065y":"escaped"`,
+		`"write_id":"w1"`, `"write_id":"w2"`, `"write_id":"w1\\u0032"`, `"write_id": "w1"`, `"write_id":""`, `"feature":"f"`, `"feature":null`, `"key":"k"`, `"k\u0065y":"escaped"`,
 		`"replica":"r"`, `"replica":12`, `"occurred_at":1`, `"occurred_at":"never"`, `"session_seq":3`,
 		`"session_seq":"x"`, `"expect":["a","b"]`, `"expect":[1]`, `"version":{"seq":4}`, `"delta":{"a":[1]}`,
 		`"attributes":{"x":1}`, `"unknown":true`, `"":1`, `"attempt":2`, `"auto":false`,
