@@ -8,29 +8,42 @@ package metrics
 // call that was given the event must copy it (strings.Clone), or keep the whole
 // batch.
 type Event struct {
+	// First what nearly every event has and the fold reads: a batch is larger than the
+	// processor's nearest cache, and what lies together is fetched together.
 	EventID string // dedupe key; decoders fill it with ContentID when the sender gave none
-	Kind    Kind
 	WriteID string // required for stages, failed and conflict events
-
 	Feature string // required
 	Key     string // may be a client-side hash
-	Entity  string
-	Service string // who reports
-	Replica string // where it happened
-	Region  string
 
 	OccurredAt  int64 // the reporter's clock
 	ObservedAt  int64 // set by the server, never by the client
-	ClockID     string
 	ClockOffset int64 // server clock − reporter's clock, measured by the client, ns
-	ClockError  int64 // half-width of ClockOffset, ns; meaningful with HasOffset
-	HasOffset   bool
+	SessionSeq  int64 // from 1; 0 = none
+	SessionID   string
+	Service     string // who reports
+	Replica     string // where it happened
 
-	Version    Version
+	Version   Version
+	Kind      Kind
+	Auto      Tri
+	HasOffset bool
+	Attempt   int32 // 1 = first delivery; 0 = not said, read as 1
+	Region    string
+	Model     string
+
+	ClockID   string
+	Mechanism string // event_stream | cdc | crdt | replication | cache
+	Flag      string
+	Variant   string
+
+	Labels []string
+	Expect []string // replicas that this write must reach; overrides the feature's route
+	Unit   string
+
+	// Then the rest.
+	ClockError int64    // half-width of ClockOffset, ns; meaningful with HasOffset
 	Parents    []string // write_ids that this write causally depends on
-	SessionID  string
-	SessionSeq int64 // from 1; 0 = none
-	Attempt    int32 // 1 = first delivery; 0 = not said, read as 1
+	Entity     string
 
 	TraceID    string
 	SpanID     string
@@ -38,17 +51,7 @@ type Event struct {
 	Delta      string // raw JSON
 	BeforeHash string
 	AfterHash  string
-
-	Owner  string
-	Labels []string
-
-	Flag    string
-	Variant string
-	Model   string
-	Unit    string
-
-	Expect    []string // replicas that this write must reach; overrides the feature's route
-	Mechanism string   // event_stream | cdc | crdt | replication | cache
+	Owner      string
 
 	ConflictID  string
 	With        []string
@@ -56,7 +59,6 @@ type Event struct {
 	RuleVersion string
 	Winner      string
 	Outcome     string
-	Auto        Tri
 	Reason      string
 
 	Attributes string // raw JSON object of fields that tidemark does not know; "" when none
