@@ -100,8 +100,10 @@ type Engine struct {
 	dirtyReads     []*read
 	dirtyConflicts []*conflictState
 	loaded         loaded
-	ops            []session.Op // scratch
-	warmth         uint64       // keeps warm from being optimised away
+	ops            []session.Op // scratch, as are the next two
+	found          []counted
+	id             []byte
+	warmth         uint64 // keeps warm from being optimised away
 	check          session.Checker
 
 	verdicts map[verdictKey]*series

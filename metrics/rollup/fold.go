@@ -75,6 +75,7 @@ func (e *Engine) newWrite(ent metrics.Entity, f *feature, id string) *write {
 		entity: ent, next: e.writes.get(ent), id: cloneString(id), f: f,
 		initiated: noStamp, committed: noStamp, published: noStamp,
 	}
+	w.reps, w.expect, w.readers = w.few.reps[:0], w.few.expect[:0], w.few.readers[:0]
 	w.node.w = w
 	e.writes.put(ent, w)
 	e.lru.push(&w.node)
@@ -291,6 +292,7 @@ func (e *Engine) keyFor(f *feature, key string) *keyState {
 		}
 	}
 	k := &keyState{entity: ent, next: e.keys.get(ent), f: f, key: cloneString(key)}
+	k.ordered, k.reads = k.few.ordered[:0], k.few.reads[:0]
 	k.complete = !e.seen.has(uint64(ent))
 	if k.complete {
 		e.seen.add(uint64(ent))
@@ -301,7 +303,6 @@ func (e *Engine) keyFor(f *feature, key string) *keyState {
 
 // foldRead joins a read event.
 func (e *Engine) foldRead(ctx context.Context, f *feature, ev *metrics.Event) error {
-	id := readID(ev)
 	var s *sessionState
 	err := e.late(ctx, f, ev, nil)
 	if err != nil {
@@ -312,6 +313,7 @@ func (e *Engine) foldRead(ctx context.Context, f *feature, ev *metrics.Event) er
 			return err
 		}
 	}
+	id := e.readID(ev) // not sooner: reading back makes ids too
 	r, err := e.readFor(ctx, f, s, id, ev)
 	if err != nil {
 		return err
@@ -371,7 +373,9 @@ func (e *Engine) wins(r *read, ev *metrics.Event) bool {
 }
 
 func (e *Engine) newRead(f *feature, s *sessionState, id string, ev *metrics.Event) *read {
-	r := &read{id: cloneString(id), f: f, session: s, seq: ev.SessionSeq}
+	r := &read{f: f, session: s, seq: ev.SessionSeq}
+	both := id + ev.EventID // one piece of memory: they come and go together
+	r.id, r.event = both[:len(id)], both[len(id):]
 	e.resident++
 	if s != nil {
 		e.touchSession(s)
@@ -391,7 +395,10 @@ func (e *Engine) setRead(r *read, ev *metrics.Event) {
 	n := &e.names
 	r.f = e.feature(ev.Feature)
 	r.f.hasReads = true
-	r.version, r.at, r.event = cloneVersion(ev.Version), e.stampOf(ev), cloneString(ev.EventID)
+	r.version, r.at = cloneVersion(ev.Version), e.stampOf(ev)
+	if r.event != ev.EventID {
+		r.event = cloneString(ev.EventID)
+	}
 	r.region, r.model, r.variant = n.id(ev.Region), n.id(ev.Model), n.id(ev.Variant)
 	e.joinReadTrial(r, ev)
 	if r.hasRep = ev.Replica != ""; r.hasRep {
@@ -510,6 +517,7 @@ func (e *Engine) lookupSession(ent metrics.Entity, id string) *sessionState {
 
 func (e *Engine) newSession(ent metrics.Entity, id string) *sessionState {
 	s := &sessionState{entity: ent, next: e.sessions.get(ent), id: cloneString(id)}
+	s.ops = s.few[:0]
 	s.node.s = s
 	e.sessions.put(ent, s)
 	e.lru.push(&s.node)

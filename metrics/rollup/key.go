@@ -24,6 +24,11 @@ type keyState struct {
 	// putDown is the greatest version that was, if known.
 	complete bool
 	putDown  metrics.Version
+
+	few struct { // where ordered and reads begin: most keys have one of each at a time
+		ordered [1]*write
+		reads   [1]*read
+	}
 }
 
 // covers reports whether everything that decides the staleness of a read is

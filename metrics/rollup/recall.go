@@ -209,7 +209,7 @@ func (e *Engine) loadSessionWrite(ctx context.Context, f *feature, s *sessionSta
 
 // loadRead makes a read again that is already counted.
 func (e *Engine) loadRead(ctx context.Context, f *feature, s *sessionState, ev *metrics.Event) error {
-	id := readID(ev)
+	id := e.readID(ev)
 	r := e.findRead(s, id, ev.SessionSeq)
 	switch {
 	case r == nil:

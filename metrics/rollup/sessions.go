@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"tidemark/metrics"
 	"tidemark/metrics/session"
@@ -50,6 +51,8 @@ type sessionState struct {
 	ops            []sessionOp
 	verdicts       []counted
 	dirty, counted bool
+
+	few [2]sessionOp // where ops begin
 }
 
 type sessionOp struct {
@@ -179,8 +182,10 @@ func (e *Engine) judgeSession(s *sessionState) {
 		ops = append(ops, op)
 	}
 	e.ops = ops
-	s.verdicts = s.verdicts[:0]
+	e.found = e.found[:0]
 	e.check.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f) })
+	s.verdicts = append(s.verdicts[:0], e.found...)
+	clear(e.found)
 }
 
 // countSession counts what judgeSession found.
@@ -223,7 +228,7 @@ func (e *Engine) finding(s *sessionState, o sessionOp, fd session.Finding) {
 	if len(e.trials) > 0 && fd.Verdict != session.Unverifiable && fd.Verdict != session.Pending {
 		c.trial, c.cell = o.trialCell(at)
 	}
-	s.verdicts = append(s.verdicts, c)
+	e.found = append(e.found, c)
 }
 
 func (e *Engine) verdictSeries(k verdictKey) *series {
@@ -346,10 +351,12 @@ func (e *Engine) staleSeries(k staleKey) staleSeries {
 	return s
 }
 
-// readID is the natural key of a read event.
-func readID(ev *metrics.Event) string {
-	if ev.SessionID != "" && ev.SessionSeq != 0 {
-		return ev.SessionID + "\x00" + strconv.FormatInt(ev.SessionSeq, 10)
+// readID is the natural key of a read event. It is valid until the next call.
+func (e *Engine) readID(ev *metrics.Event) string {
+	if ev.SessionID == "" || ev.SessionSeq == 0 {
+		return ev.EventID
 	}
-	return ev.EventID
+	e.id = append(append(e.id[:0], ev.SessionID...), 0)
+	e.id = strconv.AppendInt(e.id, ev.SessionSeq, 10)
+	return unsafe.String(&e.id[0], len(e.id))
 }

@@ -72,6 +72,16 @@ type write struct {
 	counted bool    // what it adds is in the series
 	row     bool    // it may have a row among the open writes that were put down
 	readers []*read // reads that returned this write's version
+
+	few fewOfWrite // where reps, expect and readers begin
+}
+
+// fewOfWrite has room for what most writes have, so that it is neither allocated nor
+// looked for apart. What outgrows it moves.
+type fewOfWrite struct {
+	reps    [2]rep
+	expect  [4]uint16
+	readers [1]*read
 }
 
 // rep is what happened to a write at one replica.
