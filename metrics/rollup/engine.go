@@ -103,7 +103,8 @@ type Engine struct {
 	ops            []session.Op // scratch, as are the next two
 	found          []counted
 	id             []byte
-	warmth         uint64 // keeps warm from being optimised away
+	warming        warming // scratch
+	warmth         uint64  // keeps warm from being optimised away
 	check          session.Checker
 
 	verdicts map[verdictKey]*series

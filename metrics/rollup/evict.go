@@ -6,9 +6,15 @@ import (
 	"tidemark/metrics"
 )
 
+// evictAhead is how many states are warmed before they are put down.
+const evictAhead = 16
+
 // evict puts the longest untouched states down until the resident ones fit.
 func (e *Engine) evict() {
-	for e.resident > e.opts.Resident {
+	for i := 0; e.resident > e.opts.Resident; i++ {
+		if i%evictAhead == 0 {
+			e.warmOldest()
+		}
 		n := e.lru.oldest()
 		if n == nil {
 			return

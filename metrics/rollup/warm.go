@@ -2,8 +2,32 @@ package rollup
 
 import "tidemark/metrics"
 
-// warmAhead is how many events are warmed at once.
-const warmAhead = 16
+// warmAhead is how many events are warmed at once: those of some eight writes, whose
+// states and the events themselves still fit into the nearer cache together.
+const warmAhead = 64
+
+// warming is what the next events will need. Neighbours share most of it.
+type warming struct {
+	writes   [warmAhead]warmWrite
+	sessions [warmAhead]warmSession
+	keys     [warmAhead]warmKey
+}
+
+type (
+	warmWrite struct {
+		entity metrics.Entity
+		at     int // the event that names it
+		w      *write
+	}
+	warmSession struct {
+		entity metrics.Entity
+		s      *sessionState
+	}
+	warmKey struct {
+		entity metrics.Entity
+		k      *keyState
+	}
+)
 
 // warm loads what the next events will need into the processor's cache. Folding one
 // event follows a chain of pointers into memory that was not touched for a while,
@@ -11,46 +35,109 @@ const warmAhead = 16
 // so that the waits overlap (Chen, Gibbons, Mowry: Improving Hash Join Performance
 // through Prefetching, ICDE 2004). It changes nothing.
 func (e *Engine) warm(events []metrics.Event) {
-	var writes, sessions [warmAhead]metrics.Entity
-	var w [warmAhead]*write
-	var s [warmAhead]*sessionState
-	for i := range events {
-		ev := &events[i]
-		if ev.WriteID != "" {
-			writes[i] = metrics.WriteEntity(ev.WriteID)
-			w[i] = e.writes.warm(writes[i])
+	t := &e.warming
+	writes, sessions := e.warmSlots(t, events)
+	keys, sum := 0, uint64(0)
+	for i := range sessions {
+		s := &t.sessions[i]
+		if s.s == nil || s.s.entity != s.entity {
+			sum += e.seen.open.block(uint64(s.entity))[0]
+			continue
 		}
-		if ev.SessionID != "" {
-			sessions[i] = metrics.SessionEntity(ev.SessionID)
-			s[i] = e.sessions.warm(sessions[i])
-		}
+		sum += uint64(len(s.s.ops)) + uint64(len(s.s.verdicts))
 	}
-	sum := uint64(0)
-	for i := range events {
-		if w[i] != nil {
-			sum += uint64(w[i].seq) + uint64(len(w[i].id)) + uint64(len(w[i].readers))
-		}
-		if s[i] != nil {
-			sum += uint64(len(s[i].ops))
-		}
-	}
-	for i := range events {
-		ev := &events[i]
-		if w[i] != nil && w[i].entity == writes[i] {
-			if r := w[i].reps; len(r) > 0 {
-				sum += uint64(r[0].replica) + r[len(r)-1].failed
-			}
-			if k := w[i].key; k != nil {
+	for i := range writes {
+		w := &t.writes[i]
+		if w.w != nil && w.w.entity == w.entity {
+			sum += w.w.few.reps[1].failed + uint64(len(w.w.readers))
+			if k := w.w.key; k != nil {
 				sum += uint64(len(k.ordered))
 			}
 			continue
 		}
-		if ev.WriteID != "" {
-			sum += e.seen.open.block(uint64(writes[i]))[0]
+		sum += e.seen.open.block(uint64(w.entity))[0]
+		if ev := &events[w.at]; ev.Key != "" {
+			k := &t.keys[keys]
+			keys++
+			k.entity = metrics.KeyEntity(ev.Feature, ev.Key)
+			k.k = e.keys.warm(k.entity)
 		}
-		if ev.Key != "" {
-			if k := e.keys.warm(metrics.KeyEntity(ev.Feature, ev.Key)); k != nil {
-				sum += uint64(len(k.key))
+	}
+	for i := range keys {
+		k := &t.keys[i]
+		if k.k == nil || k.k.entity != k.entity {
+			sum += e.seen.open.block(uint64(k.entity))[0]
+			continue
+		}
+		if n := len(k.k.ordered); n > 0 {
+			sum += k.k.ordered[n-1].version.Seq
+		}
+		if n := len(k.k.reads); n > 0 {
+			sum += uint64(k.k.reads[n-1].at.t)
+		}
+	}
+	e.warmth = sum
+}
+
+// warmSlots finds the slots of the writes and sessions that events name, and returns
+// how many there are.
+func (e *Engine) warmSlots(t *warming, events []metrics.Event) (writes, sessions int) {
+	write, session := "", ""
+	for i := range events {
+		ev := &events[i]
+		if ev.WriteID != "" && ev.WriteID != write {
+			write = ev.WriteID
+			w := &t.writes[writes]
+			writes++
+			w.entity, w.at = metrics.WriteEntity(write), i
+			w.w = e.writes.warm(w.entity)
+		}
+		if ev.SessionID != "" && ev.SessionID != session {
+			session = ev.SessionID
+			s := &t.sessions[sessions]
+			sessions++
+			s.entity = metrics.SessionEntity(session)
+			s.s = e.sessions.warm(s.entity)
+		}
+	}
+	return writes, sessions
+}
+
+// warmOldest does the same for the states that are put down next: they were not touched
+// for longest.
+func (e *Engine) warmOldest() {
+	var nodes [evictAhead]*node
+	n := 0
+	for at := e.lru.root.next; at != &e.lru.root && n < len(nodes); at = at.next {
+		nodes[n] = at
+		n++
+	}
+	sum := uint64(0)
+	for _, at := range nodes[:n] {
+		switch {
+		case at.s != nil:
+			for _, o := range at.s.ops {
+				if o.w != nil {
+					sum += uint64(o.w.entity)
+				} else {
+					sum += uint64(o.r.seq)
+				}
+			}
+			e.sessions.warm(at.s.entity)
+		case at.w != nil:
+			e.writes.warm(at.w.entity)
+		}
+	}
+	for _, at := range nodes[:n] {
+		if at.s == nil {
+			continue
+		}
+		for _, o := range at.s.ops {
+			if o.w == nil {
+				continue
+			}
+			if w := e.writes.warm(o.w.entity); w != nil && w.key != nil {
+				sum += uint64(w.key.entity)
 			}
 		}
 	}
