@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -142,6 +143,8 @@ func (e *Encoder) gather(events []metrics.Event) {
 	}
 }
 
+// gather numbers the values of a text column. Most are those of the row before, and
+// then mostly the same string, see decode: that takes no look at its bytes.
 func (c *encColumn) gather(rows []metrics.Event, col textColumn) {
 	at := textOffset[col]
 	last, code := c.last, c.code
@@ -150,12 +153,22 @@ func (c *encColumn) gather(rows []metrics.Event, col textColumn) {
 	codes = codes[:n+len(rows)]
 	out := codes[n:]
 	for i := range rows {
-		if s := textAt(&rows[i], at); s != last {
-			last, code = s, c.dict.number(s)
+		s := textAt(&rows[i], at)
+		if !sameString(s, last) {
+			if s != last {
+				code = c.dict.number(s)
+			}
+			last = s
 		}
 		out[i] = code
 	}
 	c.codes, c.last, c.code = codes, last, code
+}
+
+// sameString reports whether two strings are one: the same bytes in the same place. It
+// is true for few equal strings and takes less than comparing them, which is a call.
+func sameString(a, b string) bool {
+	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
 }
 
 func (c *encColumn) gatherPlain(rows []metrics.Event, col textColumn) {
