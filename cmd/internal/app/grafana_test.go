@@ -80,6 +80,7 @@ func scrapeBusyServer(t *testing.T) scraped {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	d.post(k, "/v1/events", `{"kind":"no such kind","feature":"cart"}`, "Content-Type: application/x-ndjson")
+	d.post(d.namedKey("stranger", "publish:profile"), "/v1/events", event("initiated", "w2", "cart", ""), "Content-Type: application/x-ndjson")
 	w := d.get(k, "/metrics")
 	if w.Code != http.StatusOK {
 		t.Fatalf("/metrics: %d", w.Code)
