@@ -31,14 +31,16 @@ func (a *Auth) Hold(c echo.Context, r Route) (release func()) {
 	if who == nil || r.May == access.Public {
 		return func() {}
 	}
-	ctx, end := context.WithCancel(c.Request().Context())
-	c.SetRequest(c.Request().WithContext(ctx))
+	before := c.Request()
+	ctx, end := context.WithCancel(before.Context())
+	c.SetRequest(before.WithContext(ctx))
 	h := &hold{who: who, route: r, end: end}
 	a.held.mu.Lock()
 	defer a.held.mu.Unlock()
 	a.held.open[h] = struct{}{}
 	return func() {
 		end()
+		c.SetRequest(before) // What is still to be said, an error for one, is said all the same.
 		a.held.mu.Lock()
 		defer a.held.mu.Unlock()
 		delete(a.held.open, h)

@@ -33,7 +33,7 @@ func TestAnswersHaveTheProtocolsForm(t *testing.T) {
 		"disabled":     {"off", `{}`, 200, `{"key":"off","reason":"DISABLED","metadata":`},
 		"code default": {"own", `{"context":null}`, 200, `{"key":"own","reason":"DEFAULT","metadata":`},
 		"split":        {"profile", `{"context":{"targetingKey":"u"}}`, 200, `"reason":"SPLIT","variant":"causal","metadata":{"flagSetId":"shop","team":"web","rollout":"r1","step":2,"arm":"candidate"}`},
-		"no unit":      {"profile", `{}`, 400, `"errorCode":"TARGETING_KEY_MISSING"`},
+		"no unit":      {"profile", `{}`, 200, `"reason":"SPLIT","variant":"causal","metadata":{"flagSetId":"shop","team":"web","rollout":"r1","step":2}}`},
 		"unknown":      {"nope", `{}`, 404, `{"key":"nope","errorCode":"FLAG_NOT_FOUND","errorDetails":`},
 		"long key":     {strings.Repeat("k", 300), `{}`, 404, `"errorCode":"FLAG_NOT_FOUND"`},
 		"no JSON":      {"colour", `hello`, 400, `{"key":"colour","errorCode":"PARSE_ERROR","errorDetails":`},
