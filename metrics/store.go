@@ -101,10 +101,11 @@ type Reset struct {
 	Trials []string
 }
 
-// Store is a Log with the Rollups made from it, and its upkeep.
+// Store is a Log with the Rollups made from it, what is kept apart, and its upkeep.
 type Store interface {
 	Log
 	Rollups
+	Quarantine
 	// Prune deletes raw events and cells older than r allows at now. Raw events at
 	// or after the checkpoint are never deleted.
 	Prune(ctx context.Context, now time.Time, r Retention) error
@@ -200,6 +201,7 @@ type Violation struct {
 type ViolationQuery struct {
 	Feature   string
 	Guarantee Metric
+	Service   string // of hops against policy
 	From, To  int64
 	Cursor    string
 	Limit     int

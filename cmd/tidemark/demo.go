@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"tidemark/cmd/internal/app"
+	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/flagset"
 	"tidemark/flags/guarantee"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics/client"
@@ -71,7 +74,7 @@ func furnish(ctx context.Context, dir string, since time.Time) (keys demoKeys, e
 	if _, err := guarantee.NewCatalogue(guarantee.Options{Store: store, Now: past}).Apply(ctx, docs, by); err != nil {
 		return keys, err
 	}
-	if err := writeRules(ctx, store, past); err != nil {
+	if err := errors.Join(writeRules(ctx, store, past), declareDemoLabels(ctx, store, past)); err != nil {
 		return keys, err
 	}
 	traffic, err := newDemoKey(ctx, store, "demo-traffic", "Simulated traffic.", "publish:*", "consume:*", "evaluate")
@@ -80,6 +83,29 @@ func furnish(ctx context.Context, dir string, since time.Time) (keys demoKeys, e
 	}
 	operator, err := newDemoKey(ctx, store, "demo-operator", "Starts the demonstration's rollouts.", "read", "control")
 	return demoKeys{traffic, operator}, err
+}
+
+// declareDemoLabels says which services may carry the labels of the traffic: those that
+// it goes through.
+func declareDemoLabels(ctx context.Context, store *control.Store, at func() time.Time) error {
+	sc, err := simulate.Named("demo")
+	if err != nil {
+		return err
+	}
+	catalogue, err := flagset.Open(ctx, flagset.Options{Store: store, Now: at})
+	if err != nil {
+		return err
+	}
+	var edits []flagset.Edit
+	for _, l := range sc.Labels() {
+		content, err := json.Marshal(flagset.Label{Description: "A label of the demonstration.", Services: l.Services})
+		if err != nil {
+			return fmt.Errorf("label %s: %w", l.Label, err)
+		}
+		edits = append(edits, flagset.Edit{ID: flags.DocumentID{Kind: flags.KindLabel, Name: l.Label}, Content: content})
+	}
+	_, err = catalogue.Apply(ctx, edits, flags.Author{Actor: "cli:demo", Reason: "The labels of the demonstration's traffic."}, flagset.Others{})
+	return err
 }
 
 // demoKeys are the API keys of the demonstration's traffic, and of who starts its

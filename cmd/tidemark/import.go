@@ -36,10 +36,19 @@ type imported struct {
 	Accepted   int `json:"accepted"`
 	Duplicates int `json:"duplicates"`
 	Rejected   int `json:"rejected"`
+	// Quarantined events are stored, and counted only once their labels are declared.
+	Quarantined int `json:"quarantined"`
 }
 
-// taker takes one request of telemetry. Its rejections count items of the request.
-type taker func(ctx context.Context, kind string, body []byte) (accepted, duplicates int, rejected []metrics.Rejection, err error)
+// taken is what became of one request. Its rejections count items of the request.
+type taken struct {
+	accepted, duplicates, quarantined int
+	why                               string // some are in quarantine
+	rejected                          []metrics.Rejection
+}
+
+// taker takes one request of telemetry.
+type taker func(ctx context.Context, kind string, body []byte) (taken, error)
 
 // Run implements the verb.
 func (c *importCmd) Run(e *env) (err error) {
@@ -82,7 +91,10 @@ func (c *importCmd) report(e *env, sum imported) error {
 		return json.NewEncoder(e.stdout).Encode(sum)
 	}
 	fmt.Fprintf(e.stderr, "Accepted %d events, %d known already, %d rejected.\n", sum.Accepted, sum.Duplicates, sum.Rejected)
-	if sum.Rejected > 0 && sum.Accepted+sum.Duplicates == 0 {
+	if sum.Quarantined > 0 {
+		fmt.Fprintf(e.stderr, "%d more are in quarantine: declare their labels by documents of kind Label, and they count.\n", sum.Quarantined)
+	}
+	if sum.Rejected > 0 && sum.Accepted+sum.Duplicates+sum.Quarantined == 0 {
 		return errors.New("import: nothing could be accepted")
 	}
 	return nil
@@ -168,18 +180,22 @@ const maxTold = 20
 // importAll reads values and passes them on in requests.
 func importAll(e *env, r io.Reader, take taker) (imported, error) {
 	var sum imported
-	b := &request{}
+	b, told := &request{}, map[string]bool{}
 	flush := func() error {
 		if b.values == 0 {
 			return nil
 		}
-		accepted, duplicates, rejected, err := take(e.ctx, b.kind, b.body.Bytes())
+		t, err := take(e.ctx, b.kind, b.body.Bytes())
 		if err != nil {
 			return fmt.Errorf("import: values %d to %d: %w", b.first+1, b.first+b.values, err)
 		}
-		sum.Accepted += accepted
-		sum.Duplicates += duplicates
-		for _, rej := range rejected {
+		sum.Accepted += t.accepted
+		sum.Duplicates += t.duplicates
+		if sum.Quarantined += t.quarantined; t.why != "" && !told[t.why] {
+			told[t.why] = true
+			fmt.Fprintln(e.stderr, t.why)
+		}
+		for _, rej := range t.rejected {
 			if sum.Rejected++; sum.Rejected <= maxTold {
 				fmt.Fprintf(e.stderr, "value %d: %s: %s\n", b.place(rej.Index), rej.Code, rej.Message)
 			}
@@ -252,7 +268,7 @@ func kindOf(value []byte) string {
 
 // localTaker stores through the pipeline of an open store.
 func localTaker(p *ingest.Pipeline, o *decode.Options, now func() time.Time) taker {
-	return func(ctx context.Context, kind string, body []byte) (int, int, []metrics.Rejection, error) {
+	return func(ctx context.Context, kind string, body []byte) (taken, error) {
 		b := &decode.Batch{}
 		// Every request has memory of its own: the pipeline uses it after Submit.
 		body = bytes.Clone(body)
@@ -266,45 +282,53 @@ func localTaker(p *ingest.Pipeline, o *decode.Options, now func() time.Time) tak
 			err = decode.Events(http.Header{"Content-Type": {"application/x-ndjson"}}, body, o, b)
 		}
 		if err != nil && len(b.Rejected) == 0 {
-			return 0, 0, nil, err
+			return taken{}, err
 		}
 		b.Validate(now().UnixNano())
 		r, err := p.Submit(ctx, b.Events, func() {})
 		if err != nil {
-			return 0, 0, nil, err
+			return taken{}, err
 		}
 		for _, rej := range r.Rejected {
 			rej.Index = b.Indexes[rej.Index]
 			b.Rejected = append(b.Rejected, rej)
 		}
-		return r.Accepted, r.Duplicates, b.Rejected, nil
+		t := taken{accepted: r.Accepted, duplicates: r.Duplicates, quarantined: r.Quarantined, rejected: b.Rejected}
+		if len(r.Unknown) > 0 {
+			t.why = fmt.Sprintf("in quarantine: nobody declared the labels %q", r.Unknown)
+		}
+		return t, nil
 	}
 }
 
 // remoteTaker sends to a server, and waits when it says so.
 func (c *importCmd) remoteTaker() taker {
-	return func(ctx context.Context, kind string, body []byte) (int, int, []metrics.Rejection, error) {
+	return func(ctx context.Context, kind string, body []byte) (taken, error) {
 		for {
 			wait, answer, err := c.post(ctx, "/v1/"+kind, body)
 			if err != nil {
-				return 0, 0, nil, err
+				return taken{}, err
 			}
 			if wait > 0 {
 				if err := sleep(ctx, wait); err != nil {
-					return 0, 0, nil, err
+					return taken{}, err
 				}
 				continue
 			}
-			return answer.counts(kind)
+			return answer.taken(kind), nil
 		}
 	}
 }
 
 // postAnswer is what /v1/events, or an OTLP endpoint, says.
 type postAnswer struct {
-	Accepted       int                 `json:"accepted"`
-	Duplicates     int                 `json:"duplicates"`
-	Rejected       []metrics.Rejection `json:"rejected"`
+	Accepted    int                 `json:"accepted"`
+	Duplicates  int                 `json:"duplicates"`
+	Rejected    []metrics.Rejection `json:"rejected"`
+	Quarantined int                 `json:"quarantined"`
+	Quarantine  struct {
+		Message string `json:"message"`
+	} `json:"quarantine"`
 	PartialSuccess struct {
 		RejectedSpans      string `json:"rejectedSpans"`
 		RejectedLogRecords string `json:"rejectedLogRecords"`
@@ -312,19 +336,20 @@ type postAnswer struct {
 	} `json:"partialSuccess"`
 }
 
-// counts of an OTLP request are of what was rejected alone: its answer does not
-// say how many events its spans were.
-func (a *postAnswer) counts(kind string) (accepted, duplicates int, rejected []metrics.Rejection, err error) {
+// taken of an OTLP request says what was rejected alone: its answer does not say how
+// many events its spans were.
+func (a *postAnswer) taken(kind string) taken {
 	if kind == kindEvents {
-		return a.Accepted, a.Duplicates, a.Rejected, nil
+		return taken{a.Accepted, a.Duplicates, a.Quarantined, a.Quarantine.Message, a.Rejected}
 	}
+	t := taken{why: a.PartialSuccess.ErrorMessage}
 	for _, s := range []string{a.PartialSuccess.RejectedSpans, a.PartialSuccess.RejectedLogRecords} {
 		n, _ := strconv.Atoi(s) // "" is none
 		for range n {
-			rejected = append(rejected, metrics.Rejection{Code: "rejected", Message: a.PartialSuccess.ErrorMessage})
+			t.rejected = append(t.rejected, metrics.Rejection{Code: "rejected", Message: a.PartialSuccess.ErrorMessage})
 		}
 	}
-	return 0, 0, rejected, nil
+	return t
 }
 
 // post sends one request; wait > 0 asks to send it again later.

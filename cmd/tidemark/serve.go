@@ -14,6 +14,7 @@ import (
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/alert"
+	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/web"
 )
@@ -44,32 +45,36 @@ type serveCmd struct {
 
 // limitFlags bound what clients may take.
 type limitFlags struct {
-	KeyRate     float64       `help:"Requests a second of one API key." default:"10000" env:"TIDEMARK_KEY_RATE"`
-	AddressRate float64       `help:"Requests a second of one address." default:"20000" env:"TIDEMARK_ADDRESS_RATE"`
-	InFlight    int           `help:"Requests being answered at once." default:"1024" env:"TIDEMARK_IN_FLIGHT"`
-	Streams     int           `help:"Live streams and waiting requests at once." default:"4000" env:"TIDEMARK_STREAMS"`
-	ReadBody    time.Duration `help:"Time to receive a body, a duration." default:"30s" env:"TIDEMARK_READ_BODY"`
-	BodyMemory  int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
-	Queue       int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
-	RecentIDs   int           `help:"Event ids that are remembered to drop duplicates at once, 24 bytes each." name:"recent-ids" default:"500000" env:"TIDEMARK_RECENT_IDS"`
-	Resident    int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
-	MaxFeatures int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
-	MaxReplicas int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
+	KeyRate          float64       `help:"Requests a second of one API key." default:"10000" env:"TIDEMARK_KEY_RATE"`
+	AddressRate      float64       `help:"Requests a second of one address." default:"20000" env:"TIDEMARK_ADDRESS_RATE"`
+	InFlight         int           `help:"Requests being answered at once." default:"1024" env:"TIDEMARK_IN_FLIGHT"`
+	Streams          int           `help:"Live streams and waiting requests at once." default:"4000" env:"TIDEMARK_STREAMS"`
+	ReadBody         time.Duration `help:"Time to receive a body, a duration." default:"30s" env:"TIDEMARK_READ_BODY"`
+	BodyMemory       int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
+	Queue            int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
+	RecentIDs        int           `help:"Event ids that are remembered to drop duplicates at once, 24 bytes each." name:"recent-ids" default:"500000" env:"TIDEMARK_RECENT_IDS"`
+	Resident         int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
+	MaxFeatures      int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
+	UnknownLabels    string        `help:"What becomes of events with a label that no document declares: quarantine keeps them apart until it is declared, take counts them without judging their hops by it." enum:"quarantine,take" default:"quarantine" env:"TIDEMARK_UNKNOWN_LABELS" placeholder:"quarantine|take"`
+	QuarantineEvents int64         `help:"Events that may be in quarantine; beyond it they are rejected." default:"100000" env:"TIDEMARK_QUARANTINE_EVENTS"`
+	QuarantineBytes  int64         `help:"Size of events in quarantine as JSON, MiB; beyond it they are rejected." default:"64" env:"TIDEMARK_QUARANTINE_BYTES"`
+	MaxReplicas      int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
 }
 
 // retentionFlags say how long telemetry is kept.
 type retentionFlags struct {
-	RetainRaw string `help:"How long events are kept, such as 36h or 7d; at least 1h." default:"7d" env:"TIDEMARK_RETAIN_RAW"`
-	Retain10s string `help:"How long windows of 10 s are kept." name:"retain-10s" default:"2d" env:"TIDEMARK_RETAIN_10S"`
-	Retain1m  string `help:"How long windows of 1 min are kept." name:"retain-1m" default:"30d" env:"TIDEMARK_RETAIN_1M"`
-	Retain1h  string `help:"How long windows of 1 h, conflicts and violations are kept." name:"retain-1h" default:"396d" env:"TIDEMARK_RETAIN_1H"`
+	RetainRaw        string `help:"How long events are kept, such as 36h or 7d; at least 1h." default:"7d" env:"TIDEMARK_RETAIN_RAW"`
+	Retain10s        string `help:"How long windows of 10 s are kept." name:"retain-10s" default:"2d" env:"TIDEMARK_RETAIN_10S"`
+	Retain1m         string `help:"How long windows of 1 min are kept." name:"retain-1m" default:"30d" env:"TIDEMARK_RETAIN_1M"`
+	RetainQuarantine string `help:"How long events in quarantine are kept; at least 1h." default:"30d" env:"TIDEMARK_RETAIN_QUARANTINE"`
+	Retain1h         string `help:"How long windows of 1 h, conflicts and violations are kept." name:"retain-1h" default:"396d" env:"TIDEMARK_RETAIN_1H"`
 }
 
 func (f retentionFlags) retention() (r app.Retention, err error) {
 	for _, p := range []struct {
 		name, text string
 		into       *time.Duration
-	}{{"retain-raw", f.RetainRaw, &r.Raw}, {"retain-10s", f.Retain10s, &r.Fine}, {"retain-1m", f.Retain1m, &r.Minute}, {"retain-1h", f.Retain1h, &r.Hour}} {
+	}{{"retain-raw", f.RetainRaw, &r.Raw}, {"retain-10s", f.Retain10s, &r.Fine}, {"retain-1m", f.Retain1m, &r.Minute}, {"retain-1h", f.Retain1h, &r.Hour}, {"retain-quarantine", f.RetainQuarantine, &r.Held}} {
 		if *p.into, err = days(p.text); err != nil {
 			return r, usagef("%s: %w", p.name, err)
 		}
@@ -122,8 +127,8 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/")) {
 		return app.Options{}, usagef("public-url: %q: want http://HOST or https://HOST without a path", c.PublicURL)
 	}
-	if c.BodyMemory <= 0 || c.Queue <= 0 || c.RecentIDs <= 0 || c.Resident <= 0 || c.MaxFeatures <= 0 || c.MaxReplicas <= 0 {
-		return app.Options{}, usagef("body-memory, queue, recent-ids, resident, max-features and max-replicas must be greater than 0")
+	if c.BodyMemory <= 0 || c.Queue <= 0 || c.RecentIDs <= 0 || c.Resident <= 0 || c.MaxFeatures <= 0 || c.MaxReplicas <= 0 || c.QuarantineEvents <= 0 || c.QuarantineBytes <= 0 {
+		return app.Options{}, usagef("body-memory, queue, recent-ids, resident, max-features, max-replicas, quarantine-events and quarantine-bytes must be greater than 0")
 	}
 	mapping, err := c.decodeFlags.options()
 	if err != nil {
@@ -152,6 +157,9 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 		Ingest: ingest.Options{
 			QueueEvents: c.Queue, RecentIDs: c.RecentIDs,
 			Cardinality: ingest.Cardinality{Features: c.MaxFeatures, ReplicasPerFeature: c.MaxReplicas},
+			Quarantine: ingest.Quarantine{
+				Take: c.UnknownLabels == "take", Most: metrics.HeldTotal{Events: c.QuarantineEvents, Bytes: c.QuarantineBytes << 20},
+			},
 		},
 		Limits: web.Limits{KeyRate: c.KeyRate, AddressRate: c.AddressRate, InFlight: c.InFlight, Streams: c.Streams, ReadBody: c.ReadBody},
 	}, nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -24,6 +26,7 @@ type simulateCmd struct {
 	Seed     uint64        `help:"Seed: the same scenario, seed and start give the same events." default:"1"`
 	Out      string        `help:"Write NDJSON here instead of sending it; - is standard output." placeholder:"FILE"`
 	Obey     string        `help:"Flag that each session asks the server for over OFREP, pins included, and obeys; the key needs the scope evaluate." placeholder:"FLAG"`
+	Declare  bool          `help:"Declare the labels of the scenario that nobody declared yet, for the services that carry them; the key needs the scope control."`
 	Start    string        `help:"When it begins, RFC 3339; the past is sent as fast as possible. Default: now." placeholder:"TIME"`
 }
 
@@ -39,6 +42,11 @@ func (c *simulateCmd) Run(e *env) error {
 	run, err := c.prepare(e.now(), flags)
 	if err != nil {
 		return err
+	}
+	if c.Declare {
+		if err := c.declare(e); err != nil {
+			return err
+		}
 	}
 	if c.Out != "" {
 		err = c.write(e, run)
@@ -86,6 +94,8 @@ func (c *simulateCmd) prepare(now time.Time, flags *obedience) (*simulate.Simula
 		return nil, usagef("for: %v: want 0 or more", c.For)
 	case c.Out != "" && c.For == 0:
 		return nil, usagef("for: 0 is without end; a file needs one")
+	case c.Declare && (c.To == "" || c.Key == ""):
+		return nil, usagef("declare: want --to URL and --key KEY to declare labels at")
 	case c.Obey != "" && (c.To == "" || c.Key == ""):
 		return nil, usagef("obey: want --to URL and --key KEY to ask for the flag")
 	case c.Out == "" && (c.To == "" || c.Key == ""):
@@ -110,6 +120,29 @@ func (c *simulateCmd) prepare(now time.Time, flags *obedience) (*simulate.Simula
 		return nil, usageError{err}
 	}
 	return run, nil
+}
+
+// declare makes a document of each label that nobody declared, by itself or with its
+// family.
+func (c *simulateCmd) declare(e *env) error {
+	sc, err := simulate.Named(c.Scenario)
+	if err != nil {
+		return usageError{err}
+	}
+	for _, l := range sc.Labels() {
+		body := map[string]any{
+			"definition": map[string]any{"services": l.Services, "description": "A label of the simulation " + c.Scenario + "."},
+			"reason":     "tidemark simulate --declare",
+		}
+		err := c.call(e.ctx, http.MethodPut, "/api/v1/labels/"+url.PathEscape(l.Label), body, nil)
+		if p, ok := errors.AsType[*problemError](err); ok && p.Code == "changed" {
+			continue // Somebody declared it, who knows better.
+		}
+		if err != nil {
+			return fmt.Errorf("declare label %s: %w", l.Label, err)
+		}
+	}
+	return nil
 }
 
 // write puts the whole run into a file.
@@ -160,6 +193,7 @@ type traffic struct {
 	e        *env
 	client   *client.Client
 	rejected chan metrics.Rejection // the first one
+	held     chan string            // what the server says of quarantine, once
 	told     time.Time
 	present  func() // called once, when the past has been sent; may be nil
 }
@@ -167,12 +201,18 @@ type traffic struct {
 // newTraffic starts a client that stamps nothing of its own: the events already
 // say whose clocks they come from.
 func newTraffic(e *env, o client.Options) (*traffic, error) {
-	t := &traffic{e: e, rejected: make(chan metrics.Rejection, 1), told: e.now()}
+	t := &traffic{e: e, rejected: make(chan metrics.Rejection, 1), held: make(chan string, 1), told: e.now()}
 	o.MaxAge, o.Senders, o.MeasureClock = 200*time.Millisecond, 4, -1
 	o.OnReject = func(r metrics.Rejection) {
 		select {
 		case t.rejected <- r:
 		default: // one is enough to tell what is wrong
+		}
+	}
+	o.OnQuarantine = func(_ int, message string) {
+		select {
+		case t.held <- message:
+		default:
 		}
 	}
 	c, err := client.New(o)
@@ -240,6 +280,11 @@ func (t *traffic) finish() error {
 		fmt.Fprintln(t.e.stderr)
 	}
 	s := t.client.Stats()
+	select {
+	case message := <-t.held:
+		fmt.Fprintf(t.e.stderr, "simulate: %d of the events are in quarantine. %s Or simulate with --declare.\n", s.Quarantined, message)
+	default:
+	}
 	if s.Failed > 0 {
 		err = errors.Join(err, fmt.Errorf("simulate: the server refused %d events: %s", s.Failed, s.LastError))
 	}

@@ -155,7 +155,7 @@ func TestDemoIsFurnished(t *testing.T) {
 	for _, doc := range docs {
 		kinds[doc.ID.Kind]++
 	}
-	if want := (map[flags.DocumentKind]int{flags.KindGuarantee: 5, flags.KindRule: 1}); err != nil || !maps.Equal(kinds, want) {
+	if want := (map[flags.DocumentKind]int{flags.KindGuarantee: 5, flags.KindRule: 1, flags.KindLabel: 3}); err != nil || !maps.Equal(kinds, want) {
 		t.Fatalf("documents %v, error %v; want %v", kinds, err, want)
 	}
 }

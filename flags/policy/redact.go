@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tidemark/flags/access"
+	"tidemark/metrics"
 	"tidemark/metrics/provenance"
 	"tidemark/metrics/report"
 )
@@ -53,6 +54,16 @@ func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 			w.Actor, w.Redacted = "", r
 		}
 	}
+}
+
+// RedactEvent takes out of a single event what the identity may not see, its unknown
+// fields included, and returns what says so; nil when nothing was taken out.
+func (b *Book) RedactEvent(who *access.Identity, e *metrics.Event) *report.Redaction {
+	r := b.Set().redaction(who, e.Feature, e.Labels)
+	if r != nil {
+		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
+	}
+	return r
 }
 
 // redaction is nil when all may be seen.

@@ -48,8 +48,10 @@ type Stats struct {
 	Sent       uint64 // acknowledged as durable, duplicates included
 	Duplicates uint64 // acknowledged as known before
 	Rejected   uint64 // refused by the server one by one
-	Failed     uint64 // in requests that the server refused as a whole
-	Retries    uint64 // requests sent again
+	// Quarantined are those of Sent that count only once their labels are declared.
+	Quarantined uint64
+	Failed      uint64 // in requests that the server refused as a whole
+	Retries     uint64 // requests sent again
 
 	Buffered      int // events in memory, under way included
 	BufferedBytes int

@@ -47,6 +47,9 @@ type Options struct {
 	// soon, and may be nil.
 	OnReject func(metrics.Rejection)
 	OnError  func(error)
+	// OnQuarantine is told how many events of a request are durable and yet counted
+	// nowhere, because nobody declared a label of theirs, and what to do. As OnReject.
+	OnQuarantine func(events int, message string)
 
 	HTTP *http.Client     // default: one of its own with a timeout of 30 s and no redirects
 	Now  func() time.Time // default time.Now

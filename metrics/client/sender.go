@@ -138,6 +138,7 @@ func (c *Client) settle(b *batch, a answer, err error) {
 		c.stats.Sent += uint64(max(b.events-len(a.Rejected), 0))
 		c.stats.Duplicates += uint64(max(a.Duplicates, 0))
 		c.stats.Rejected += uint64(min(len(a.Rejected), b.events))
+		c.stats.Quarantined += uint64(max(a.Quarantined, 0))
 	}
 	c.stats.Buffered -= b.events
 	c.stats.BufferedBytes -= len(b.body)
@@ -145,6 +146,9 @@ func (c *Client) settle(b *batch, a answer, err error) {
 	c.mu.Unlock()
 	if err != nil && c.o.OnError != nil {
 		c.o.OnError(err)
+	}
+	if c.o.OnQuarantine != nil && a.Quarantined > 0 {
+		c.o.OnQuarantine(a.Quarantined, a.Quarantine.Message)
 	}
 	if c.o.OnReject != nil {
 		for _, r := range a.Rejected {
@@ -178,6 +182,11 @@ type answer struct {
 	Accepted   int                 `json:"accepted"`
 	Duplicates int                 `json:"duplicates"`
 	Rejected   []metrics.Rejection `json:"rejected"`
+
+	Quarantined int `json:"quarantined"`
+	Quarantine  struct {
+		Message string `json:"message"`
+	} `json:"quarantine"`
 }
 
 // retryError is a failure that may be over soon.

@@ -45,6 +45,8 @@ type Options struct {
 	FoldBehind int
 	// Cardinality bounds distinct names.
 	Cardinality Cardinality
+	// Quarantine keeps events with unknown labels apart.
+	Quarantine Quarantine
 	// Folded is called after events were folded, in log order; it must not keep them.
 	Folded func(batches [][]metrics.Event)
 }
@@ -63,14 +65,17 @@ func (o Options) withDefaults() Options {
 	set(&o.RecentIDs, 500_000)
 	set(&o.FoldBehind, 8)
 	o.Cardinality = o.Cardinality.withDefaults()
+	o.Quarantine = o.Quarantine.withDefaults()
 	return o
 }
 
 // Receipt says what became of submitted events.
 type Receipt struct {
-	Accepted   int // durable now
-	Duplicates int // known already; durable before
-	Rejected   []metrics.Rejection
+	Accepted    int      // durable now
+	Duplicates  int      // known already; durable before
+	Quarantined int      // durable now, and apart: nothing counts them yet
+	Unknown     []string // the labels for which they are; sorted
+	Rejected    []metrics.Rejection
 }
 
 // Pipeline is the way of an event from the door to the fold.
@@ -80,6 +85,7 @@ type Pipeline struct {
 	fold  Folder
 	fresh []fingerprint // scratch of commit
 	admit admission
+	apart held
 
 	queued  atomic.Int64
 	queue   chan *submission
@@ -120,6 +126,7 @@ func New(log metrics.Log, fold Folder, names []metrics.Series, opts Options) *Pi
 		opts: opts, log: log, fold: fold,
 		queue: make(chan *submission, 4096), stored: make(chan group, opts.FoldBehind),
 		recent: newRecent(opts.RecentIDs), rejected: map[string]int64{},
+		apart: held{wake: make(chan struct{}, 1)},
 	}
 	p.admit.limits = opts.Cardinality
 	for i := range names {
@@ -184,41 +191,54 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 // strings, which may be after Submit has returned. ObservedAt is set here.
 func (p *Pipeline) Submit(ctx context.Context, events []metrics.Event, release func()) (Receipt, error) {
 	var r Receipt
-	events = p.admitAll(events, &r)
-	if len(events) == 0 {
+	events, err := p.admitAll(ctx, events, &r)
+	if err != nil || len(events) == 0 {
 		release()
-		return r, nil
+		return r, err
 	}
+	s, err := p.store(ctx, events, release)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r.Duplicates += s.dups
+	r.Accepted = len(s.ids) - s.dups
+	return r, nil
+}
+
+// store puts events into the queue and returns when they are durable.
+func (p *Pipeline) store(ctx context.Context, events []metrics.Event, release func()) (*submission, error) {
 	s := &submission{events: events, ids: make([]fingerprint, len(events)), release: release, durable: make(chan struct{})}
 	for i := range events {
 		s.ids[i] = fingerprintOf(events[i].EventID)
 	}
 	if err := p.enqueue(s); err != nil {
 		release()
-		return Receipt{}, err
+		return nil, err
 	}
 	select {
 	case <-s.durable:
 	case <-ctx.Done():
 		<-s.durable // it is in the queue and will be stored: tell the truth
 	}
-	if s.err != nil {
-		return Receipt{}, s.err
-	}
-	r.Duplicates = s.dups
-	r.Accepted = len(s.ids) - s.dups
-	return r, nil
+	return s, s.err
 }
 
-// admitAll moves events with one name too many to Rejected.
-func (p *Pipeline) admitAll(events []metrics.Event, r *Receipt) []metrics.Event {
+// admitAll moves events with one name too many to Rejected, and those with a label that
+// is not known to quarantine.
+func (p *Pipeline) admitAll(ctx context.Context, events []metrics.Event, r *Receipt) ([]metrics.Event, error) {
 	now := p.opts.Now().UnixNano()
 	var last lastAdmitted
+	var apart []metrics.Event
+	var places []int
 	kept := 0
 	for i := range events {
 		if rej := p.admit.admit(&events[i], &last); rej != nil {
 			rej.Index = i
 			r.Rejected = append(r.Rejected, *rej)
+			continue
+		}
+		if len(events[i].Labels) > 0 && p.isHeld(&events[i], now) {
+			apart, places = append(apart, events[i]), append(places, i)
 			continue
 		}
 		if kept != i {
@@ -228,7 +248,12 @@ func (p *Pipeline) admitAll(events []metrics.Event, r *Receipt) []metrics.Event 
 		kept++
 	}
 	p.CountRejected(r.Rejected)
-	return events[:kept]
+	if len(apart) > 0 {
+		if err := p.hold(ctx, apart, places, r); err != nil {
+			return nil, err
+		}
+	}
+	return events[:kept], nil
 }
 
 // CountRejected adds to the counts of rejected events by code.
@@ -441,6 +466,7 @@ type Stats struct {
 	Accepted   int64            `json:"accepted"`
 	Duplicates int64            `json:"duplicates"`
 	Rejected   map[string]int64 `json:"rejected"` // by code
+	Quarantine QuarantineStats  `json:"quarantine"`
 	Failures   int64            `json:"failures"` // transactions that could not be stored
 	Groups     int64            `json:"groups"`
 	Queued     int64            `json:"queued"` // events waiting to be stored
@@ -456,7 +482,7 @@ func (p *Pipeline) Stats() Stats {
 	maps.Copy(rejected, p.rejected)
 	p.mu.Unlock()
 	return Stats{
-		Accepted: p.accepted.Load(), Duplicates: p.duplicates.Load(), Rejected: rejected,
+		Accepted: p.accepted.Load(), Duplicates: p.duplicates.Load(), Rejected: rejected, Quarantine: p.quarantineStats(),
 		Failures: p.failures.Load(), Groups: p.groups.Load(), Queued: p.queued.Load(),
 		QueueLimit: p.opts.QueueEvents, FoldBehind: len(p.stored), StoreNanos: p.storeNanos.Load(),
 	}

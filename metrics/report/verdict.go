@@ -191,7 +191,7 @@ func OverviewAnswer(rows []FeatureRow) string {
 	}
 	words := []struct{ state, one, many string }{
 		{StateStopped, "feature has stopped converging", "features have stopped converging"},
-		{StatePolicy, "breaks policy", "break policy"},
+		{StatePolicy, "feature breaks policy", "features break policy"},
 		{StateBehind, "is late at a replica", "are late at a replica"},
 		{StateSlow, "is slow", "are slow"},
 		{StateUnknown, "is unknown", "are unknown"},

@@ -31,6 +31,8 @@ type Store struct {
 	commits sync.Mutex // one checkpoint, reset or pruning at a time
 	pruning sync.Mutex // held while retention deletes, and while a Snapshot is
 	upkeep  upkeep
+
+	quarantine quarantined
 }
 
 var _ metrics.Store = (*Store)(nil)
@@ -76,6 +78,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if err := s.series.load(ctx, s.main.r); err != nil {
+		return err
+	}
+	if err := s.loadQuarantine(ctx); err != nil {
 		return err
 	}
 	if err := s.openLog(ctx); err != nil {

@@ -7,10 +7,10 @@ import (
 )
 
 func (p *putter) violations(rows []metrics.Violation) {
-	const put = "INSERT OR REPLACE INTO violation (id, feature, guarantee, at, data) VALUES (?, ?, ?, ?, ?)"
+	const put = "INSERT OR REPLACE INTO violation (id, feature, guarantee, service, at, data) VALUES (?, ?, ?, ?, ?, ?)"
 	p.each("violation", put, len(rows), func(i int) []any {
 		v := &rows[i]
-		return []any{v.ID, v.Feature, string(v.Guarantee), v.At, p.text(v)}
+		return []any{v.ID, v.Feature, string(v.Guarantee), v.Service, v.At, p.text(v)}
 	})
 }
 
@@ -24,6 +24,7 @@ func (s *Store) Violations(ctx context.Context, q metrics.ViolationQuery) ([]met
 	var sel selection
 	sel.is("feature", q.Feature)
 	sel.is("guarantee", string(q.Guarantee))
+	sel.is("service", q.Service)
 	sel.within("at", q.From, q.To)
 	return page[metrics.Violation](ctx, s, "violation", &sel, q.Cursor, q.Limit)
 }

@@ -30,6 +30,7 @@ type Memory struct {
 	spilled    map[string]metrics.OpenWrite
 	heard      map[heardKey]metrics.Heard
 	units      map[unitKey]metrics.TrialUnit
+	quarantine quarantine
 }
 
 var _ metrics.Store = (*Memory)(nil)
@@ -53,6 +54,7 @@ func NewMemory() *Memory {
 	for _, l := range metrics.Levels {
 		m.cells[l] = map[metrics.Series]map[int64]*sketch.Cell{}
 	}
+	m.quarantine.held = map[int64]metrics.Held{}
 	m.clearRows()
 	return m
 }

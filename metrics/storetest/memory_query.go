@@ -139,7 +139,7 @@ func (m *Memory) Violations(ctx context.Context, q metrics.ViolationQuery) (page
 	err = m.read(ctx, func() error {
 		for id := range m.violations {
 			v := m.violations[id]
-			if is(q.Feature, v.Feature) && is(string(q.Guarantee), string(v.Guarantee)) && within(q.From, q.To, v.At) {
+			if is(q.Feature, v.Feature) && is(string(q.Guarantee), string(v.Guarantee)) && is(q.Service, v.Service) && within(q.From, q.To, v.At) {
 				page = append(page, v)
 			}
 		}

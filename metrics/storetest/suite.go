@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) metrics.Store) {
 		{"BadPosition", testBadPosition},
 		{"Reset", testReset},
 		{"Prune", testPrune},
+		{"Quarantine", testQuarantine},
 		{"Closed", testClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {

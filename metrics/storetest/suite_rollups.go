@@ -50,7 +50,7 @@ func checkpoint(r *rand.Rand, series []*metrics.Series, pos metrics.Position) *m
 		})
 		c.Violations = append(c.Violations, metrics.Violation{
 			ID: fmt.Sprintf("violation-%d", n), Feature: fmt.Sprintf("feature-%d", n%3), At: at,
-			Guarantee: [...]metrics.Metric{metrics.MetricRYW, metrics.MetricMR}[n%2], Session: "s", Seq: int64(n),
+			Guarantee: [...]metrics.Metric{metrics.MetricRYW, metrics.MetricMR}[n%2], Session: "s", Seq: int64(n), Service: [...]string{"", "mirror"}[n%5%2],
 		})
 		c.Exemplars = append(c.Exemplars, metrics.Exemplar{
 			Feature: "feature-0", Replica: [...]string{"", "search"}[n%2], Start: Start / 1e9, Octave: int32(n) - 1,
@@ -175,7 +175,7 @@ func (p pair) agreeRows(t *testing.T) {
 			return page, err
 		})
 	}
-	for _, q := range []metrics.ViolationQuery{{Limit: 500}, {Feature: "feature-1"}, {Guarantee: metrics.MetricMR}, {From: from, To: from + int64(time.Hour)}} {
+	for _, q := range []metrics.ViolationQuery{{Limit: 500}, {Feature: "feature-1"}, {Guarantee: metrics.MetricMR}, {Service: "mirror"}, {From: from, To: from + int64(time.Hour)}} {
 		check(t, p, fmt.Sprintf("violations %+v", q), func(s metrics.Store) (any, error) {
 			page, _, err := s.Violations(ctx, q)
 			return page, err

@@ -137,6 +137,7 @@ func (n *newest) fillControl(t *testing.T) {
 	decision := flags.ConflictDecision{Conflict: "c1", Revision: 1, Feature: "cart", Key: "kw1", Writes: []string{"w1", "w2"}, Action: flags.DecisionOverride, Winner: "w2", Reason: "fine", Actor: "user:bo", At: now, EventID: "decision-1", EventAt: now}
 	exec(t, db, "INSERT INTO conflict_decisions VALUES ('c1', 1, 'cart', ?, ?, CAST(? AS BLOB))", past, past, text(decision))
 	exec(t, db, "INSERT INTO users VALUES ('bo', 'operator', '', '', '', ?, 0, ?)", past, past)
+	exec(t, db, "INSERT INTO quarantine_orders VALUES ('q1', 'discard', 'cart', 'pii', 1, 1, 'user:bo', 'a test', ?, ?)", past, past)
 	exec(t, db, "INSERT INTO teams VALUES ('checkout', 'carts', ?)", past)
 	exec(t, db, "INSERT INTO team_members VALUES ('checkout', 'bo', 'local')")
 	exec(t, db, "INSERT INTO team_features VALUES ('cart', 'checkout')")

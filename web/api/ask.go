@@ -96,9 +96,9 @@ func (a *API) listConflicts(c echo.Context) error {
 }
 
 func (a *API) listViolations(c echo.Context) error {
-	p := a.readParams(c, "feature", "guarantee", "from", "to", "cursor", "limit")
+	p := a.readParams(c, "feature", "guarantee", "service", "from", "to", "cursor", "limit")
 	q := metrics.ViolationQuery{
-		Feature: p.text("feature"), Guarantee: metrics.Metric(p.oneOf("guarantee", "ryw", "mr", "mw", "wfr", "policy")),
+		Feature: p.text("feature"), Guarantee: metrics.Metric(p.oneOf("guarantee", "ryw", "mr", "mw", "wfr", "policy")), Service: p.text("service"),
 		From: nanos(p.time("from")), To: nanos(p.time("to")), Cursor: p.text("cursor"), Limit: p.int("limit", 1, 500),
 	}
 	if p.err != nil {

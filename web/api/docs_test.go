@@ -36,7 +36,7 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 		}
 	}
 	a := New(Options{Registry: prometheus.NewRegistry()})
-	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes(), NewRules(a, RuleOptions{}).Routes(), NewRollouts(nil, nil).Routes(), NewPeople(a, nil, nil).Routes(),
+	routes := slices.Concat(a.Routes(), NewPromises(a, PromiseOptions{}).Routes(), NewFlags(a, FlagOptions{}).Routes(), NewRules(a, RuleOptions{}).Routes(), NewRollouts(nil, nil).Routes(), NewQuarantine(a, QuarantineOptions{}).Routes(), NewPeople(a, nil, nil).Routes(),
 		ofrep.New(ofrep.Options{}).Routes(), flagsync.New(flagsync.Options{}).Routes())
 	for _, r := range routes {
 		name := r.Method + " " + specPath(r.Path)

@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -28,7 +31,38 @@ type ingestAnswer struct {
 	Accepted   int                 `json:"accepted"`
 	Duplicates int                 `json:"duplicates"`
 	Rejected   []metrics.Rejection `json:"rejected"`
+	// Quarantined events are durable, and counted nowhere yet; Quarantine says why.
+	Quarantined int               `json:"quarantined"`
+	Quarantine  *quarantineAnswer `json:"quarantine,omitempty"`
 }
+
+// quarantineAnswer says why events are kept apart, and what ends it.
+type quarantineAnswer struct {
+	Labels  []string `json:"labels"` // that no document declares
+	Message string   `json:"message"`
+}
+
+// heldAnswer is nil when nothing is kept apart.
+func heldAnswer(r *ingest.Receipt) *quarantineAnswer {
+	if len(r.Unknown) == 0 {
+		return nil
+	}
+	var names, ways []string
+	for i, l := range r.Unknown {
+		if i == maxLabelsNamed {
+			names = append(names, strconv.Itoa(len(r.Unknown)-i)+" more")
+			break
+		}
+		names = append(names, strconv.Quote(l))
+		ways = append(ways, "PUT /api/v1/labels/"+url.PathEscape(l))
+	}
+	return &quarantineAnswer{Labels: r.Unknown, Message: fmt.Sprintf(
+		"Events are kept in quarantine and counted nowhere, because nobody declared label %s. Declare it by %s with {\"definition\": {\"services\": [...]}, \"reason\": \"...\"}, naming the services that may carry it, or on the page /labels#new; the events then go on by themselves.",
+		strings.Join(names, ", "), strings.Join(ways, ", "))}
+}
+
+// maxLabelsNamed is how many labels a sentence names.
+const maxLabelsNamed = 5
 
 // postEvents takes events in any form but OpenTelemetry's.
 func (a *API) postEvents(c echo.Context) error {
@@ -42,6 +76,7 @@ func (a *API) postEvents(c echo.Context) error {
 	}
 	return respond.JSON(c, http.StatusOK, ingestAnswer{
 		Accepted: receipt.Accepted, Duplicates: receipt.Duplicates, Rejected: orEmpty(h.batch.Rejected),
+		Quarantined: receipt.Quarantined, Quarantine: heldAnswer(&receipt),
 	})
 }
 
@@ -163,23 +198,25 @@ func ingestProblem(err error, b *decode.Batch) error {
 
 // ingestMetrics counts events.
 type ingestMetrics struct {
-	accepted, duplicates prometheus.Counter
-	rejected             *prometheus.CounterVec
+	accepted, duplicates, quarantined prometheus.Counter
+	rejected                          *prometheus.CounterVec
 }
 
 func newIngestMetrics(r prometheus.Registerer) *ingestMetrics {
 	m := &ingestMetrics{
-		accepted:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_accepted_total", Help: "Events acknowledged."}),
-		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_duplicate_total", Help: "Events that were known already."}),
-		rejected:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemark_events_rejected_total", Help: "Events refused, by code."}, []string{"code"}),
+		accepted:    prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_accepted_total", Help: "Events acknowledged."}),
+		duplicates:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_duplicate_total", Help: "Events that were known already."}),
+		quarantined: prometheus.NewCounter(prometheus.CounterOpts{Name: "tidemark_events_quarantined_total", Help: "Events acknowledged and kept apart, because nobody declared a label of theirs."}),
+		rejected:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tidemark_events_rejected_total", Help: "Events refused, by code."}, []string{"code"}),
 	}
-	r.MustRegister(m.accepted, m.duplicates, m.rejected)
+	r.MustRegister(m.accepted, m.duplicates, m.quarantined, m.rejected)
 	return m
 }
 
 func (m *ingestMetrics) took(rejected []metrics.Rejection, r ingest.Receipt) {
 	m.accepted.Add(float64(r.Accepted))
 	m.duplicates.Add(float64(r.Duplicates))
+	m.quarantined.Add(float64(r.Quarantined))
 	for i := range rejected {
 		m.rejected.WithLabelValues(rejected[i].Code).Inc()
 	}

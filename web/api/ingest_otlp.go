@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -33,13 +34,16 @@ func (a *API) postOTLP(c echo.Context, s otlpSignal) error {
 	}
 	h := a.hold()
 	defer h.release()
-	_, err = a.take(c, h, func(body []byte) error { return s.read(body, isJSON, a.o.Decode, h.batch) })
+	receipt, err := a.take(c, h, func(body []byte) error { return s.read(body, isJSON, a.o.Decode, h.batch) })
 	if err != nil {
 		p := respond.From(err)
 		p.SetHeaders(c)
 		return otlpBlob(c, p.Status, decode.StatusBody(otlpCode(p.Status), p.Code+": "+p.Detail, isJSON), isJSON)
 	}
 	rejected, message := h.batch.Partial()
+	if q := heldAnswer(&receipt); q != nil { // With nothing rejected it is a warning, as the specification has it.
+		message = strings.TrimPrefix(message+"; "+q.Message, "; ")
+	}
 	return otlpBlob(c, http.StatusOK, s.answer(rejected, message, isJSON), isJSON)
 }
 

@@ -50,12 +50,16 @@ func triText(t metrics.Tri) string {
 
 func violationTable(items []metrics.Violation) respond.Table {
 	t := respond.Table{Name: "violations", Header: []string{
-		"id", "feature", "guarantee", "verdict", "session", "seq", "key", "replica", "at", "wanted", "got", "write_id", "earlier", "model", "variant", "service", "labels",
+		"id", "feature", "guarantee", "verdict", "session", "seq", "key", "replica", "at", "wanted", "got", "write_id", "earlier", "model", "variant", "service", "labels", "decided_by",
 	}}
 	for _, v := range items {
+		var by []string
+		for _, d := range v.DecidedBy {
+			by = append(by, d.Rule+"@"+strconv.FormatInt(d.Revision, 10))
+		}
 		t.Rows = append(t.Rows, []string{
 			v.ID, v.Feature, string(v.Guarantee), v.Verdict, v.Session, strconv.FormatInt(v.Seq, 10), v.Key, v.Replica,
-			stamp(v.At), v.Wanted, v.Got, v.WriteID, v.Earlier, v.Model, v.Variant, v.Service, strings.Join(v.Labels, " "),
+			stamp(v.At), v.Wanted, v.Got, v.WriteID, v.Earlier, v.Model, v.Variant, v.Service, strings.Join(v.Labels, " "), strings.Join(by, " "),
 		})
 	}
 	return t

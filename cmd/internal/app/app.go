@@ -188,7 +188,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.openConflicts, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.keepQuarantine, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.openConflicts, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -284,7 +284,7 @@ func (a *App) buildServer(context.Context) error {
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
-		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), rulesAPI.Routes(), api.NewRollouts(a.rollouts, a.flags).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
+		Routes:  [][]auth.Route{door.Routes(), promises.Routes(), a.flagRoutes(door), a.quarantineRoutes(door), rulesAPI.Routes(), api.NewRollouts(a.rollouts, a.flags).Routes(), a.evaluationRoutes(), a.peopleRoutes(door, pages), pages.Routes()},
 		Proxies: a.o.Proxies, HTTPS: https, TLS: a.certificate, LogRequests: a.o.LogRequests, ErrorPage: pages.ErrorPage,
 	})
 	return err

@@ -145,6 +145,7 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	d := open(t)
 	key, reader, viewer := d.namedKey("all", "control", "read", "publish:*"), d.key("read"), d.signIn(access.Viewer)
 	d.do(key, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":3,"strategy":"merge"},"base":0,"reason":"first"}`, 201, nil)
+	d.declare("pii")
 	d.conflict(key, merges+`,"labels":["pii"]`, `,"rule":"cart-merge","rule_version":"3"`)
 	d.do(key, "POST", "/api/v1/conflicts/c1/decisions", `{"action":"merge","merged":{"note":"secret-merge"},"base":0,"reason":"agreed on the phone"}`, 201, nil)
 	var a fileAnswer

@@ -8,6 +8,7 @@ import (
 	"tidemark/flags/eval"
 	"tidemark/flags/flagset"
 	"tidemark/flags/rollout"
+	"tidemark/metrics"
 	"tidemark/web/api"
 	"tidemark/web/auth"
 )
@@ -48,7 +49,10 @@ func (a *App) labelsChanged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.engine.SetLabels(context.WithoutCancel(ctx), rules)
+	// The fold first: what is let go is then judged by the rules that let it go.
+	err = a.engine.SetLabels(context.WithoutCancel(ctx), rules)
+	a.pipeline.SetLabels(metrics.NewVocabulary(rules))
+	return err
 }
 
 // rolloutStore is the control store, where it keeps rollouts.

@@ -74,8 +74,11 @@ func (s scraped) check(query string) (wrong []string) {
 // scrapeBusyServer is what a server shows that has taken, refused and stored events.
 func scrapeBusyServer(t *testing.T) scraped {
 	t.Helper()
-	d := openWith(t, app.Options{})
+	d := openWith(t, app.Options{Limits: often()})
 	k := d.namedKey("all", "publish:*", "read")
+	d.do(d.key("control"), "PUT", "/api/v1/labels/pii", `{"definition":{"services":[]},"reason":"shown"}`, 201, nil)
+	d.post(k, "/v1/events", event("visible", "w2", "cart", `,"replica":"eu","labels":["pii"]`), "Content-Type: application/x-ndjson")
+	d.untilSays(k, "/metrics", "tidemark_policy_hops_against", true)
 	if w := d.post(k, "/v1/events", event("initiated", "w1", "cart", ""), "Content-Type: application/x-ndjson"); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}

@@ -14,8 +14,7 @@ import (
 // service with clearance and to one without.
 func TestHopsAgainstPolicy(t *testing.T) {
 	t.Parallel()
-	const often = 1 << 30 // the test asks until it is answered
-	d := openWith(t, app.Options{Limits: web.Limits{KeyRate: often, KeyBurst: often, AddressRate: often, AddressBurst: often}})
+	d := openWith(t, app.Options{Limits: often()})
 	key, owner, reader := d.key("control", "read"), d.namedKey("shop", "publish:cart", "read"), d.key("read")
 	for body, want := range map[string]int{
 		`{"definition":{}}`:                                     400, // no services
@@ -53,4 +52,19 @@ func TestHopsAgainstPolicy(t *testing.T) {
 			t.Errorf("the feature's page does not say %q", say)
 		}
 	}
+}
+
+// declare lets every service carry labels: events with others are kept in quarantine.
+func (d *door) declare(labels ...string) {
+	d.t.Helper()
+	key := d.namedKey("declares", "control")
+	for _, l := range labels {
+		d.do(key, "PUT", "/api/v1/labels/"+l, `{"definition":{"services":["*"]},"reason":"a test"}`, http.StatusCreated, nil)
+	}
+}
+
+// often are limits for tests that ask until they are answered.
+func often() web.Limits {
+	const n = 1 << 30
+	return web.Limits{KeyRate: n, KeyBurst: n, AddressRate: n, AddressBurst: n}
 }

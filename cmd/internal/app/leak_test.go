@@ -15,7 +15,6 @@ import (
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
-	"tidemark/web"
 	"tidemark/web/auth"
 )
 
@@ -114,11 +113,7 @@ type leakSite struct {
 
 func openLeakSite(t *testing.T) *leakSite {
 	t.Helper()
-	const often = 1 << 30
-	d := openWith(t, app.Options{
-		PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1},
-		Limits:       web.Limits{KeyRate: often, KeyBurst: often, AddressRate: often, AddressBurst: often},
-	})
+	d := openWith(t, app.Options{PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}, Limits: often()})
 	s := &leakSite{door: d, cedar: map[string]string{}}
 	root := d.root()
 	ana, eve := d.invite(root, "ana", "viewer"), d.invite(root, "eve", "operator")
@@ -137,6 +132,7 @@ func openLeakSite(t *testing.T) *leakSite {
 	}
 	person(ana, "ana", "viewer", []string{"support"}, []string{"cart"})
 	person(eve, "eve", "operator", nil, nil)
+	d.declare("pii", "secret", "tenant:acme")
 	s.send()
 	var all struct {
 		Items []struct{ Name, Cedar string }

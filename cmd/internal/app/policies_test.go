@@ -34,6 +34,7 @@ func TestPoliciesDecide(t *testing.T) {
 	d := open(t)
 	admin, operator, reader := d.key("admin", "read"), d.namedKey("operator", "control", "read"), d.namedKey("reader", "read")
 	shop, thief := d.namedKey("shop", "publish:cart"), d.namedKey("thief", "publish:*")
+	d.declare("pii")
 	send := func(key, write string) receipt {
 		return read[receipt](t, d.post(key, "/v1/events", event("initiated", write, "cart", `,"actor":"ann","labels":["pii"]`)), http.StatusOK)
 	}

@@ -13,6 +13,7 @@ func TestRedactionNeverLeaks(t *testing.T) {
 	t.Parallel()
 	d := open(t)
 	owner, reader := d.namedKey("shop", "publish:cart", "read"), d.key("read")
+	d.do(d.key("control"), "PUT", "/api/v1/labels/pii", `{"definition":{"services":[]},"reason":"declared"}`, 201, nil)
 	const secret = `,"actor":"secret-actor","delta":{"iban":"secret-delta"},"before_hash":"secret-before","after_hash":"secret-after"`
 	const said = `,"conflict_id":"c1","with":["w2"],"rule":"lww","outcome":"last writer won"`
 	body := "[" + strings.Join([]string{

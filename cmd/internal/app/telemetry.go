@@ -23,6 +23,7 @@ type Retention struct {
 	Fine   time.Duration // windows of 10 s; default 48 h
 	Minute time.Duration // windows of 1 min; default 30 d
 	Hour   time.Duration // windows of 1 h, and rows; default 13 months
+	Held   time.Duration // events in quarantine; default 30 d
 }
 
 func (r Retention) withDefaults() Retention {
@@ -36,6 +37,7 @@ func (r Retention) withDefaults() Retention {
 	set(&r.Fine, 2*day)
 	set(&r.Minute, 30*day)
 	set(&r.Hour, 396*day)
+	set(&r.Held, 30*day)
 	return r
 }
 
@@ -45,6 +47,8 @@ func (r Retention) Validate() error {
 	switch {
 	case r.Raw < time.Hour:
 		return fmt.Errorf("retain-raw: %s: at least 1h is needed", r.Raw)
+	case r.Held < time.Hour:
+		return fmt.Errorf("retain-quarantine: %s: at least 1h is needed", r.Held)
 	case r.Fine < time.Hour:
 		return fmt.Errorf("retain-10s: %s: at least 1h is needed", r.Fine)
 	case r.Minute < r.Fine:
@@ -96,12 +100,14 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	}
 	in := a.o.Ingest
 	in.Now = a.o.Now
+	in.Quarantine.Store = store
 	in.Folded = func(batches [][]metrics.Event) {
 		for _, b := range batches {
 			a.feed.Folded(b)
 		}
 	}
 	a.pipeline = ingest.New(store, a.engine, names, in)
+	a.pipeline.SetLabels(metrics.NewVocabulary(o.Labels))
 	if err := a.remember(ctx); err != nil {
 		return err
 	}
@@ -110,7 +116,7 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	a.onStop("pipeline", a.pipeline.Stop)
 	a.report = report.New(a.engine, a.o.Now, report.WithRetention(a.o.Retention.metrics().Cells))
 	a.teller = provenance.New(a.engine, a.report, a.o.Now)
-	a.o.Registry.MustRegister(newPipelineCollector(a.pipeline, a.engine))
+	a.o.Registry.MustRegister(newPipelineCollector(a.pipeline, a.engine), newPolicyCollector(a.report))
 	return nil
 }
 
@@ -135,6 +141,9 @@ func (a *App) remember(ctx context.Context) error {
 
 // prune deletes what retention does not keep.
 func (a *App) prune(ctx context.Context) error {
+	if err := a.expireQuarantine(ctx); err != nil {
+		return err
+	}
 	return a.telemetry.Prune(ctx, a.o.Now(), a.o.Retention.metrics())
 }
 
@@ -159,6 +168,9 @@ func newPipelineCollector(p *ingest.Pipeline, e *rollup.Engine) *pipelineCollect
 	return &pipelineCollector{pipeline: p, engine: e, descs: []gauge{
 		show("queue_events", "Events waiting to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Queued) }),
 		show("queue_limit_events", "Events that may wait to be stored.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.QueueLimit) }),
+		show("quarantine_events", "Events kept apart, because nobody declared a label of theirs.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Quarantine.Events) }),
+		show("quarantine_limit_events", "Events that may be kept apart.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Quarantine.Most.Events) }),
+		show("quarantine_bytes", "Size of the events kept apart, as JSON.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Quarantine.Bytes) }),
 		show("fold_behind_groups", "Stored groups waiting to be folded.", level, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.FoldBehind) }),
 		show("store_groups_total", "Transactions of events.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Groups) }),
 		show("store_failures_total", "Transactions of events that failed.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Failures) }),

@@ -1,0 +1,120 @@
+package app_test
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/metrics"
+	"tidemark/metrics/ingest"
+)
+
+type quarantineReceipt struct {
+	Accepted, Quarantined int
+	Quarantine            struct {
+		Labels  []string
+		Message string
+	}
+	Rejected []struct{ Code, Message string }
+}
+
+// untilSays asks until an answer says something, or no longer does.
+func (d *door) untilSays(key, path, says string, want bool) string {
+	d.t.Helper()
+	for {
+		body := d.get(key, path).Body.String()
+		if strings.Contains(body, says) == want {
+			return body
+		}
+		if err := d.t.Context().Err(); err != nil {
+			d.t.Fatalf("%s: says %q: never %v: %v: %s", path, says, want, err, body)
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestUnknownLabelsAreQuarantined sends writes with a label that nobody declared, across a
+// restart, and lets them go by declaring it, by order, and not at all.
+func TestUnknownLabelsAreQuarantined(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := openIn(t, dir, app.Options{Limits: often()})
+	control, owner, reader := d.key("control", "read", "admin"), d.namedKey("shop", "publish:cart", "read"), d.key("read")
+	const secret = `,"actor":"secret-actor","delta":{"iban":"secret-delta"},"before_hash":"secret-before","after_hash":"secret-after","more":"secret-more"`
+	send := func(write, labels string) quarantineReceipt {
+		t.Helper()
+		return read[quarantineReceipt](t, d.post(owner, "/v1/events", event("initiated", write, "cart", secret+`,"labels":`+labels), "Content-Type: application/json"), http.StatusOK)
+	}
+	got := send("w1", `["card data","pii"]`)
+	if got.Accepted != 0 || got.Quarantined != 1 || len(got.Quarantine.Labels) != 2 || !strings.Contains(got.Quarantine.Message, "PUT /api/v1/labels/card%20data") {
+		t.Fatalf("%+v", got)
+	}
+	send("w2", `["pii"]`)
+	if s := d.get(owner, "/api/v1/writes/w1"); s.Code != http.StatusNotFound {
+		t.Errorf("a write in quarantine is shown: %d %s", s.Code, s.Body)
+	}
+	if s := d.get(reader, "/api/v1/features").Body.String(); strings.Contains(s, `"cart"`) {
+		t.Errorf("the features count what is in quarantine: %s", s)
+	}
+	for _, path := range []string{
+		"/api/v1/quarantine", "/api/v1/quarantine?format=csv", "/api/v1/quarantine?feature=cart&label=pii&limit=1",
+		"/api/v1/quarantine/counts", "/api/v1/quarantine/counts?format=csv", "/quarantine", "/pipeline", "/features/cart", "/labels", "/labels/pii", "/violations",
+	} {
+		if w := d.get(reader, path); strings.Contains(w.Body.String(), "secret-") {
+			t.Errorf("the reader asks %s, and it leaks: %s", path, w.Body)
+		}
+	}
+	if s := d.get(owner, "/api/v1/quarantine").Body.String(); !strings.Contains(s, "secret-delta") || !strings.Contains(s, `"unknown":["card data","pii"]`) {
+		t.Errorf("its owner does not see it: %s", s)
+	}
+	d.do(owner, "POST", "/api/v1/quarantine/release", `{"reason":"mine"}`, 403, nil)
+	d.do(control, "POST", "/api/v1/quarantine/release", `{"reason":""}`, 400, nil)
+	d.do(control, "POST", "/api/v1/quarantine/release", `{"label":"none","reason":"why"}`, 404, nil)
+
+	if err := d.app.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d = openIn(t, dir, app.Options{Limits: often()})
+	d.untilSays(reader, "/api/v1/quarantine/counts", `"events":2,`, true)
+	d.do(control, "PUT", "/api/v1/labels/pii", `{"definition":{"services":[]},"reason":"declared"}`, 201, nil)
+	d.untilSays(owner, "/api/v1/writes/w2", `"write_id":"w2"`, true)
+	d.untilSays(reader, "/api/v1/quarantine/counts", `"events":1,`, true)
+	d.do(control, "POST", "/api/v1/quarantine/release", `{"feature":"cart","label":"card data","reason":"we know it"}`, 202, nil)
+	d.untilSays(owner, "/api/v1/writes/w1", `"write_id":"w1"`, true)
+
+	if got = send("w3", `["card data"]`); got.Quarantined != 1 {
+		t.Fatalf("an order is about what was held: %+v", got)
+	}
+	d.do(control, "POST", "/api/v1/quarantine/discard", `{"feature":"cart","reason":"a test"}`, 202, nil)
+	d.untilSays(reader, "/api/v1/quarantine/orders", `"done_at":null`, false)
+	d.untilSays(reader, "/api/v1/quarantine", `{"items":[]}`, true)
+	if s := d.get(owner, "/api/v1/writes/w3"); s.Code != http.StatusNotFound {
+		t.Errorf("a discarded write is shown: %d %s", s.Code, s.Body)
+	}
+	audit := d.get(control, "/api/v1/audit?action=quarantine.*").Body.String()
+	for _, want := range []string{"quarantine.release", "we know it", "quarantine/cart/card data", "quarantine.discard"} {
+		if !strings.Contains(audit, want) {
+			t.Errorf("the audit log does not say %q: %s", want, audit)
+		}
+	}
+}
+
+func TestAFullQuarantineAndOpenTelemetry(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Ingest: ingest.Options{Quarantine: ingest.Quarantine{Most: metrics.HeldTotal{Events: 1, Bytes: 1 << 20}}}})
+	owner := d.namedKey("shop", "publish:cart")
+	const logs = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"tidemark.initiated","timeUnixNano":"%d","attributes":[
+		{"key":"tidemark.write.id","value":{"stringValue":"o1"}},{"key":"tidemark.feature","value":{"stringValue":"cart"}},{"key":"tidemark.labels","value":{"stringValue":"odd"}}]}]}]}]}`
+	at := event("initiated", "x", "cart", "")
+	at = at[strings.Index(at, `"occurred_at":`)+len(`"occurred_at":`) : len(at)-1]
+	w := d.post(owner, "/v1/logs", strings.Replace(logs, "%d", at, 1), "Content-Type: application/json")
+	if s := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(s, `"rejectedLogRecords":"0"`) || !strings.Contains(s, "nobody declared label") {
+		t.Errorf("%d %s", w.Code, s)
+	}
+	got := read[quarantineReceipt](t, d.post(owner, "/v1/events", event("initiated", "w1", "cart", `,"labels":["odd"]`), "Content-Type: application/json"), http.StatusOK)
+	if got.Quarantined != 0 || len(got.Rejected) != 1 || got.Rejected[0].Code != "quarantine_full" {
+		t.Errorf("%+v", got)
+	}
+}

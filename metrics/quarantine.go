@@ -1,0 +1,64 @@
+package metrics
+
+import "context"
+
+// Quarantine keeps events apart from the log: they are acknowledged and durable, and
+// counted nowhere, until somebody decides. It is safe for concurrent use.
+type Quarantine interface {
+	// Hold makes events durable in one transaction, in their order, as many as most
+	// leaves room for. An event whose id is held already is a duplicate and takes no
+	// room. On error nothing was stored. at is the server's time.
+	Hold(ctx context.Context, at int64, events []Event, most HeldTotal) (Holding, error)
+	// Held returns what is held, in order of arrival. It belongs to the caller. None is
+	// an empty slice.
+	Held(ctx context.Context, q HeldQuery) ([]Held, error)
+	// HeldCounts says how much is held by feature and label, ordered by both. An event
+	// with two labels counts with each.
+	HeldCounts(ctx context.Context) ([]HeldCount, error)
+	// HeldNumber counts the events of a feature with a label; "" stands for any.
+	HeldNumber(ctx context.Context, feature, label string) (int64, error)
+	// HeldTotal is how much is held in all.
+	HeldTotal() HeldTotal
+	// Unhold removes events by their numbers and returns how many were there.
+	Unhold(ctx context.Context, numbers []int64) (int, error)
+}
+
+// Holding says what became of events that were to be held.
+type Holding struct {
+	Held       int
+	Duplicates int
+	Refused    []int // indexes of those for which there was no room
+}
+
+// Held is one event in quarantine.
+type Held struct {
+	Number int64 // in order of arrival; never used again
+	HeldAt int64 // by the server's clock, Unix ns
+	Event  Event
+}
+
+// HeldTotal is a number of events and of their bytes as JSON.
+type HeldTotal struct {
+	Events int64 `json:"events"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// HeldCount is how much is held of a feature with a label.
+type HeldCount struct {
+	Feature string `json:"feature"`
+	Label   string `json:"label"`
+	Events  int64  `json:"events"`
+	Oldest  int64  `json:"oldest"` // when the first of them arrived, Unix ns
+	Newest  int64  `json:"newest"`
+}
+
+// HeldQuery selects events in quarantine.
+type HeldQuery struct {
+	Feature, Label string
+	Without        []string // leaves out events that have any of these labels
+	HeldBefore     int64    // arrived before, Unix ns; 0 = no bound
+	After          int64    // Number above; 0 = no bound
+	Through        int64    // Number at most; 0 = no bound
+	Newest         bool     // the latest first
+	Limit          int      // 1..1000; 0 = 50
+}

@@ -1,0 +1,253 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"tidemark/metrics"
+	"tidemark/metrics/sqlite/segment"
+)
+
+// maxHeld bounds what is read of the quarantine at once.
+const maxHeld = 1000
+
+// quarantined is how much is held, so that limits cost no look at the tables.
+type quarantined struct {
+	mu    sync.Mutex // held by whoever changes the tables
+	total metrics.HeldTotal
+	enc   *segment.Encoder // guarded by mu; nil until used
+}
+
+func (s *Store) loadQuarantine(ctx context.Context) error {
+	err := s.main.r.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(bytes), 0) FROM quarantine").
+		Scan(&s.quarantine.total.Events, &s.quarantine.total.Bytes)
+	return wrap(err, "%s: count the quarantine", s.main.path)
+}
+
+// HeldTotal implements metrics.Quarantine.
+func (s *Store) HeldTotal() metrics.HeldTotal {
+	s.quarantine.mu.Lock()
+	defer s.quarantine.mu.Unlock()
+	return s.quarantine.total
+}
+
+// Hold implements metrics.Quarantine.
+func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most metrics.HeldTotal) (h metrics.Holding, err error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return h, err
+	}
+	defer done()
+	q := &s.quarantine
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.enc == nil {
+		if q.enc, err = segment.NewEncoder(); err != nil {
+			return h, wrap(err, "hold events")
+		}
+	}
+	ctx = context.WithoutCancel(ctx)
+	total := q.total
+	err = s.main.tx(ctx, func(tx *sql.Tx) error {
+		h, total = metrics.Holding{}, q.total
+		p := &holder{ctx: ctx, tx: tx, enc: q.enc, at: at}
+		for i := range events {
+			size := int64(len(events[i].AppendJSON(p.json[:0])))
+			switch known, err := p.known(events[i].EventID); {
+			case err != nil:
+				return err
+			case known:
+				h.Duplicates++
+			case total.Events+1 > most.Events || total.Bytes+size > most.Bytes:
+				h.Refused = append(h.Refused, i)
+			default:
+				if err := p.hold(&events[i], size); err != nil {
+					return err
+				}
+				h.Held++
+				total.Events, total.Bytes = total.Events+1, total.Bytes+size
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return metrics.Holding{}, wrap(err, "%s: hold %d events", s.main.path, len(events))
+	}
+	q.total = total
+	return h, nil
+}
+
+// holder stores single events in one transaction.
+type holder struct {
+	ctx  context.Context
+	tx   *sql.Tx
+	enc  *segment.Encoder
+	at   int64
+	json []byte // scratch
+	data []byte // scratch
+}
+
+func (p *holder) known(event string) (known bool, err error) {
+	err = p.tx.QueryRowContext(p.ctx, "SELECT EXISTS (SELECT 1 FROM quarantine WHERE event = ?)", event).Scan(&known)
+	return known, err
+}
+
+func (p *holder) hold(e *metrics.Event, size int64) (err error) {
+	if p.data, err = p.enc.Encode(p.data[:0], []metrics.Event{*e}); err != nil {
+		return err
+	}
+	const put = "INSERT INTO quarantine (event, feature, held_at, bytes, data) VALUES (?, ?, ?, ?, ?)"
+	r, err := p.tx.ExecContext(p.ctx, put, e.EventID, e.Feature, p.at, size, p.data)
+	if err != nil {
+		return err
+	}
+	number, err := r.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for _, l := range e.Labels {
+		if _, err := p.tx.ExecContext(p.ctx, "INSERT OR IGNORE INTO quarantine_label (label, number) VALUES (?, ?)", l, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Held implements metrics.Quarantine.
+func (s *Store) Held(ctx context.Context, q metrics.HeldQuery) ([]metrics.Held, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	d, err := s.log.decoder()
+	if err != nil {
+		return nil, err
+	}
+	defer s.log.decoders.Put(d)
+	sel, order := heldSelection(q)
+	limit := defaultLimit
+	if q.Limit > 0 {
+		limit = min(q.Limit, maxHeld)
+	}
+	rows, err := s.main.r.QueryContext(ctx, "SELECT number, held_at, data FROM quarantine"+sel.String()+
+		" ORDER BY number "+order+" LIMIT "+strconv.Itoa(limit), sel.args...)
+	if err != nil {
+		return nil, wrap(err, "%s: read the quarantine", s.main.path)
+	}
+	defer rows.Close()
+	found := []metrics.Held{}
+	for rows.Next() {
+		var h metrics.Held
+		var data []byte
+		if err := rows.Scan(&h.Number, &h.HeldAt, &data); err != nil {
+			return nil, wrap(err, "%s: read the quarantine", s.main.path)
+		}
+		if _, err = d.Open(data); err == nil {
+			h.Event, err = d.Event(0)
+		}
+		if err != nil {
+			return nil, wrap(err, "%s: event %d in quarantine", s.main.path, h.Number)
+		}
+		own(&h.Event)
+		found = append(found, h)
+	}
+	return found, wrap(rows.Err(), "%s: read the quarantine", s.main.path)
+}
+
+func heldSelection(q metrics.HeldQuery) (sel selection, order string) {
+	sel.is("feature", q.Feature)
+	if q.Label != "" {
+		sel.and("number IN (SELECT number FROM quarantine_label WHERE label = ?)", q.Label)
+	}
+	if len(q.Without) > 0 {
+		list, _ := json.Marshal(q.Without) // Strings always marshal.
+		sel.and(`NOT EXISTS (SELECT 1 FROM quarantine_label l WHERE l.number = quarantine.number
+			AND l.label IN (SELECT value FROM json_each(?)))`, string(list))
+	}
+	sel.within("held_at", 0, q.HeldBefore)
+	if q.After != 0 {
+		sel.and("number > ?", q.After)
+	}
+	if q.Through != 0 {
+		sel.and("number <= ?", q.Through)
+	}
+	if q.Newest {
+		return sel, "DESC"
+	}
+	return sel, "ASC"
+}
+
+// HeldCounts implements metrics.Quarantine.
+func (s *Store) HeldCounts(ctx context.Context) ([]metrics.HeldCount, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	rows, err := s.main.r.QueryContext(ctx, `SELECT q.feature, l.label, count(*), min(q.held_at), max(q.held_at)
+		FROM quarantine q JOIN quarantine_label l ON l.number = q.number GROUP BY q.feature, l.label ORDER BY q.feature, l.label`)
+	if err != nil {
+		return nil, wrap(err, "%s: count the quarantine", s.main.path)
+	}
+	defer rows.Close()
+	found := []metrics.HeldCount{}
+	for rows.Next() {
+		var c metrics.HeldCount
+		if err := rows.Scan(&c.Feature, &c.Label, &c.Events, &c.Oldest, &c.Newest); err != nil {
+			return nil, wrap(err, "%s: count the quarantine", s.main.path)
+		}
+		found = append(found, c)
+	}
+	return found, wrap(rows.Err(), "%s: count the quarantine", s.main.path)
+}
+
+// HeldNumber implements metrics.Quarantine.
+func (s *Store) HeldNumber(ctx context.Context, feature, label string) (n int64, err error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	sel, _ := heldSelection(metrics.HeldQuery{Feature: feature, Label: label})
+	err = s.main.r.QueryRowContext(ctx, "SELECT count(*) FROM quarantine"+sel.String(), sel.args...).Scan(&n)
+	return n, wrap(err, "%s: count the quarantine", s.main.path)
+}
+
+// Unhold implements metrics.Quarantine.
+func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	q := &s.quarantine
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	var gone metrics.HeldTotal
+	err = s.main.tx(ctx, func(tx *sql.Tx) error {
+		gone = metrics.HeldTotal{}
+		for _, n := range slices.Compact(slices.Sorted(slices.Values(numbers))) {
+			var size int64
+			err := tx.QueryRowContext(ctx, "DELETE FROM quarantine WHERE number = ? RETURNING bytes", n).Scan(&size)
+			switch {
+			case err == nil:
+				gone.Events, gone.Bytes = gone.Events+1, gone.Bytes+size
+			case !errors.Is(err, sql.ErrNoRows):
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, wrap(err, "%s: remove %d events from quarantine", s.main.path, len(numbers))
+	}
+	q.total.Events, q.total.Bytes = q.total.Events-gone.Events, q.total.Bytes-gone.Bytes
+	return int(gone.Events), nil
+}
