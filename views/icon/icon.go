@@ -47,6 +47,10 @@ func paths(name string) string {
 		return "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7M9 8h3"
 	case "policies":
 		return "M12 4v16M8 20h8M4 7h16M7 7l-3 7a3 3 0 0 0 6 0zM17 7l-3 7a3 3 0 0 0 6 0z"
+	case "labels":
+		return "M4 4h8l8 8-8 8-8-8zM8.5 8.5h.01"
+	case "violations":
+		return "M8 3h8l5 5v8l-5 5H8l-5-5V8zM12 8v5M12 16h.01"
 	case "search":
 		return "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4"
 	case "theme":

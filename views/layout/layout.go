@@ -44,6 +44,7 @@ func (f Frame) nav() []group {
 			{text: "Topology", url: "/topology", icon: "topology"},
 			{text: "Writes", url: "/writes", icon: "writes"},
 			{text: "Conflicts", url: "/conflicts", icon: "conflicts", count: f.Conflicts, tone: part.Warn, what: "need a person"},
+			{text: "Violations", url: "/violations", icon: "violations"},
 		}},
 		{"Control", []item{
 			{text: "Rollouts", url: "/rollouts", icon: "rollouts"},
@@ -58,6 +59,7 @@ func (f Frame) nav() []group {
 		{"Trust", []item{
 			{text: "Pipeline", url: "/pipeline", icon: "pipeline"},
 			{text: "Policies", url: "/policies", icon: "policies"},
+			{text: "Labels", url: "/labels", icon: "labels"},
 			{text: "Audit", url: "/audit", icon: "audit"},
 			{text: "Access", url: "/access", icon: "access"},
 		}},

@@ -81,13 +81,18 @@ func (u *UI) feature(c echo.Context) error {
 		a.query.By = report.ByReplica
 	}
 	if !slices.Contains(u.o.Reader.Features(), name) {
-		return unknown("feature", name)
+		return u.unknownFeature(c, name)
 	}
 	all, err := u.askAll(c.Request().Context(), a.query)
 	if err != nil {
 		return err
 	}
 	m := u.featurePage(a, all)
+	held, err := u.heldNotice(c.Request().Context(), name)
+	if err != nil {
+		return err
+	}
+	m.Notices = append(m.Notices, held...)
 	ctx := c.Request().Context()
 	if m.Lag.Marks, err = u.promiseMarks(ctx, a, u.o.Snapshot().Feature(name)); err != nil {
 		return err

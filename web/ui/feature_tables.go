@@ -153,7 +153,7 @@ func checkDetail(g *report.GuaranteeCheck) string {
 
 func violationRows(feature string, vs []metrics.Violation) page.Section {
 	s := page.Section{
-		ID: "violations", Title: "The latest violations",
+		ID: "violations", Title: "The latest violations", Next: part.Link{Text: "All of them", URL: address(violationsURL, "feature", feature)},
 		Get: part.Downloads{CSV: address("/api/v1/violations", "feature", feature, "format", "csv"), JSON: address("/api/v1/violations", "feature", feature)},
 	}
 	s.Table = part.Table{Caption: "The latest violations", Columns: []part.Column{

@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"tidemark/flags/guarantee"
@@ -137,6 +138,17 @@ func violations(checks []report.GuaranteeCheck) part.Value {
 	v := part.Percent(bad, all, "checks")
 	if bad > 0 {
 		v.Tone = part.Bad
+	}
+	return v
+}
+
+// violationsOf sums up the session guarantees of a row, and names hops against policy
+// beside them: those are of hops, not of checks.
+func violationsOf(r *report.FeatureRow) part.Value {
+	v := violations(r.Violations)
+	if n := r.Policy.Numerator; n > 0 {
+		v.Tone = part.Bad
+		v.Under = strings.TrimPrefix(v.Under+"; "+format.Plural(n, "hop", "hops")+" of "+format.Short(r.Policy.Denominator)+" against policy", "; ")
 	}
 	return v
 }

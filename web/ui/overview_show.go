@@ -93,10 +93,16 @@ func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Hea
 		h.Tone = rowStatus(rows[0], snap).Tone
 		if h.Tone != part.Good {
 			h.Sub, h.Link = rows[0].Answer, part.Link{Text: "See where the time goes.", URL: featureURL(rows[0].Feature)}
+			if rows[0].State == report.StatePolicy {
+				h.Link = part.Link{Text: "See the hops against policy.", URL: address(violationsURL, "guarantee", "policy", "feature", rows[0].Feature)}
+			}
 		}
 	}
 	if len(snap.Results) > 0 {
 		h.Answer = promisesAnswer(snap)
+	}
+	if h.Sub != "" && strings.HasSuffix(h.Answer, h.Sub) { // Said once is enough.
+		h.Answer = strings.TrimSpace(strings.TrimSuffix(h.Answer, h.Sub))
 	}
 	if h.Sub == "" {
 		h.Sub = format.Plural(int64(len(f.Features)), "feature", "features") + " reported."
@@ -185,7 +191,7 @@ func (u *UI) overviewRow(r *report.FeatureRow, s *guarantee.Snapshot, a *asked) 
 	out := page.OverviewRow{
 		Name: r.Feature, URL: address(featureURL(r.Feature), a.times()...), Promise: "No promise is written down",
 		Status: rowStatus(r, s), P50: duration(r.All.P50), P99: duration(r.All.P99),
-		Converged: within10s(r.Converged), Backlog: backlog(r.Backlog), Conflicts: ratio(r.Conflicts, "writes"), Violations: violations(r.Violations),
+		Converged: within10s(r.Converged), Backlog: backlog(r.Backlog), Conflicts: ratio(r.Conflicts, "writes"), Violations: violationsOf(r),
 		Budget: page.Budget{Text: "no objective"},
 	}
 	if rs := s.Feature(r.Feature); len(rs) > 0 {

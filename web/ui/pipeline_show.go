@@ -70,6 +70,9 @@ func (u *UI) pipeline(c echo.Context) error {
 	if p.Error != "" {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "Events are not taken in any more:", More: p.Error})
 	}
+	if q := p.Stats.Quarantine; q.Events > 0 {
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(q.Events, "event is", "events are") + " in quarantine:", More: "nobody declared a label of theirs, and nothing counts them.", Link: part.Link{Text: "See which", URL: quarantineURL}})
+	}
 	if p.Unfolded > 0 {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(int64(p.Unfolded), "event", "events") + " came too late to be counted:", More: "the command “tidemark rebuild” counts them."})
 	}
@@ -147,12 +150,27 @@ func (u *UI) pipelineFacts(p *Pipeline) []part.Fact {
 	return []part.Fact{
 		{Name: "Taken in", Value: perSecond(p)},
 		{Name: "Rejected", Value: part.Percent(rejectedCount(p), offered, "events")},
+		{Name: "In quarantine", Value: quarantineFact(p)},
 		{Name: "Duplicates, counted once", Value: part.Percent(p.Stats.Duplicates, offered, "events")},
 		{Name: "Waiting to be stored", Value: queue},
 		{Name: "Time to store", Value: last},
 		{Name: "Waiting to be counted", Value: part.Value{Text: format.Count(int64(p.Stats.FoldBehind)), Under: "stored groups"}},
 		{Name: "Failed to store", Value: failures},
 	}
+}
+
+// quarantineFact is how much is held of how much may be.
+func quarantineFact(p *Pipeline) part.Value {
+	q := &p.Stats.Quarantine
+	if !q.On && q.Events == 0 {
+		return part.Value{Text: "off", Under: "unknown labels are taken"}
+	}
+	v := number(q.Events)
+	v.Under = "of " + format.Short(q.Most.Events) + " events that may be"
+	if q.Events > 0 {
+		v.Tone = part.Warn
+	}
+	return v
 }
 
 func perSecond(p *Pipeline) part.Value {
@@ -300,6 +318,7 @@ func (u *UI) pipelineStrip(ctx context.Context) (page.OverviewPipeline, error) {
 	out.Facts = []part.Fact{
 		{Name: "Taken in", Value: perSecond(&p)},
 		{Name: "Rejected", Value: part.Percent(rejectedCount(&p), offered, "events")},
+		{Name: "In quarantine", Value: quarantineFact(&p)},
 		{Name: "Duplicates, counted once", Value: part.Percent(p.Stats.Duplicates, offered, "events")},
 		{Name: "Time to store", Value: store},
 		{Name: "Worst clock pair", Value: worst},

@@ -65,6 +65,8 @@ type Options struct {
 	Desk    *reconcile.Desk
 	Judge   *reconcile.Judge
 	Replays *reconcile.Jobs
+	// Quarantine is where events with unknown labels are kept.
+	Quarantine Quarantine
 	// Pipeline describes the telemetry itself.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 	// Updates says how a person's pages learn of changes: one of UpdatesStream,
@@ -143,12 +145,15 @@ func (u *UI) Routes() []auth.Route {
 		{Method: http.MethodPost, Path: "/guarantees/:name/restore", May: access.Control, About: u.aboutGuarantee, Handle: u.restoreGuarantee},
 		{Method: http.MethodPost, Path: "/guarantees/:name/reviews", May: access.Control, About: u.aboutGuarantee, Handle: u.reviewGuarantee},
 		page("/alerts", u.alerts),
+		page(violationsURL, u.violationList),
 		page("/pipeline", u.pipeline),
 		{Method: http.MethodGet, Path: "/live", May: access.Read, Handle: u.live, Stream: true},
 		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
 		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
 	}
 	routes = append(routes, u.auditRoutes()...)
+	routes = append(routes, u.labelRoutes()...)
+	routes = append(routes, u.quarantineRoutes()...)
 	routes = append(routes, u.definitionRoutes()...)
 	routes = append(routes, u.policyRoutes()...)
 	routes = append(routes, u.decideRoutes()...)

@@ -18,7 +18,8 @@ func (a *App) pages() (*ui.UI, error) {
 		Now: a.o.Now, Report: a.report, Reader: a.engine, Teller: a.teller, Policy: a.policies, Attempts: a.attempts, People: a.control, Keys: a.control, Hub: a.hub,
 		Snapshot: a.judge.Snapshot, Catalogue: a.catalogue, Documents: a.control, Alerts: a.control, Webhooks: a.control, Audit: a.control,
 		Rollouts: a.rollouts, Evidence: a.engine, Flags: a.flags, Desk: a.desk, Judge: a.conflicts, Replays: a.replays,
-		Updates: a.updates, Pipeline: a.pipelineView, Operations: operations, Base: a.URL, Version: a.o.Version,
+		Quarantine: ui.Quarantine{Held: a.telemetry, Orders: a.control, Order: a.OrderQuarantine, Labels: a.pipeline.Labels},
+		Updates:    a.updates, Pipeline: a.pipelineView, Operations: operations, Base: a.URL, Version: a.o.Version,
 	}), nil
 }
 

@@ -1,0 +1,239 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/metrics"
+	"tidemark/views/format"
+	"tidemark/views/page"
+	"tidemark/views/part"
+	"tidemark/web/auth"
+	"tidemark/web/live"
+	"tidemark/web/respond"
+)
+
+const quarantineURL = "/quarantine"
+
+// Quarantine is where events with labels that nobody declared are kept.
+type Quarantine struct {
+	Held   metrics.Quarantine
+	Orders flags.QuarantineStore
+	Order  func(ctx context.Context, action flags.QuarantineAction, feature, label string, by flags.Author) (flags.QuarantineOrder, error)
+	Labels func() *metrics.Vocabulary
+}
+
+func (u *UI) quarantineRoutes() []auth.Route {
+	return []auth.Route{
+		{Method: http.MethodGet, Path: quarantineURL, May: access.Read, Handle: u.quarantine},
+		{Method: http.MethodPost, Path: quarantineURL + "/release", May: access.Control, Handle: u.orderQuarantine(flags.QuarantineRelease)},
+		{Method: http.MethodPost, Path: quarantineURL + "/discard", May: access.Control, Handle: u.orderQuarantine(flags.QuarantineDiscard)},
+	}
+}
+
+func (u *UI) orderQuarantine(action flags.QuarantineAction) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue(string(action) + "-reason")}
+		label, feature := c.FormValue(string(action)+"-label"), c.FormValue(string(action)+"-feature")
+		if _, err := u.o.Quarantine.Order(c.Request().Context(), action, feature, label, by); err != nil {
+			return err
+		}
+		return c.Redirect(http.StatusSeeOther, quarantineURL+"#orders")
+	}
+}
+
+func (u *UI) quarantine(c echo.Context) error {
+	a, err := u.ask(c, "feature", "label", "cursor")
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	counts, err := u.o.Quarantine.Held.HeldCounts(ctx)
+	if err != nil {
+		return err
+	}
+	orders, err := u.o.Quarantine.Orders.QuarantineOrders(ctx, false, 20)
+	if err != nil {
+		return err
+	}
+	m := page.Quarantine{Head: u.quarantineHead(counts), Counts: u.heldCounts(counts), Orders: orderRows(orders)}
+	if m.Events, err = u.heldRows(ctx, a); err != nil {
+		return err
+	}
+	m.Filters = page.Filters{Action: quarantineURL, Fields: []page.Filter{
+		{Name: "feature", Label: "Feature", Value: a.v.Get("feature")}, {Name: "label", Label: "Label", Value: a.v.Get("label")},
+	}}
+	if len(a.v) > 0 {
+		m.Filters.Clear = quarantineURL
+	}
+	if auth.Who(c).May(access.Control) && len(counts) > 0 {
+		m.Forms = quarantineForms(a.v.Get("feature"), a.v.Get("label"))
+	}
+	return u.show(c, view{title: "Quarantine", current: "/pipeline", topic: live.TopicPipeline, body: page.ShowQuarantine(m)})
+}
+
+func (u *UI) quarantineHead(counts []metrics.HeldCount) part.Head {
+	h := part.Head{
+		Crumbs: []part.Crumb{{Text: "Pipeline", URL: "/pipeline"}, {Text: "Quarantine"}}, Tone: part.Good, Answer: "Nothing is in quarantine.",
+		Sub: "An event with a label that nobody declared is kept here, durably, and counted nowhere until the label is declared.",
+	}
+	total := u.o.Quarantine.Held.HeldTotal()
+	if total.Events == 0 {
+		return h
+	}
+	h.Tone = part.Warn
+	h.Answer = format.Plural(total.Events, "event is", "events are") + " kept apart and counted nowhere"
+	held := u.heldByLabel(counts)
+	if len(held) == 0 {
+		h.Answer += "; all labels are declared by now, and they are going on."
+		return h
+	}
+	names := make([]string, 0, 4)
+	for i, l := range held {
+		if i == 3 {
+			names = append(names, format.Count(int64(len(held)-i))+" more")
+			break
+		}
+		names = append(names, l.label)
+	}
+	h.Answer += ", because nobody declared " + format.List(names) + "."
+	h.Link = part.Link{Text: "Declare " + held[0].label + ".", URL: address(labelPages.url, "label", held[0].label) + "#new"}
+	return h
+}
+
+func (u *UI) heldCounts(counts []metrics.HeldCount) page.Section {
+	s := page.Section{
+		ID: "counts", Title: "What is kept, by feature and label", About: "An event with several labels stands in several rows, and goes on when all of them are declared.",
+		Get:  part.Downloads{CSV: "/api/v1/quarantine/counts?format=csv", JSON: "/api/v1/quarantine/counts"},
+		None: part.Empty{Title: "Nothing is kept", Text: "Every label that came was declared."},
+	}
+	s.Table = part.Table{Caption: s.Title, Cards: true, Columns: []part.Column{{Head: "Label"}, {Head: "Declared"}, {Head: "Feature"}, {Head: "Events", Num: true}, {Head: "First"}, {Head: "Latest"}}}
+	v, now := u.o.Quarantine.Labels(), u.o.Now().UnixNano()
+	for _, n := range counts {
+		name, st := part.To(n.Label, address(labelPages.url, "label", n.Label)+"#new"), part.Status{Tone: part.Warn, Text: "No"}
+		if r, ok := v.Rule(n.Label, now); ok {
+			name, st = part.To(n.Label, labelPages.of(r.Label)), part.Status{Tone: part.Good, Text: "Yes"}
+		}
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
+			name, {Status: st}, part.Text(n.Feature), cell(number(n.Events)), part.When(time.Unix(0, n.Oldest)), part.When(time.Unix(0, n.Newest)),
+		}})
+	}
+	return s
+}
+
+// heldPage is how many events a page lists.
+const heldPage = 50
+
+// heldRows lists events by what all readers may know of them: contents are not shown.
+func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {
+	q := metrics.HeldQuery{Feature: a.v.Get("feature"), Label: a.v.Get("label"), Newest: true, Limit: heldPage + 1}
+	if s := a.v.Get("cursor"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 2 {
+			return page.Section{}, respond.Bad("cursor", "%q is no cursor of this list.", s)
+		}
+		q.Through = n - 1
+	}
+	list, err := u.o.Quarantine.Held.Held(ctx, q)
+	if err != nil {
+		return page.Section{}, err
+	}
+	api := []string{"feature", q.Feature, "label", q.Label}
+	s := page.Section{
+		ID: "events", Title: "Events, latest first", Get: part.Downloads{CSV: address("/api/v1/quarantine", append(api, "format", "csv")...), JSON: address("/api/v1/quarantine", api...)},
+		None: part.Empty{Title: "No event", Text: "No event in quarantine is like that."},
+	}
+	s.Table = part.Table{Caption: s.Title, Cards: true, Steps: true, Columns: []part.Column{{Head: "Arrived"}, {Head: "Kind"}, {Head: "Feature"}, {Head: "Write"}, {Head: "Service"}, {Head: "Labels"}}}
+	if len(list) > heldPage {
+		list = list[:heldPage]
+		s.Next = part.Link{Text: "Earlier ones", URL: a.with("cursor", strconv.FormatInt(list[heldPage-1].Number, 10))}
+	}
+	for i := range list {
+		e := &list[i].Event
+		where := part.Text(e.Service)
+		if e.Replica != "" {
+			where.Value.Under = "replica " + e.Replica
+		}
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
+			part.When(time.Unix(0, list[i].HeldAt)), part.Text(e.Kind.String()), part.Text(e.Feature), mono(e.WriteID), where, tags(e.Labels),
+		}})
+	}
+	return s, nil
+}
+
+func orderRows(orders []flags.QuarantineOrder) page.Section {
+	s := page.Section{ID: "orders", Title: "What was decided", Get: part.Downloads{JSON: "/api/v1/quarantine/orders"}, None: part.Empty{Title: "Nothing was decided", Text: "Declaring a label releases its events without a decision about them."}}
+	s.Table = part.Table{Caption: s.Title, Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Of"}, {Head: "Events", Num: true}, {Head: "By"}, {Head: "Why"}, {Head: "Done"}}}
+	for i := range orders {
+		o := &orders[i]
+		done := part.Cell{Status: part.Status{Tone: part.Warn, Text: "Under way"}}
+		if o.DoneAt != nil {
+			done = part.When(*o.DoneAt)
+		}
+		what := strings.TrimSpace(strings.Join([]string{o.Feature, o.Label}, " "))
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
+			part.When(o.At), part.Text(string(o.Action)), part.Text(orElse(what, "everything")), cell(number(o.Events)), actorCell(o.Actor), part.Text(o.Reason), done,
+		}})
+	}
+	return s
+}
+
+func quarantineForms(feature, label string) []page.Form {
+	fields := func(action string) []page.Field {
+		return []page.Field{
+			{Name: action + "-label", Label: "With label", Value: label, Max: metrics.MaxName, Hint: "Empty means any."},
+			{Name: action + "-feature", Label: "Of feature", Value: feature, Max: metrics.MaxName, Hint: "Empty means any."},
+			whyField(action + "-reason"),
+		}
+	}
+	return []page.Form{
+		{
+			ID: "release", Title: "Release", Button: "Release the events", Action: quarantineURL + "/release", Fields: fields("release"),
+			Does: "They go on as they are, and are counted; their hops are not judged by labels that nobody declared. Declaring the label is the better way. There is no way back.",
+		},
+		{
+			ID: "discard", Title: "Discard", Button: "Discard the events", Danger: true, Action: quarantineURL + "/discard", Fields: fields("discard"),
+			Does: "They are removed for good, and counted nowhere. There is no way back.",
+		},
+	}
+}
+
+// heldNotice says how much of a feature is kept apart, by label; nil when nothing is.
+func (u *UI) heldNotice(ctx context.Context, feature string) ([]part.Notice, error) {
+	counts, err := u.o.Quarantine.Held.HeldCounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var by []string
+	for _, n := range counts {
+		if n.Feature == feature {
+			by = append(by, format.Count(n.Events)+" with "+n.Label)
+		}
+	}
+	if len(by) == 0 {
+		return nil, nil
+	}
+	return []part.Notice{{
+		Tone: part.Warn, Text: "Not in these numbers: events in quarantine,", More: format.List(by) + ". Their labels are not declared.",
+		Link: part.Link{Text: "See them", URL: address(quarantineURL, "feature", feature)},
+	}}, nil
+}
+
+// unknownFeature sends whoever looks for a feature of which all is in quarantine there.
+func (u *UI) unknownFeature(c echo.Context, name string) error {
+	n, err := u.o.Quarantine.Held.HeldNumber(c.Request().Context(), name, "")
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return c.Redirect(http.StatusSeeOther, address(quarantineURL, "feature", name))
+	}
+	return unknown("feature", name)
+}
