@@ -59,6 +59,14 @@ func auditSteps() []auditStep {
 		{route: "PUT /api/v1/labels/:name", path: "/api/v1/labels/pii", body: `{"reason":"x","definition":{"services":["shop"]}}`, action: "label.*", about: "Label/pii"},
 		{route: "DELETE /api/v1/labels/:name", path: "/api/v1/labels/pii?reason=x&base=1", action: "label.*", about: "Label/pii"},
 		{route: "POST /api/v1/labels/:name/restore", path: "/api/v1/labels/pii/restore", body: `{"revision":1,"base":2,"reason":"x"}`, action: "label.*", about: "Label/pii"},
+		{route: "POST /api/v1/quarantine/release", body: `{"label":"held-1","reason":"x"}`, action: "quarantine.release", about: "quarantine/held-1"},
+		{route: "POST /api/v1/quarantine/discard", body: `{"label":"held-2","reason":"x"}`, action: "quarantine.discard", about: "quarantine/held-2"},
+		{route: "POST /quarantine/release", body: "release-label=held-3&release-reason=x", action: "quarantine.release", about: "quarantine/held-3"},
+		{route: "POST /quarantine/discard", body: "discard-label=held-4&discard-reason=x", action: "quarantine.discard", about: "quarantine/held-4"},
+		{route: "POST /labels", body: "key=paged&reason=x&services=shop", action: "label.*", about: "Label/paged"},
+		{route: "POST /labels/:key", path: "/labels/paged", body: "base=1&reason=x&services=cart", action: "label.*", about: "Label/paged"},
+		{route: "POST /labels/:key/restore", path: "/labels/paged/restore", body: "revision=1&reason=x", action: "label.*", about: "Label/paged"},
+		{route: "POST /labels/:key/delete", path: "/labels/paged/delete", body: "base=3&delete-reason=x", action: "label.*", about: "Label/paged"},
 		{route: "PUT /api/v1/policies/:name", path: "/api/v1/policies/all", body: `{"reason":"x","definition":{"cedar":"permit (principal, action, resource);"}}`, action: "policy.*", about: "Policy/all"},
 		{route: "DELETE /api/v1/policies/:name", path: "/api/v1/policies/all?reason=x&base=1", action: "policy.*", about: "Policy/all"},
 		{route: "POST /api/v1/policies/:name/restore", path: "/api/v1/policies/all/restore", body: `{"revision":1,"base":2,"reason":"x"}`, action: "policy.*", about: "Policy/all"},
@@ -173,6 +181,9 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	all := d.namedKey("all", "control", "admin", "read", "evaluate", "publish:*")
 	d.do(all, http.MethodPut, "/api/v1/flags/spare", cartFlag, http.StatusCreated, nil)
 	d.conflict(all, "", "")
+	for _, label := range []string{"held-1", "held-2", "held-3", "held-4"} {
+		d.post(all, "/v1/events", event("initiated", "w-"+label, "cart", `,"labels":["`+label+`"]`), "Content-Type: application/json")
+	}
 	tried := map[string]bool{}
 	kept := map[string]string{}
 	for _, s := range auditSteps() {
@@ -217,7 +228,7 @@ func (d *door) mustNotChangeUnrecorded(s auditStep, file string, change func() i
 	dump := func() string {
 		// What is written without being a change: use, and what the controller notes.
 		text, err := plainsql.Dump(d.t.Context(), file, "sessions.*", "flag_usage.*", "leases.*", "deliveries.*",
-			"last_used", "seen_at", "body", "token", "data")
+			"last_used", "seen_at", "done_at", "body", "token", "data")
 		check(d.t, err)
 		return text
 	}
