@@ -128,6 +128,7 @@ func (s *shop) toggles(t *testing.T, b *browser.Browser, page *browser.Tab) {
 			t.Fatal(err)
 		}
 		const form = `form[action="/flags/greeting/switch"]`
+		eval[bool](t, dashboard, `{ const d = document.querySelector('`+form+`').closest("details"); if (d) d.open = true; true }`)
 		eval[string](t, dashboard, `document.querySelector('`+form+` [name="switch-reason"]').value = "trouble"`)
 		began := time.Now()
 		if err := dashboard.Click(form + " button"); err != nil {
