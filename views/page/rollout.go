@@ -93,6 +93,7 @@ type Confirm struct {
 // Field is one field of a form, with what was wrong with it.
 type Field struct {
 	Name     string
+	ID       string // tells fields of one name on one page apart; "" = by its name
 	Label    string
 	Kind     string // text (also ""), number, area, pick, check, time, password
 	Value    string
@@ -106,7 +107,12 @@ type Field struct {
 	Class    string
 }
 
-func (f Field) id() string { return "in-" + f.Name }
+func (f Field) id() string {
+	if f.ID != "" {
+		return "in-" + f.ID
+	}
+	return "in-" + f.Name
+}
 
 func (f Field) limit() int {
 	if f.Max > 0 {

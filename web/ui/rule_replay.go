@@ -25,7 +25,7 @@ func replayForm(cur *flags.DocumentVersion, versions []flags.DocumentVersion) *p
 		ID: "replay", Title: "What if the rule were another?", Button: "Try it on past conflicts", Action: rulePages.of(cur.ID.Name) + "/replays",
 		Does: "Counts how many conflicts would have ended otherwise, and what would have been lost. Nothing is changed by it. At most " + format.Count(reconcile.MaxCompared) + " conflicts are looked at, newest first.",
 		Fields: []page.Field{
-			{Name: "definition", Label: "Draft", Kind: "area", Broad: true, Max: maxDefinition, Value: draftOf(cur), Hint: "A rule that is not stored. Change it and see what it would do."},
+			{Name: "definition", ID: "draft", Label: "Draft", Kind: "area", Broad: true, Max: maxDefinition, Value: draftOf(cur), Hint: "A rule that is not stored. Change it and see what it would do."},
 			{Name: "version", Label: "Or a version that is stored", Kind: "pick", Options: versionOptions(versions), Hint: "The draft is tried when none is picked."},
 			{Name: "range", Label: "Conflicts of", Kind: "pick", Value: "24h", Options: options("1h", "the last hour", "24h", "the last 24 hours", "7d", "the last 7 days", "28d", "the last 28 days")},
 			{Name: "feature", Label: "Feature", Max: 128, Hint: "Empty: every feature whose conflicts name the rule. Filled: every conflict of the feature, whatever rule it names."},
