@@ -155,12 +155,11 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 		if q.Before > 0 {
 			n = int(min(max(q.Before, m.begin), m.end()) - m.begin)
 		}
-		events := slices.Clone(m.events[:n])
-		if !q.Earliest {
-			slices.Reverse(events)
-		}
-		for i := range events {
-			e := &events[i]
+		for i := range n {
+			if !q.Earliest {
+				i = n - 1 - i
+			}
+			e := &m.events[i]
 			if e.ObservedAt < q.Since || !belongs(e, q.Kind, q.Entity) {
 				continue
 			}

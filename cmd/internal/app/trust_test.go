@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,15 +18,16 @@ import (
 type witness struct {
 	t    *testing.T
 	a    *App
-	now  time.Time
+	now  atomic.Int64 // Unix nanoseconds; the app's own goroutines read it too
 	hook string
 	file string
 }
 
 func newWitness(t *testing.T) *witness {
 	t.Helper()
-	w := &witness{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), file: filepath.Join(t.TempDir(), "kept", "heads.ndjson")}
-	a, err := New(Options{Data: t.TempDir(), CheckpointFile: w.file, Now: func() time.Time { return w.now }})
+	w := &witness{t: t, file: filepath.Join(t.TempDir(), "kept", "heads.ndjson")}
+	w.now.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
+	a, err := New(Options{Data: t.TempDir(), CheckpointFile: w.file, Now: w.clock})
 	must(t, err)
 	must(t, a.Open(t.Context()))
 	t.Cleanup(func() { _ = a.Stop(t.Context()) })
@@ -40,6 +42,8 @@ func newWitness(t *testing.T) *witness {
 	return w
 }
 
+func (w *witness) clock() time.Time { return time.Unix(0, w.now.Load()).UTC() }
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -50,15 +54,15 @@ func must(t *testing.T, err error) {
 // grow adds an entry to the log.
 func (w *witness) grow(name string) {
 	w.t.Helper()
-	must(w.t, w.a.control.CreateAccount(w.t.Context(), name, access.Viewer, access.Change{Actor: "user:root", At: w.now}))
+	must(w.t, w.a.control.CreateAccount(w.t.Context(), name, access.Viewer, access.Change{Actor: "user:root", At: w.clock()}))
 }
 
 // step is what the server does each minute; it returns what has left the store so far.
 func (w *witness) step(p *publisher, after time.Duration) (lines int, sent []alert.CheckpointBody) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	w.now = w.now.Add(after)
-	point, err := w.a.control.Checkpoint(ctx, w.now)
+	w.now.Add(int64(after))
+	point, err := w.a.control.Checkpoint(ctx, w.clock())
 	must(w.t, err)
 	must(w.t, p.publish(ctx, &point))
 	all, err := w.a.hooks.Deliveries(ctx, w.hook, 100)
@@ -83,7 +87,7 @@ func TestSignedHeadsLeaveTheStore(t *testing.T) {
 	t.Parallel()
 	w := newWitness(t)
 	p := &publisher{a: w.a}
-	point, err := w.a.control.Checkpoint(t.Context(), w.now)
+	point, err := w.a.control.Checkpoint(t.Context(), w.clock())
 	must(t, err)
 	if err := p.publish(t.Context(), &point); err == nil {
 		t.Fatal("it is not said that the file cannot be written")
