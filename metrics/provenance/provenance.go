@@ -16,7 +16,7 @@ import (
 // stored.
 const (
 	maxEvents    = 5000 // of the write itself, the earliest
-	maxFollowing = 50   // of its key, and of its session, that may follow it: later versions, children
+	maxFollowing = 24   // of its key, and of its session, that may follow it: later versions, children
 	maxLatest    = 50   // of its key, when those leave a replica open
 	maxOfParent  = 50   // of each parent, the earliest
 	maxRelatives = 50   // parents, children and conflicts, each
