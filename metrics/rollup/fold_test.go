@@ -366,3 +366,46 @@ func diff(t *rapid.T, what string, want, got []string) {
 		t.Fatalf("%s: aggregates differ (-want +got):\n%s", what, d)
 	}
 }
+
+// TestANewWriteReadsNothingBack: a busy key whose states were put down costs a new
+// write of it no look into the log, or a busy key would cost by its history.
+func TestANewWriteReadsNothingBack(t *testing.T) {
+	t.Parallel()
+	var events []metrics.Event
+	for i := range 300 {
+		at := epoch + int64(i)*second
+		w := metrics.Event{
+			Kind: metrics.KindInitiated, Feature: "cart", Key: "busy", WriteID: fmt.Sprintf("w-%d", i),
+			Version: metrics.SeqVersion(uint64(i + 1)), OccurredAt: at, ObservedAt: at,
+		}
+		w.EventID = w.WriteID
+		events = append(events, w)
+		for _, replica := range []string{"eu", "us", "search"} {
+			events = append(events, with(w, metrics.KindVisible, replica, at+second/10))
+		}
+	}
+	opts := run{resident: 4}.options()
+	opts.seen = seenSize{} // as in a server: large enough to know what was never seen
+	st := storetest.NewMemory()
+	e := run{}.open(t, st, opts)
+	for chunk := range slices.Chunk(events, 8) {
+		first, err := st.Append(t.Context(), chunk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Fold(t.Context(), first, chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := e.Stats(); s.Reloads != 0 || s.Unfolded != 0 || s.Evicted == 0 {
+		t.Errorf("%d look-ups, %d events not counted, %d put down", s.Reloads, s.Unfolded, s.Evicted)
+	}
+	late := with(events[0], metrics.KindApplied, "eu", epoch+second/20)
+	first, err := st.Append(t.Context(), []metrics.Event{late})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Fold(t.Context(), first, []metrics.Event{late}); err != nil || e.Stats().Reloads == 0 {
+		t.Errorf("a late event of the first write reads nothing back: the test sees no look-ups (%v)", err)
+	}
+}
