@@ -1,6 +1,10 @@
 package page
 
-import "github.com/a-h/templ"
+import (
+	"strings"
+
+	"github.com/a-h/templ"
+)
 
 // aria links a field to its description and says whether it was wrong.
 func (f Field) aria() templ.Attributes {
@@ -21,3 +25,6 @@ func (f Field) list() templ.Attributes {
 	}
 	return templ.Attributes{"list": f.id() + "-list"}
 }
+
+// lines is how high a list of names is: a line for each, one more, within bounds.
+func (f Field) lines() int { return min(max(strings.Count(f.Value, "\n")+2, 3), 12) }

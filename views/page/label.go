@@ -2,8 +2,8 @@ package page
 
 import "tidemark/views/part"
 
-// Label is one label of writes.
-type Label struct {
+// Declaration is one label of writes, or the services of one feature.
+type Declaration struct {
 	Head     part.Head
 	Notices  []part.Notice
 	About    []Pair
@@ -12,7 +12,7 @@ type Label struct {
 	Changes  Changes
 	Versions Section
 	Restore  *Restore
-	Against  Section // hops of writes with it at services without clearance
+	Below    Section // what came of it: hops, or events, against it
 }
 
 // Quarantine is the events that are kept apart.

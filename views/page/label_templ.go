@@ -10,8 +10,9 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "tidemark/views/part"
 
-// ShowLabel is one label: who may carry it, what came of that, and how to change it.
-func ShowLabel(m Label) templ.Component {
+// ShowDeclaration is one label, or the services of one feature: who may, what came of
+// that, and how to change it.
+func ShowDeclaration(m Declaration) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -108,7 +109,7 @@ func ShowLabel(m Label) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = tableCard(m.Against).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = tableCard(m.Below).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -95,7 +95,7 @@ type Field struct {
 	Name     string
 	ID       string // tells fields of one name on one page apart; "" = by its name
 	Label    string
-	Kind     string // text (also ""), number, area, pick, check, time, password
+	Kind     string // text (also ""), number, area, list (of lines), pick, check, time, password
 	Value    string
 	Hint     string
 	Error    string

@@ -43,7 +43,7 @@ func (k *known) head() part.Head {
 			live++
 		}
 	}
-	h := part.Head{Sub: format.Plural(int64(len(k.teams)), "team", "teams") + ", " + format.Plural(int64(live), "live API key", "live API keys") + "."}
+	h := part.Head{Link: declaredLink, Sub: format.Plural(int64(len(k.teams)), "team", "teams") + ", " + format.Plural(int64(live), "live API key", "live API keys") + "."}
 	switch total := len(k.owners); {
 	case total == 0:
 		h.Answer = "No feature is known yet, so nobody owns one."
@@ -156,19 +156,15 @@ func (k *known) ownerRows() page.Section {
 		Get:  both("/api/v1/owners"),
 		None: part.Empty{Title: "No feature is known yet", Text: "Features appear when a service reports about them, or a team or a key names them."},
 	}
-	s.Table = part.Table{Caption: "Owners and consumers of features", Cards: true, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}}}
+	s.Table = part.Table{Caption: "Owners and consumers of features", Cards: true, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}, {Head: "Said by"}}}
 	for i := range k.owners {
 		o := &k.owners[i]
-		team := part.Cell{Status: part.Status{Tone: part.Warn, Text: "None"}}
-		if o.Team != "" {
-			team = part.To(o.Team, itemURL("teams", o.Team))
-		}
-		name := part.To(o.Feature, featureURL(o.Feature))
+		by := part.To("keys", address(ownershipPages.url, "feature", o.Feature)+"#new")
 		if o.Declared {
-			name.Under = "declares its services"
+			by = part.To("keys and declaration", ownershipPages.of(o.Feature))
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			name, team, tagsOr(o.Publishers, "none"), tagsOr(o.Consumers, "none"),
+			part.To(o.Feature, featureURL(o.Feature)), teamCell(o.Team), tagsOr(o.Publishers, "none"), tagsOr(o.Consumers, "none"), by,
 		}})
 	}
 	return s

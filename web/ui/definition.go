@@ -338,7 +338,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to, Cells: []part.Cell{first, part.When(v.At), actorCell(v.Actor), part.Text(v.Reason)}})
 	}
 	m.Versions = s
-	if to != cur.Revision && auth.Who(c).May(k.may) {
+	if to != cur.Revision && k.mayChange(c, id.Name) {
 		m.Restore = &page.Restore{
 			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10),
 			Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",

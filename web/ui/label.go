@@ -53,12 +53,7 @@ func readLabelForm(c echo.Context, name string, base int64) *labelAttempt {
 }
 
 func (u *UI) storeLabel(c echo.Context, t *labelAttempt) error {
-	l := flagset.Label{Description: t.description, Services: []string{}}
-	for _, s := range strings.FieldsFunc(t.services, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' }) {
-		if s = strings.TrimSpace(s); s != "" {
-			l.Services = append(l.Services, s)
-		}
-	}
+	l := flagset.Label{Description: t.description, Services: namesIn(t.services)}
 	content, err := json.Marshal(l)
 	if err != nil {
 		return err
@@ -105,7 +100,7 @@ func labelFields(t *labelAttempt) []page.Field {
 	reason := whyField("reason")
 	reason.Value = t.reason
 	return []page.Field{
-		{Name: "services", Label: "Services with clearance", Kind: "area", Value: t.services, Broad: true, Max: maxDefinition, Hint: "One a line. Empty: none may carry it. *: every service may."},
+		{Name: "services", Label: "Services with clearance", Kind: "list", Value: t.services, Broad: true, Max: maxDefinition, Hint: "One a line. Empty: none may carry it. *: every service may."},
 		{Name: "description", Label: "Description", Value: t.description, Broad: true, Max: 1000, Hint: "What the label says of a write, for people."},
 		reason,
 	}
@@ -249,10 +244,10 @@ func (u *UI) showLabel(c echo.Context, t *labelAttempt) error {
 		return err
 	}
 	l := labelOf(cur)
-	m := page.Label{Head: labelHead(cur, &l, against, u.o.Now()), Against: violationSection(against, false)}
-	m.Against.ID, m.Against.Title = "against", "Hops against it"
-	m.Against.About = "Of the latest 500 hops against policy, those decided by this label."
-	m.Against.None = part.Empty{Title: "No hop against it", Text: "Of the latest 500 hops against policy, none was decided by this label."}
+	m := page.Declaration{Head: labelHead(cur, &l, against, u.o.Now()), Below: violationSection(against, false)}
+	m.Below.ID, m.Below.Title = "against", "Hops against it"
+	m.Below.About = "Of the latest 500 hops against policy, those decided by this label."
+	m.Below.None = part.Empty{Title: "No hop against it", Text: "Of the latest 500 hops against policy, none was decided by this label."}
 	m.About = []page.Pair{
 		{Name: "May be carried by", Cell: clearance(l.Services)},
 		{Name: "Features with hops against it", Cell: part.Text(orElse(join(distinct(against, func(v *metrics.Violation) string { return v.Feature })), "none"))},
@@ -269,7 +264,7 @@ func (u *UI) showLabel(c echo.Context, t *labelAttempt) error {
 	if auth.Who(c).May(labelPages.may) && !gone(cur) {
 		m.Edit, m.Forms = editLabelForm(cur, &l, t), []page.Form{deleteLabelForm(cur)}
 	}
-	return u.show(c, view{title: id.Name, current: labelPages.url, status: status, body: page.ShowLabel(m)})
+	return u.show(c, view{title: id.Name, current: labelPages.url, status: status, body: page.ShowDeclaration(m)})
 }
 
 // hopsAgainst lists, of the latest hops against policy, those that a label decided, or

@@ -156,6 +156,7 @@ func (u *UI) Routes() []auth.Route {
 	routes = append(routes, u.quarantineRoutes()...)
 	routes = append(routes, u.definitionRoutes()...)
 	routes = append(routes, u.policyRoutes()...)
+	routes = append(routes, u.ownershipRoutes()...)
 	routes = append(routes, u.decideRoutes()...)
 	routes = append(routes, u.ruleRoutes()...)
 	return append(routes, u.rolloutRoutes()...)

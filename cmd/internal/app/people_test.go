@@ -68,15 +68,20 @@ func (b *browser) get(path string) *httptest.ResponseRecorder {
 // post sends a form and wants a status.
 func (b *browser) post(want int, path string, fields ...string) *httptest.ResponseRecorder {
 	b.d.t.Helper()
-	form := url.Values{}
-	for i := 0; i < len(fields); i += 2 {
-		form.Set(fields[i], fields[i+1])
-	}
-	w := b.do(http.MethodPost, path, form)
+	w := b.do(http.MethodPost, path, values(fields))
 	if w.Code != want {
 		b.d.t.Fatalf("POST %s: %d, want %d: %s", path, w.Code, want, text(b.d.t, w))
 	}
 	return w
+}
+
+// values is a form of names and values in turn; the last of a name counts.
+func values(fields []string) url.Values {
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return form
 }
 
 func text(t *testing.T, w *httptest.ResponseRecorder) string {
