@@ -27,8 +27,11 @@ func (e *ChangedError) Error() string {
 	for i := range e.Since {
 		t := &e.Since[i]
 		fmt.Fprintf(&b, "; %s by %s", t.Action, t.Actor)
-		if ago := e.now.Sub(t.At); ago >= 0 {
+		switch ago := e.now.Sub(t.At); {
+		case ago >= time.Second:
 			b.WriteString(" " + span(ago) + " ago")
+		case ago >= 0:
+			b.WriteString(" just now")
 		}
 		if t.Reason != "" {
 			fmt.Fprintf(&b, " (%q)", clip(t.Reason))
