@@ -25,12 +25,15 @@ const (
 
 // AlertKey names what an alert is about. At most one alert of a key fires at a time.
 type AlertKey struct {
-	Guarantee string
-	Objective string // Objective key
+	Guarantee string // "" for rules about features
+	Objective string // Objective key; for rules about features FeatureKey
 	Rule      string
 }
 
-// Alert is one episode in which a promise was in danger, with the numbers that
+// FeatureKey stands for an objective where a rule is about a feature.
+func FeatureKey(feature string) string { return "feature:" + feature }
+
+// Alert is one episode in which a promise was in danger or a policy broken, with the numbers that
 // started it and, when it is over, those that ended it.
 type Alert struct {
 	ID string // UUIDv7, made when it fired

@@ -60,6 +60,9 @@ func NewBody(a *flags.Alert) Body {
 		Objective: a.Objective, Rule: a.Rule, Severity: a.Severity, State: a.State, Summary: a.Summary,
 		FiredAt: a.FiredAt.UTC(), Fired: numbers(&a.Fired),
 	}
+	if a.Guarantee == "" {
+		b.Objective = "" // It is about the feature.
+	}
 	if a.State == flags.AlertResolved {
 		at, n := a.ResolvedAt.UTC(), numbers(&a.Resolved)
 		b.ResolvedAt, b.Resolved = &at, &n

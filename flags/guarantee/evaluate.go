@@ -92,12 +92,16 @@ func (e *Evaluator) tick(ctx context.Context, now time.Time) error {
 		snap.Results = append(snap.Results, r)
 		conditions = append(conditions, cs...)
 	}
+	policy, err := e.policyConditions(ctx, now)
+	if err != nil {
+		return err
+	}
+	conditions = append(conditions, policy...)
 	e.forget(now)
 	slices.SortStableFunc(snap.Results, func(a, b Result) int {
 		return cmp.Or(cmp.Compare(a.Verdict.rank(), b.Verdict.rank()), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Guarantee, b.Guarantee))
 	})
 	e.snap.Store(snap)
-	var err error
 	if e.opt.Alert != nil {
 		err = e.opt.Alert(ctx, now, conditions)
 	}

@@ -8,16 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tidemark/flags"
 )
 
 // numbers is an Observer that says what it was told.
 type numbers struct {
-	state  State
-	counts map[time.Duration]Count // by window; others give the one of 0
-	bySLI  map[flags.SLI]Count     // wins over counts
-	asked  map[time.Duration]int
-	err    error
+	state   State
+	counts  map[time.Duration]Count // by window; others give the one of 0
+	bySLI   map[flags.SLI]Count     // wins over counts
+	asked   map[time.Duration]int
+	against []Against
+	err     error
 }
 
 func (n *numbers) Count(_ context.Context, _ string, o *flags.Objective, w time.Duration, _ time.Time) (Count, error) {
@@ -35,6 +38,10 @@ func (n *numbers) Count(_ context.Context, _ string, o *flags.Objective, w time.
 }
 
 func (n *numbers) State(context.Context, string, time.Time) (State, error) { return n.state, n.err }
+
+func (n *numbers) Against(context.Context, time.Duration, time.Time) ([]Against, error) {
+	return n.against, n.err
+}
 
 func alive(names ...string) State {
 	s := State{Heard: true}
@@ -196,6 +203,34 @@ func TestConditionsNeedBothWindows(t *testing.T) {
 		if known := c.Rule == RuleSilence; c.Known != known || c.Holds != known {
 			t.Errorf("%s: known %v, holds %v while a replica is silent", c.Rule, c.Known, c.Holds)
 		}
+	}
+}
+
+// TestHopsAgainstPolicyAreATicket of features that promise something and of others.
+func TestHopsAgainstPolicyAreATicket(t *testing.T) {
+	t.Parallel()
+	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1, 10_000}}, against: []Against{
+		{Feature: "calm", Judged: 5}, {Feature: "f", Hops: 1, Judged: 1, Replicas: []string{"a"}}, {Feature: "free", Hops: 1200, Judged: 3000, Replicas: []string{"a", "b"}},
+	}}
+	_, _, conditions := evaluate(t, one, n)
+	var got []flags.AlertCondition
+	for _, c := range *conditions {
+		if c.Rule == RulePolicy {
+			got = append(got, c)
+		}
+	}
+	want := func(feature, owner, summary string, hops float64) flags.AlertCondition {
+		return flags.AlertCondition{
+			AlertKey: flags.AlertKey{Objective: "feature:" + feature, Rule: RulePolicy}, Feature: feature, Owner: owner, Severity: flags.SeverityTicket,
+			Known: true, Holds: hops > 0, Summary: summary, Numbers: flags.AlertNumbers{Long: hops, LongWindow: time.Hour},
+		}
+	}
+	if diff := cmp.Diff([]flags.AlertCondition{
+		want("calm", "", "calm: no hop of a labelled write in the last 1h was against policy.", 0),
+		want("f", "team", "f breaks policy: 1 of 1 hop of labelled writes in the last 1h reached a service without clearance, at replica a.", 1),
+		want("free", "", "free breaks policy: 1,200 of 3,000 hops of labelled writes in the last 1h reached a service without clearance, at replicas a, b.", 1200),
+	}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -37,4 +37,7 @@ type Observer interface {
 	Count(ctx context.Context, feature string, o *flags.Objective, window time.Duration, now time.Time) (Count, error)
 	// State returns the replicas of a feature in order of name.
 	State(ctx context.Context, feature string, now time.Time) (State, error)
+	// Against counts hops of labelled writes by feature, in order of feature, over the
+	// window of that width which ends at now. Features without any are left out.
+	Against(ctx context.Context, window time.Duration, now time.Time) ([]Against, error)
 }

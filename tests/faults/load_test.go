@@ -41,7 +41,9 @@ type answer struct {
 	Header   http.Header
 	Body     string // when it is not a receipt
 	Accepted int
-	Rejected []metrics.Rejection
+	// Quarantined events are durable too, and counted nowhere.
+	Quarantined int
+	Rejected    []metrics.Rejection
 }
 
 // post sends a body; an error means that no answer came.
@@ -99,7 +101,8 @@ func (c *client) get(t *testing.T, path string) string {
 // acknowledged. Events of batch b are named "B-I", so that what is stored can be
 // told by batch.
 type load struct {
-	size  int // events a batch
+	size  int                      // events a batch
+	label func(batch int64) string // of its events; nil = none
 	start time.Time
 	next  atomic.Int64
 	sent  int64 // when not 0, batches up to this one were sent by another load
@@ -131,6 +134,9 @@ func (l *load) batch(buf *bytes.Buffer, b int64) {
 		session := ""
 		if w%3 == 0 && k == 0 {
 			session = fmt.Sprintf(`,"session_id":"s%d","session_seq":%d`, b, w+1)
+		}
+		if l.label != nil {
+			session += `,"labels":["` + l.label(b) + `"]`
 		}
 		fmt.Fprintf(buf, `{"event_id":"%d-%d","kind":"%s","write_id":"w%d-%d","feature":"f%d","key":"k%d","service":"svc%s",`+
 			`"occurred_at":%d,"version":{"seq":%d},"expect":["search","cache"]%s%s}`+"\n",
@@ -165,7 +171,7 @@ func (l *load) note(b int64, a *answer, err error) {
 	case err != nil:
 		l.unanswered++
 	case a.Status == http.StatusOK:
-		l.acknowledged[b] = a.Accepted
+		l.acknowledged[b] = a.Accepted + a.Quarantined
 		if len(a.Rejected) > 0 && len(l.bad) < 5 {
 			l.bad = append(l.bad, fmt.Sprintf("batch %d: %+v", b, a.Rejected[0]))
 		}
@@ -219,25 +225,43 @@ func (l *load) checkStored(t *testing.T, data string) {
 		t.Fatalf("open the store: %v", err)
 	}
 	defer s.Close()
-	stored := map[int64]map[int32]struct{}{}
+	stored := kept{}
 	err = s.Scan(t.Context(), s.Begin(), func(_ metrics.Position, events []metrics.Event) error {
 		for i := range events {
-			batch, number, ok := strings.Cut(events[i].EventID, "-")
-			b, err1 := strconv.ParseInt(batch, 10, 64)
-			n, err2 := strconv.ParseInt(number, 10, 32)
-			if !ok || err1 != nil || err2 != nil || b > max(l.sent, l.next.Load()) || int(n) >= l.size {
-				return fmt.Errorf("event %q was never sent", events[i].EventID)
+			if _, err := l.keep(stored, events[i].EventID); err != nil {
+				return err
 			}
-			if stored[b] == nil {
-				stored[b] = map[int32]struct{}{}
-			}
-			stored[b][int32(n)] = struct{}{}
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatalf("read the log: %v", err)
 	}
+	l.checkKept(t, stored)
+}
+
+// kept is the numbers of the events that were found, by batch.
+type kept map[int64]map[int32]struct{}
+
+// keep notes an event that was found, and says whether it is the first of its name.
+func (l *load) keep(in kept, id string) (first bool, err error) {
+	batch, number, ok := strings.Cut(id, "-")
+	b, err1 := strconv.ParseInt(batch, 10, 64)
+	n, err2 := strconv.ParseInt(number, 10, 32)
+	if !ok || err1 != nil || err2 != nil || b > max(l.sent, l.next.Load()) || int(n) >= l.size {
+		return false, fmt.Errorf("event %q was never sent", id)
+	}
+	if in[b] == nil {
+		in[b] = map[int32]struct{}{}
+	}
+	_, again := in[b][int32(n)]
+	in[b][int32(n)] = struct{}{}
+	return !again, nil
+}
+
+// checkKept fails the test when an acknowledged event was not found.
+func (l *load) checkKept(t *testing.T, stored kept) {
+	t.Helper()
 	lost := 0
 	for b, n := range l.acknowledged {
 		if len(stored[b]) < n {

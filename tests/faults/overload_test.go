@@ -49,6 +49,21 @@ func checkMemory(t *testing.T, s *tidemark.Server) {
 	}
 }
 
+// overloadFor is how long TestOverload goes on: TIDEMARK_TEST_OVERLOAD, such as 5m for a
+// nightly run, or 15 s.
+func overloadFor(t *testing.T) time.Duration {
+	t.Helper()
+	s := os.Getenv("TIDEMARK_TEST_OVERLOAD")
+	if s == "" {
+		return 15 * time.Second
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < time.Second {
+		t.Fatalf("TIDEMARK_TEST_OVERLOAD=%q: want a duration of at least 1s, such as 5m", s)
+	}
+	return d
+}
+
 // TestOverload sends over 96 connections, each as fast as it is answered, far more
 // than may wait. What is too much is refused at once and with a time to try again;
 // memory stays bounded; what was accepted is kept.
@@ -57,7 +72,7 @@ func TestOverload(t *testing.T) {
 	k := key(t, data)
 	s := startLimited(t, data)
 	l := newLoad(2500)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), overloadFor(t))
 	defer cancel()
 	l.run(ctx, newClient(s.URL, k), 96)
 

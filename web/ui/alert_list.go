@@ -8,6 +8,8 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/guarantee"
+	"tidemark/metrics"
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
@@ -101,14 +103,17 @@ func alertFilters(a *asked) page.Filters {
 func alertRows(a *asked, list []flags.Alert, next string) page.Section {
 	api := []string{"feature", a.v.Get("feature"), "guarantee", a.v.Get("guarantee"), "state", a.v.Get("state"), "severity", a.v.Get("severity")}
 	s := page.Section{
-		ID: "alerts", Title: "Alerts, latest first", About: "A page fires at 14.4× over 1 h and 5 min, or 6× over 6 h and 30 min; a ticket at 1× over 3 d and 6 h. Both windows must exceed.",
+		ID: "alerts", Title: "Alerts, latest first", About: "A page fires at 14.4× over 1 h and 5 min, or 6× over 6 h and 30 min; a ticket at 1× over 3 d and 6 h, both windows exceeding. A hop of a labelled write at a service without clearance is a ticket for an hour.",
 		Get:  part.Downloads{CSV: address("/api/v1/alerts", append(api, "format", "csv")...), JSON: address("/api/v1/alerts", api...)},
-		None: part.Empty{Title: "No alert", Text: "An alert fires when a promise uses its error budget too fast."},
+		None: part.Empty{Title: "No alert", Text: "An alert fires when a promise uses its error budget too fast, or a hop is against policy."},
 	}
 	s.Table = part.Table{Caption: "Alerts", Cards: true, Steps: true, Columns: []part.Column{{Head: "What"}, {Head: "State"}, {Head: "Severity"}, {Head: "Fired"}, {Head: "Lasted", Num: true}, {Head: "Burn rate", Num: true, Hint: "Long window, when it fired"}, {Head: "Budget left", Num: true}, {Head: "Owner"}}}
 	for i := range list {
 		al := &list[i]
 		first := part.To(al.Guarantee, guaranteeURL(al.Guarantee))
+		if al.Guarantee == "" {
+			first = part.To(al.Feature, address(violationsURL, "feature", al.Feature, "guarantee", string(metrics.MetricPolicy)))
+		}
 		first.Under, first.Class = al.Summary, "who"
 		st, lasted := part.Status{Tone: part.Good, Text: "Resolved"}, part.Value{Text: "still firing"}
 		if al.State == flags.AlertFiring {
@@ -135,6 +140,9 @@ func severityTone(s flags.Severity) string {
 
 // alertBurn is the evidence: a burn rate, or for ages the age.
 func alertBurn(a *flags.Alert) part.Value {
+	if a.Rule == guarantee.RulePolicy {
+		return part.Value{Under: format.Plural(int64(a.Fired.Long), "hop", "hops") + " against policy"}
+	}
 	if a.Fired.Threshold == 0 {
 		return part.Value{Under: "not about a rate"} // a replica fell silent
 	}

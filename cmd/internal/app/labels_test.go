@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"tidemark/cmd/internal/app"
 	"tidemark/web"
@@ -52,6 +53,45 @@ func TestHopsAgainstPolicy(t *testing.T) {
 			t.Errorf("the feature's page does not say %q", say)
 		}
 	}
+	d.checkPolicyAlert(key, reader)
+}
+
+// checkPolicyAlert judges what is there: cart, which promises nothing, has a ticket for
+// its hop against policy, which is listed and on its way to a webhook, and ends when no
+// hop was against policy for an hour.
+func (d *door) checkPolicyAlert(operator, reader string) {
+	d.t.Helper()
+	var hook struct{ ID string }
+	d.do(operator, "POST", "/api/v1/webhooks", `{"name":"ops","url":"https://hooks.example.com/","severities":["ticket"]}`, http.StatusCreated, &hook)
+	judge := func(at time.Time, state string) {
+		d.t.Helper()
+		if err := d.app.Judge().Tick(d.t.Context(), at); err != nil {
+			d.t.Fatal(err)
+		}
+		var list struct {
+			Items []struct{ Guarantee, Objective, Feature, Rule, Severity, State, Summary string }
+		}
+		d.do(reader, "GET", "/api/v1/alerts?feature=cart", "", http.StatusOK, &list)
+		if len(list.Items) != 1 {
+			d.t.Fatalf("%d alerts of cart; want its ticket: %+v", len(list.Items), list.Items)
+		}
+		a := list.Items[0]
+		if a.Rule != "policy" || a.Severity != "ticket" || a.State != state || a.Guarantee+a.Objective != "" ||
+			a.Summary != "cart breaks policy: 1 of 2 hops of labelled writes in the last 1h reached a service without clearance, at replica eu." {
+			d.t.Errorf("%+v; want state %s", a, state)
+		}
+		if sent := d.get(operator, "/api/v1/webhooks/"+hook.ID+"/deliveries").Body.String(); !strings.Contains(sent, `"alert.`+state+`"`) {
+			d.t.Errorf("the webhook is not told that it is %s: %s", state, sent)
+		}
+	}
+	now := time.Now()
+	judge(now, "firing")
+	judge(now, "firing")
+	page := d.get(reader, "/alerts").Body.String()
+	if !strings.Contains(page, `href="/violations?feature=cart&amp;guarantee=policy"`) || !strings.Contains(page, "1 hop against policy") {
+		d.t.Error("the page of alerts does not lead to the violation")
+	}
+	judge(now.Add(2*time.Hour), "resolved")
 }
 
 // declare lets every service carry labels: events with others are kept in quarantine.

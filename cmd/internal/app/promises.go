@@ -44,6 +44,9 @@ func (a *App) promisesChanged(ctx context.Context) error {
 	return a.judge.Reload(ctx)
 }
 
+// Judge judges promises and policy; for tests, which do not wait for its turn.
+func (a *App) Judge() *guarantee.Evaluator { return a.judge }
+
 // judgePromises begins to judge promises and to tell of alerts.
 func (a *App) judgePromises(ctx context.Context) error {
 	machine := alert.NewMachine(alert.Options{Alerts: a.control, Webhooks: a.control})
