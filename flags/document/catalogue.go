@@ -111,7 +111,7 @@ func (c *Catalogue) decide(ctx context.Context, b *Batch, by flags.Author) (*dec
 	}
 	for i := range d.promises.Steps {
 		s := d.promises.Steps[i]
-		s.Notes = c.ruleNotes(b, s.Document())
+		s.Notes = append(s.Notes, c.ruleNotes(b, s.Document())...)
 		d.plan.Steps = append(d.plan.Steps, s)
 	}
 	for i := range edits.Steps {
@@ -256,12 +256,18 @@ type Stored struct {
 	Text []byte // canonical YAML
 }
 
-// Current returns every current document, ordered by kind, then name.
+// Current returns the newest revision of every document that is not deleted, ordered by
+// kind and name.
 func (c *Catalogue) Current(ctx context.Context) ([]Stored, error) {
 	promises, err := c.opt.Promises.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return c.withOthers(promises)
+}
+
+// withOthers adds the documents of the other kinds to promises.
+func (c *Catalogue) withOthers(promises []guarantee.Stored) ([]Stored, error) {
 	out := make([]Stored, 0, len(promises))
 	for i := range promises {
 		out = append(out, Stored{promises[i].DocumentVersion, promises[i].Content})
@@ -279,13 +285,55 @@ func (c *Catalogue) Current(ctx context.Context) ([]Stored, error) {
 	return out, nil
 }
 
-// Export writes documents into one file that Parse reads back.
-func Export(docs []Stored) []byte {
-	parts := make([][]byte, len(docs))
-	for i := range docs {
-		parts[i] = docs[i].Text
+// LeftOut begins a line of an export about a draft that is not in it.
+const LeftOut = "# Left out: "
+
+// Export writes every document into one file that Parse reads back: what is in force, and
+// at the top which drafts beside it are left out; or, with drafts, those in its place.
+func (c *Catalogue) Export(ctx context.Context, drafts bool) ([]byte, error) {
+	promises, err := c.opt.Promises.Current(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return bytes.Join(parts, []byte("---\n"))
+	var out bytes.Buffer
+	if !drafts {
+		if promises, err = c.inForce(ctx, promises, &out); err != nil {
+			return nil, err
+		}
+	}
+	docs, err := c.withOthers(promises)
+	if err != nil {
+		return nil, err
+	}
+	for i := range docs {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		out.Write(docs[i].Text)
+	}
+	return out.Bytes(), nil
+}
+
+// inForce replaces drafts by what goes on beside them, and says so.
+func (c *Catalogue) inForce(ctx context.Context, newest []guarantee.Stored, say *bytes.Buffer) ([]guarantee.Stored, error) {
+	held, err := c.opt.Promises.InForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	by := map[flags.DocumentID]*guarantee.Stored{}
+	for i := range held {
+		by[held[i].ID] = &held[i]
+	}
+	out := make([]guarantee.Stored, 0, len(newest))
+	for i := range newest {
+		n := &newest[i]
+		if h := by[n.ID]; h != nil && h.Revision != n.Revision {
+			fmt.Fprintf(say, "%s%s %s, a draft beside version %s, which is in force.\n", LeftOut, n.ID, n.Version, h.Version)
+			n = h
+		}
+		out = append(out, *n)
+	}
+	return out, nil
 }
 
 // OpenSLO writes the active guarantees as OpenSLO v1.

@@ -129,6 +129,12 @@ func makeStep(k known, d *flags.Document) (Step, error) {
 		s.Action = ActionUnchanged
 		return s, nil
 	}
+	if v := k.inForce[id]; v.Revision != cur.Revision && v.Hash == Hash(Encode(d)) {
+		s.Action, s.Diff = ActionUnchanged, nil
+		s.From, s.base = v.Version, v.Revision
+		s.Notes = append(s.Notes, fmt.Sprintf("It is in force; the draft of version %s beside it stays.", cur.Version))
+		return s, nil
+	}
 	s.Action = ActionUpdate
 	s.refuseVersion(k.versions[id], Encode(d))
 	return s, s.weakens(k.inForce[id], d)

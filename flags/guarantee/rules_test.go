@@ -173,6 +173,9 @@ func TestCompatibleIsAPreorder(t *testing.T) {
 			b = stronger(t, a, "b")
 			c = stronger(t, b, "c")
 		}
+		if a.Kind != b.Kind || b.Kind != c.Kind {
+			return // The versions of a document are of its kind.
+		}
 		if len(Compatible(a, b)) == 0 && len(Compatible(b, c)) == 0 && len(Compatible(a, c)) > 0 {
 			t.Fatalf("not transitive: %v\n%s\n%s\n%s", Compatible(a, c), Encode(a), Encode(b), Encode(c))
 		}

@@ -52,12 +52,20 @@ func viewDocuments(vs []guarantee.Stored) []Document {
 // listDocuments answers with JSON, or with what tidemark export writes: format=yaml,
 // format=openslo or format=flagd.
 func (p *Promises) listDocuments(c echo.Context) error {
-	if q := p.api.readParams(c); q.err != nil {
+	q := p.api.readParams(c, "drafts")
+	drafts := q.bool("drafts")
+	if q.err != nil {
 		return q.err
 	}
 	ctx := c.Request().Context()
 	switch f := c.QueryParam("format"); f {
-	case "", "json", "yaml", "csv":
+	case "", "json", "csv":
+	case "yaml":
+		text, err := p.o.Documents.Export(ctx, drafts)
+		if err != nil {
+			return err
+		}
+		return sendYAML(c, text)
 	case "openslo":
 		text, err := p.o.Documents.OpenSLO(ctx)
 		if err != nil {
@@ -76,9 +84,6 @@ func (p *Promises) listDocuments(c echo.Context) error {
 	docs, err := p.o.Documents.Current(ctx)
 	if err != nil {
 		return err
-	}
-	if c.QueryParam("format") == "yaml" {
-		return sendYAML(c, document.Export(docs))
 	}
 	out := make([]Document, len(docs))
 	for i := range docs {
