@@ -69,6 +69,9 @@ func openTheatre(t *testing.T, seed uint64) *theatre {
 	check(t, err)
 	sc.Ask = th.ask
 	sc.Features = slices.DeleteFunc(sc.Features, func(f simulate.Feature) bool { return f.Flag == "" })
+	for i := range sc.Features {
+		sc.Features[i].Sessions.Quiet = simulate.Quiet{} // It is about the present.
+	}
 	th.run, err = simulate.New(sc, seed, demoStart)
 	check(t, err)
 	return th

@@ -42,6 +42,7 @@ type countKey struct {
 
 type timedCount struct {
 	Count
+	first    time.Time // when there was first anything to count
 	at, used time.Time
 }
 
@@ -231,31 +232,37 @@ func (e *Evaluator) rate(ctx context.Context, g *flags.Guarantee, o *flags.Objec
 }
 
 // count asks the observer, but for a wide window not at every tick: a minute
-// changes little of three days.
+// changes little of three days, unless it was in that minute that they came in.
 func (e *Evaluator) count(ctx context.Context, g *flags.Guarantee, o *flags.Objective, window time.Duration, now time.Time) (Count, error) {
 	k := countKey{g.Name, o.Key(), window}
-	if c, ok := e.counts[k]; ok && now.Sub(c.at) < refresh(window) && !now.Before(c.at) {
-		c.used = now
-		e.counts[k] = c
-		return c.Count, nil
+	kept, ok := e.counts[k]
+	if ok && now.Sub(kept.at) < refresh(window, now.Sub(kept.first)) && !now.Before(kept.at) {
+		kept.used = now
+		e.counts[k] = kept
+		return kept.Count, nil
 	}
 	c, err := e.opt.Observer.Count(ctx, g.Feature, o, window, now)
 	if err != nil {
 		return c, fmt.Errorf("count over %s: %w", flags.FormatDuration(window), err)
 	}
 	if c.Eligible > 0 { // nothing is soon something: a feature has just begun
-		e.counts[k] = timedCount{c, now, now}
+		first := now
+		if ok {
+			first = kept.first
+		}
+		e.counts[k] = timedCount{c, first, now, now}
 	}
 	return c, nil
 }
 
 // refresh is how old a count may be: a two-hundredth of its window, from nothing
-// for windows under 30 minutes to a minute.
-func refresh(window time.Duration) time.Duration {
+// for windows under 30 minutes to a minute, and at most a tenth of the time since
+// there was first anything to count.
+func refresh(window, known time.Duration) time.Duration {
 	if window < 30*time.Minute {
 		return 0
 	}
-	return min(window/200, time.Minute)
+	return min(window/200, time.Minute, known/10)
 }
 
 // forget drops counts that the last tick had no use for.

@@ -238,12 +238,13 @@ func TestEvaluatorAsksLittleAndKeepsPoints(t *testing.T) {
 	t.Parallel()
 	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1, 10_000}}}
 	b, e, _ := evaluate(t, one, n)
-	for i := range 12 {
-		if err := e.Tick(t.Context(), b.now.Add(time.Duration(i+1)*5*time.Second)); err != nil {
+	b.now = b.now.Add(10 * time.Minute) // Known for as long, a count may be a minute old.
+	for i := range 13 {
+		if err := e.Tick(t.Context(), b.now.Add(time.Duration(i)*5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n.asked[28*flags.Day] != 2 || n.asked[5*time.Minute] != 13 {
+	if n.asked[28*flags.Day] != 3 || n.asked[5*time.Minute] != 14 {
 		t.Errorf("asked %v", n.asked)
 	}
 	next := b.now.Add(24 * time.Hour)
@@ -257,6 +258,24 @@ func TestEvaluatorAsksLittleAndKeepsPoints(t *testing.T) {
 	}
 	if p := points[1]; p.Day != "2026-03-02" || p.Good != 19_998 || p.Eligible != 20_000 || p.Verdict != "kept" || p.Goal != 0.999 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// What a month holds changes within seconds while its telemetry is only coming in: a
+// verdict must not stay behind what everybody sees.
+func TestANewFeatureIsCountedOften(t *testing.T) {
+	t.Parallel()
+	n := &numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {5_000, 10_000}}}
+	b, e, _ := evaluate(t, one, n)
+	if v := e.Snapshot().Results[0].Verdict; v != VerdictBroken {
+		t.Fatalf("half of the writes are late, and it is %s", v)
+	}
+	n.counts[0] = Count{1, 10_000}
+	if err := e.Tick(t.Context(), b.now.Add(10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if r := e.Snapshot().Results[0]; r.Verdict != VerdictKept {
+		t.Errorf("10 s later all but one have arrived, and it is %s: %s", r.Verdict, r.Why)
 	}
 }
 

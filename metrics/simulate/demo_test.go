@@ -112,10 +112,10 @@ func TestDemoSilences(t *testing.T) {
 		return n
 	}
 	live := simulate.DemoHistory
-	if n := heard("search-index", "search-eu", live+17*time.Second, live+89*time.Second); n != 0 {
+	if n := heard("search-index", "search-eu", live+12*time.Second, live+49*time.Second); n != 0 {
 		t.Errorf("search-eu sent %d events while it was down", n)
 	}
-	if n := heard("search-index", "search-eu", live+91*time.Second, live+4*time.Minute); n < 100 {
+	if n := heard("search-index", "search-eu", live+51*time.Second, live+3*time.Minute); n < 100 {
 		t.Errorf("search-eu sent %d events after it came back; want it to catch up", n)
 	}
 	if n := heard("invoices", "", live-14*time.Minute+3*time.Second, live+4*time.Minute); n != 0 {

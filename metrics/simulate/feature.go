@@ -114,11 +114,25 @@ func (f *feature) underWay() int {
 		think += draw(f.Sessions.Think, f.r)
 	}
 	life := float64(think) / draws / 1e9 * float64(f.Sessions.Ops)
-	return int(f.Sessions.PerSecond*life + 0.5)
+	rate, _ := f.arrivals()
+	return int(rate*life + 0.5)
+}
+
+// arrivals is how many sessions begin a second, and until when.
+func (f *feature) arrivals() (rate float64, until int64) {
+	if q := f.Sessions.Quiet; f.sim.now < int64(q.Until) {
+		return f.Sessions.PerSecond * q.Share, int64(q.Until)
+	}
+	return f.Sessions.PerSecond, never
 }
 
 func (f *feature) nextSession() {
-	gap := int64(f.r.ExpFloat64() / f.Sessions.PerSecond * 1e9)
+	rate, until := f.arrivals()
+	gap := int64(f.r.ExpFloat64() / rate * 1e9)
+	if f.sim.now+gap >= until {
+		f.sim.at(until, f.nextSession) // What is left of a wait does not depend on how long it was.
+		return
+	}
 	f.sim.after(gap, func() {
 		if f.sim.now < f.sim.end {
 			f.newSession().next()

@@ -30,15 +30,15 @@ func (s Scenario) AtRate(perSecond float64) (Scenario, error) {
 	return s.scaled(max((perSecond-beats)/others, 1e-3)), nil
 }
 
-// pace measures how many events a second the scenario makes without its faults:
-// heartbeats, and others.
+// pace measures how many events a second the scenario makes without its faults
+// and quiet times: heartbeats, and others.
 func (s Scenario) pace() (beats, others float64, err error) {
 	calm := s
 	calm.Ask = nil
 	calm.Features = slices.Clone(s.Features)
 	for i := range calm.Features {
 		f := &calm.Features[i]
-		f.Faults = nil
+		f.Faults, f.Sessions.Quiet = nil, Quiet{}
 		if f.Telemetry.Heartbeat > 0 {
 			beats += float64(f.heartbeats()) / f.Telemetry.Heartbeat.Seconds()
 		}

@@ -126,6 +126,7 @@ type Arm struct {
 // Sessions says how users behave.
 type Sessions struct {
 	PerSecond float64 // new sessions
+	Quiet     Quiet
 	Ops       int     // mean number of reads and writes a session, from 1
 	Writes    float64 // share of them that are writes
 	Think     Dist    // between two operations
@@ -136,6 +137,13 @@ type Sessions struct {
 	Roam      bool    // each read goes through an origin picked anew
 	// Unversioned is the share of reads that return no version.
 	Unversioned float64
+}
+
+// Quiet is a time of little traffic before the usual: from the start Until then new
+// sessions come at Share of their usual rate.
+type Quiet struct {
+	Until time.Duration // 0 = the usual traffic from the start
+	Share float64       // more than 0, at most 1
 }
 
 // Rules by which a conflict is decided.
@@ -238,6 +246,8 @@ func (f *Feature) check() error {
 		return fmt.Errorf("skew %g; want 0 or more than 1", f.Skew)
 	case f.Sessions.PerSecond <= 0 || f.Sessions.Ops < 1 || f.Sessions.Users < 1:
 		return fmt.Errorf("sessions: PerSecond, Ops and Users must be positive")
+	case f.Sessions.Quiet.Until > 0 && (f.Sessions.Quiet.Share <= 0 || f.Sessions.Quiet.Share > 1):
+		return fmt.Errorf("sessions: quiet share %g; want more than 0 and at most 1", f.Sessions.Quiet.Share)
 	case f.Versions == metrics.VersionNone:
 		return fmt.Errorf("versions must be seq, hlc or vv")
 	}

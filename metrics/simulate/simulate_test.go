@@ -106,6 +106,7 @@ func TestBadScenariosAreRefused(t *testing.T) {
 		"no version":     func(f *simulate.Feature) { f.Versions = metrics.VersionNone },
 		"big quorum":     func(f *simulate.Feature) { f.WriteQuorum = 9 },
 		"unknown fault":  func(f *simulate.Feature) { f.Faults = []simulate.Fault{{Kind: simulate.Down, Place: "x"}} },
+		"no quiet":       func(f *simulate.Feature) { f.Sessions.Quiet.Until = time.Minute },
 		"no sessions":    func(f *simulate.Feature) { f.Sessions.PerSecond = 0 },
 		"causal no wait": func(f *simulate.Feature) { f.Retry, f.Arms = nil, []simulate.Arm{{Model: simulate.Causal, Share: 1}} },
 		"endless fault": func(f *simulate.Feature) {
