@@ -17,6 +17,7 @@ import (
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
 	"tidemark/metrics"
+	"tidemark/metrics/report"
 	"tidemark/metrics/rollup"
 	"tidemark/metrics/simulate"
 	"tidemark/metrics/storetest"
@@ -31,6 +32,8 @@ type theatre struct {
 	engine *rollup.Engine
 	flags  *flagset.Catalogue
 	driver *rollout.Controller
+	report *report.Reporter
+	judge  *guarantee.Evaluator
 	run    *simulate.Simulation
 	next   *metrics.Event
 	nextAt time.Time
@@ -39,10 +42,11 @@ type theatre struct {
 
 var demoStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func openTheatre(t *testing.T, seed uint64) *theatre {
+// openTheatre plays the features for which keep is true, from a time on.
+func openTheatre(t *testing.T, seed uint64, from time.Time, keep func(*simulate.Feature) bool) *theatre {
 	t.Helper()
 	ctx := t.Context()
-	th := &theatre{t: t, now: demoStart, log: storetest.NewMemory(), asked: map[string]int{}}
+	th := &theatre{t: t, now: from, log: storetest.NewMemory(), asked: map[string]int{}}
 	clock := func() time.Time { return th.now }
 	store, err := control.Open(ctx, filepath.Join(t.TempDir(), control.FileName))
 	check(t, err)
@@ -58,6 +62,10 @@ func openTheatre(t *testing.T, seed uint64) *theatre {
 	check(t, err)
 	th.engine, err = rollup.Open(ctx, th.log, configs, rollup.Options{Now: clock, Resident: 1 << 20})
 	check(t, err)
+	th.report = report.New(th.engine, clock)
+	th.judge = guarantee.NewEvaluator(guarantee.EvaluatorOptions{
+		Store: store, Observer: &guarantee.ReportObserver{Reader: th.engine, Reporter: th.report},
+	})
 	th.flags, err = flagset.Open(ctx, flagset.Options{Store: store, Rollouts: store, Pins: eval.NewPins(make([]byte, 32)), Now: clock})
 	check(t, err)
 	th.driver, err = rollout.New(rollout.Options{
@@ -68,13 +76,22 @@ func openTheatre(t *testing.T, seed uint64) *theatre {
 	sc, err := simulate.Named("demo")
 	check(t, err)
 	sc.Ask = th.ask
-	sc.Features = slices.DeleteFunc(sc.Features, func(f simulate.Feature) bool { return f.Flag == "" })
-	for i := range sc.Features {
-		sc.Features[i].Sessions.Quiet = simulate.Quiet{} // It is about the present.
+	kept := sc.Features[:0]
+	for _, f := range sc.Features {
+		if keep(&f) {
+			kept = append(kept, f)
+		}
 	}
-	th.run, err = simulate.New(sc, seed, demoStart)
+	sc.Features = kept
+	th.run, err = simulate.New(sc, seed, from)
 	check(t, err)
 	return th
+}
+
+// staged keeps the features that a rollout is about, in their present.
+func staged(f *simulate.Feature) bool {
+	f.Sessions.Quiet = simulate.Quiet{}
+	return f.Flag != ""
 }
 
 // countedIDs names rollouts by the seed: who gets the candidate follows from the id, so
@@ -112,13 +129,13 @@ func (th *theatre) until(after time.Duration) {
 	th.t.Helper()
 	for end := demoStart.Add(after); th.now.Before(end); {
 		th.now = th.now.Add(time.Second)
-		th.fold()
+		th.fold(th.now)
 		check(th.t, th.driver.Tick(context.WithoutCancel(th.t.Context())))
 	}
 }
 
-// fold takes in what was reported by now.
-func (th *theatre) fold() {
+// fold takes in what was reported by a time of the simulation; it is heard now.
+func (th *theatre) fold(by time.Time) {
 	th.t.Helper()
 	var batch []metrics.Event
 	for {
@@ -129,10 +146,10 @@ func (th *theatre) fold() {
 			}
 			th.next, th.nextAt = e, at
 		}
-		if th.nextAt.After(th.now) {
+		if th.nextAt.After(by) {
 			break
 		}
-		th.next.ObservedAt = th.nextAt.UnixNano()
+		th.next.ObservedAt = th.now.UnixNano()
 		batch = append(batch, *th.next)
 		th.next = nil
 	}
@@ -191,7 +208,7 @@ func TestDemoTellsItsTwoStories(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			th := openTheatre(t, seed)
+			th := openTheatre(t, seed, demoStart, staged)
 			good, bad := th.stage()
 			th.until(2 * time.Minute)
 			th.caught(bad)
