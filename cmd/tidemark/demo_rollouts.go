@@ -99,7 +99,7 @@ func (d *demoOperator) tell(ctx context.Context) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	fmt.Fprint(d.e.stderr, "The past is in; from here on the traffic is live. Two rollouts have begun, decided by the telemetry alone:\n"+
-		"  profile-edit  a good candidate: it should widen from 20 % to everybody in about 4 minutes.\n"+
+		"  profile-edit  a good candidate: it should widen from 20% to everybody in about 4 minutes.\n"+
 		"  cart          a bad candidate: its relay is slow; a guardrail should catch it within about a minute and revert it.\n"+
 		"Watch them on the page Rollouts. The sessions under way keep what they began with; that is what pins are for.\n")
 	seen := map[string]int64{}

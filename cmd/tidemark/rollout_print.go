@@ -27,7 +27,7 @@ func printRollouts(e *env, all []flags.Rollout) error {
 }
 
 // share writes hundredths of a percent.
-func share(p flags.Percent) string { return strconv.FormatFloat(float64(p)/100, 'f', -1, 64) + " %" }
+func share(p flags.Percent) string { return strconv.FormatFloat(float64(p)/100, 'f', -1, 64) + "%" }
 
 func stepOf(r *flags.Rollout) string {
 	if r.Step < 0 {
@@ -65,7 +65,7 @@ func printDecision(b *strings.Builder, d *flags.Decision) {
 	}
 	fmt.Fprintf(b, "\n%s: %s\n", d.Verb, d.Why)
 	if d.NeedUnits > 0 {
-		fmt.Fprintf(b, "Units: candidate %d, control %d; %d of each are needed. Coverage %.0f %%: that share of the flag's writes names its unit.\n",
+		fmt.Fprintf(b, "Units: candidate %d, control %d; %d of each are needed. Coverage %.0f%%: that share of the flag's writes names its unit.\n",
 			d.CandidateUnits, d.ControlUnits, d.NeedUnits, 100*d.Coverage)
 	}
 	if d.Bake > 0 {
@@ -118,7 +118,7 @@ func printPreview(w io.Writer, p *rollout.Preview) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of flag %s goes to units that would get %s.\n", p.Plan.Candidate, p.Plan.Flag, p.Plan.Control)
 	if p.CohortShare != nil {
-		fmt.Fprintf(&b, "The cohort holds %.1f %% of the recent evaluations.\n", 100**p.CohortShare)
+		fmt.Fprintf(&b, "The cohort holds %.1f%% of the recent evaluations.\n", 100**p.CohortShare)
 	}
 	if p.HeldBy != "" {
 		fmt.Fprintf(&b, "Rollout %s holds the flag now: this one cannot start before it ends.\n", p.HeldBy)
@@ -127,7 +127,7 @@ func printPreview(w io.Writer, p *rollout.Preview) error {
 	fmt.Fprintln(t, "STEP\tSHARE\tCANDIDATE\tCONTROL\tREST\tUNITS OF EACH\tBAKE\tTAKES AT LEAST")
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		fmt.Fprintf(t, "%d\t%s\t%.1f %%\t%.1f %%\t%.1f %%\t%d\t%s\t%s\n", s.Step+1, share(s.Percent), 100*s.Candidate, 100*s.Control, 100*s.Rest,
+		fmt.Fprintf(t, "%d\t%s\t%.1f%%\t%.1f%%\t%.1f%%\t%d\t%s\t%s\n", s.Step+1, share(s.Percent), 100*s.Candidate, 100*s.Control, 100*s.Rest,
 			s.MinUnits, s.Bake, atLeast(s.Takes))
 	}
 	_ = t.Flush() // a Builder takes everything

@@ -68,7 +68,7 @@ func BenchmarkMillionUnits(b *testing.B) {
 			}
 		}
 		if candidates < 99_000 || candidates > 101_000 {
-			b.Fatalf("%d of 1,000,000 got the candidate at 10 %%", candidates)
+			b.Fatalf("%d of 1,000,000 got the candidate at 10%%", candidates)
 		}
 	}
 }

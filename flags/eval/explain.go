@@ -139,7 +139,7 @@ func (t *tracer) placed(a *assignment, unit string, bucket uint64, arm flags.Arm
 }
 
 func percentWords(p flags.Percent) string {
-	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(p)/100), "0"), ".") + " %"
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(p)/100), "0"), ".") + "%"
 }
 
 func armWords(a flags.Arm) string {

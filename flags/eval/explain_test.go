@@ -87,7 +87,7 @@ func TestExplainRollout(t *testing.T) {
 	for _, want := range []string{
 		`country equals "fr": yes.`,
 		"The unit is in the cohort of rollout r1.",
-		`Rollout r1, step 1, gives 10 % of units the candidate. "u" lies at `,
+		`Rollout r1, step 1, gives 10% of units the candidate. "u" lies at `,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)

@@ -92,16 +92,16 @@ func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
 		burn1h  float64
 	}{
 		// 100 bad of 1,000,000 with 0.1 % allowed (1000): 10 % spent, 90 % left.
-		"kept": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {100, 1_000_000}}}, VerdictKept, "99.99 % of 1,000,000 writes were visible at every replica within 2s (promised: 99.9 %); 90 % of the error budget is left.", 0.9, 0.1},
+		"kept": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {100, 1_000_000}}}, VerdictKept, "99.99% of 1,000,000 writes were visible at every replica within 2s (promised: 99.9%); 90% of the error budget is left.", 0.9, 0.1},
 		// 1000 bad is exactly what is allowed: not broken, nothing left.
-		"at the limit": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1000, 1_000_000}, time.Hour: {0, 10}, 6 * time.Hour: {0, 10}, 5 * time.Minute: {0, 1}, 30 * time.Minute: {0, 1}, 72 * time.Hour: {0, 10}}}, VerdictAtRisk, "only 0 % of the error budget is left", 0, 0},
-		"broken":       {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1001, 1_000_000}}}, VerdictBroken, "99.8999 % of 1,000,000 writes", -0.001, 1.001},
+		"at the limit": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1000, 1_000_000}, time.Hour: {0, 10}, 6 * time.Hour: {0, 10}, 5 * time.Minute: {0, 1}, 30 * time.Minute: {0, 1}, 72 * time.Hour: {0, 10}}}, VerdictAtRisk, "only 0% of the error budget is left", 0, 0},
+		"broken":       {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1001, 1_000_000}}}, VerdictBroken, "99.8999% of 1,000,000 writes", -0.001, 1.001},
 		// 2 % bad in the last hour and 5 minutes: 20 times too fast.
-		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1h; 90 % of it is left", 0.9, 20},
+		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1h; 90% of it is left", 0.9, 20},
 		// The hour was bad but the last 5 and 30 minutes are well: no rule fires, and
 		// 0.5 × 28 d ÷ 20 is under a day.
 		"fast":        {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16h48m", 0.5, 20},
-		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20 % of the error budget is left", 0.2, 0},
+		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20% of the error budget is left", 0.2, 0},
 		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28d can be judged yet.", math.NaN(), math.NaN()},
 		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
 		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},

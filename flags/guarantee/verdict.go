@@ -184,7 +184,7 @@ func percentOf(good, all int64, goal float64) string {
 			break
 		}
 	}
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " %"
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
 }
 
 // grouped writes a count as pages do: 28,253.
@@ -196,7 +196,7 @@ func grouped(n int64) string {
 	return text
 }
 
-func percentShort(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
+func percentShort(share float64) string { return fmt.Sprintf("%.0f%%", share*100) }
 
 func timesText(rate float64) string {
 	if rate >= noBudget {

@@ -69,5 +69,5 @@ func sessionWords(of string) string {
 // after the point.
 func percent(share float64) string {
 	text := strconv.FormatFloat(share*100, 'f', 8, 64)
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " %"
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
 }

@@ -97,7 +97,7 @@ func TestSimulatedServicesFollowTheirRules(t *testing.T) {
 		}
 		judged := a.Agree + a.Differ
 		if judged < 50 || a.Differ > 0 || float64(judged) < atLeast*float64(judged+a.Unjudged) {
-			t.Errorf("%s: %+v; want no difference, and %.0f %% judged", rule, a.Tally, 100*atLeast)
+			t.Errorf("%s: %+v; want no difference, and %.0f%% judged", rule, a.Tally, 100*atLeast)
 			for _, e := range a.Examples {
 				t.Logf("%+v", e)
 			}

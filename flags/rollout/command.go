@@ -177,7 +177,7 @@ func (t *turn) commandComplete(c *Command) error {
 		return err
 	}
 	if t.r.Percent != flags.Whole {
-		return refuse("the candidate is at %s; a rollout completes from 100 %%", percent(t.r.Percent))
+		return refuse("the candidate is at %s; a rollout completes from 100%%", percent(t.r.Percent))
 	}
 	action, err := t.override(c)
 	if err != nil {

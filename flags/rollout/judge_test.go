@@ -87,7 +87,7 @@ func TestJudgeEveryMetric(t *testing.T) {
 				if got.Outcome == flags.OutcomeFail && !(*got.Lower > 0 && *got.Difference > 0 && got.Samples == 2*n && got.Method != "") {
 					t.Errorf("%s: %+v", c.name, got)
 				}
-				if c.want != flags.OutcomeUnknown && !strings.Contains(got.Why, "98 % of the flag's writes") {
+				if c.want != flags.OutcomeUnknown && !strings.Contains(got.Why, "98% of the flag's writes") {
 					t.Errorf("%s: %q does not say its coverage", c.name, got.Why)
 				}
 			}
@@ -171,15 +171,15 @@ func TestJudgeLimit(t *testing.T) {
 		want    flags.Outcome
 		word    string
 	}{
-		{"alike and over", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.02}, 0, 0.05, arm(0.05), flags.OutcomeFail, "surely beyond its limit of 2.0 %"},
+		{"alike and over", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.02}, 0, 0.05, arm(0.05), flags.OutcomeFail, "surely beyond its limit of 2.0%"},
 		{"alike and within", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.1}, 0, 0.05, arm(0.05), flags.OutcomePass, "within the margin"},
 		{"perhaps over", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.049}, 0, 0.05, arm(0.05), flags.OutcomeUnsure, "though not surely"},
 		{"alone and over", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.02}, whole, 0.05, metrics.ArmEvidence{}, flags.OutcomeFail, "surely beyond"},
 		{"alone and within", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05, Limit: 0.1}, whole, 0.05, metrics.ArmEvidence{}, flags.OutcomePass, "no control is left"},
 		{"alone", flags.Guardrail{Metric: flags.GuardLate, Margin: 0.05}, whole, 0.05, metrics.ArmEvidence{}, flags.OutcomeUnknown, "no control is left"},
-		{"convergence under", flags.Guardrail{Metric: flags.GuardConvergence, Margin: 0.05, Limit: 0.99}, 0, 0.05, arm(0.05), flags.OutcomeFail, "surely beyond its limit of 99 %"},
-		{"convergence well", flags.Guardrail{Metric: flags.GuardConvergence, Margin: 0.05, Limit: 0.9}, 0, 0.05, arm(0.05), flags.OutcomePass, "95 % with the candidate"},
-		{"rare and over", flags.Guardrail{Metric: flags.GuardViolations, Margin: 0.05, Limit: 0.02}, 0, 0.05, arm(0.05), flags.OutcomeFail, "5.0 % of units"},
+		{"convergence under", flags.Guardrail{Metric: flags.GuardConvergence, Margin: 0.05, Limit: 0.99}, 0, 0.05, arm(0.05), flags.OutcomeFail, "surely beyond its limit of 99%"},
+		{"convergence well", flags.Guardrail{Metric: flags.GuardConvergence, Margin: 0.05, Limit: 0.9}, 0, 0.05, arm(0.05), flags.OutcomePass, "95% with the candidate"},
+		{"rare and over", flags.Guardrail{Metric: flags.GuardViolations, Margin: 0.05, Limit: 0.02}, 0, 0.05, arm(0.05), flags.OutcomeFail, "5.0% of units"},
 	} {
 		got := one(t, judgePlan(c.rail), evidence(c.step, arm(c.late), c.control), c.step)
 		if got.Outcome != c.want || !strings.Contains(got.Why, c.word) {

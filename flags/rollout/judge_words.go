@@ -142,7 +142,7 @@ func (j *judgement) amount(v float64) string {
 	return digits(100*v) + " points"
 }
 
-func share3(v float64) string { return digits(100*v) + " %" }
+func share3(v float64) string { return digits(100*v) + "%" }
 
 // lag3 writes seconds as a duration of three digits.
 func lag3(seconds float64) string {

@@ -61,7 +61,7 @@ func (f *Folded) Check(ctx context.Context, feature string, k *flags.PhaseCheck,
 	switch {
 	case o.IsDuration():
 		p.Pass = bad <= tailShare
-		p.Why = fmt.Sprintf("%s of %s took longer than %s; at most 1 %% may.", share100(bad), count(n.Eligible, "event"), span(time.Duration(o.Value)))
+		p.Why = fmt.Sprintf("%s of %s took longer than %s; at most 1%% may.", share100(bad), count(n.Eligible, "event"), span(time.Duration(o.Value)))
 	case k.Op == string(flags.OpGTE):
 		p.Pass = 1-bad >= k.Value
 		p.Why = fmt.Sprintf("%s is %s of %s; at least %s is wanted.", k.SLI, share100(1-bad), thousands(n.Eligible), share100(k.Value))
@@ -117,7 +117,7 @@ func (f *Folded) oldest(ctx context.Context, feature string, k *flags.PhaseCheck
 }
 
 // share100 writes a share in percent, with as many digits as matter.
-func share100(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
+func share100(v float64) string { return fmt.Sprintf("%.3g%%", 100*v) }
 
 // Writes implements Telemetry.
 func (f *Folded) Writes(ctx context.Context, feature, variant string, since, now time.Time) (int64, error) {

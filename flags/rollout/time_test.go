@@ -141,7 +141,7 @@ func TestAFreezeStopsWidening(t *testing.T) {
 		}
 		b.ticks(t, 10*60, 100)
 		if b.r.State != flags.RolloutRunning || b.r.Step != 0 || b.r.Baked < time.Minute ||
-			!strings.Contains(b.r.Decision.Why, "Ready for 20 %, but frozen until 2026-03-01 13:00 UTC: the sale.") {
+			!strings.Contains(b.r.Decision.Why, "Ready for 20%, but frozen until 2026-03-01 13:00 UTC: the sale.") {
 			t.Fatalf("in the freeze: %s at step %d: %s", b.r.State, b.r.Step, b.r.Decision.Why)
 		}
 		if err := b.command(CommandAdvance); !errors.Is(err, flags.ErrRefused) || !strings.Contains(err.Error(), "the sale") {
@@ -241,7 +241,7 @@ func TestADeadlineNeverWidens(t *testing.T) {
 		}
 		b.outcome = flags.OutcomePass
 		b.ticks(t, 600, 100)
-		if b.r.State != flags.RolloutPaused || b.r.Step != 0 || b.r.Decision.Why != "Ready for 20 %, but paused." {
+		if b.r.State != flags.RolloutPaused || b.r.Step != 0 || b.r.Decision.Why != "Ready for 20%, but paused." {
 			t.Errorf("while paused %s at step %d: %s", b.r.State, b.r.Step, b.r.Decision.Why)
 		}
 		b.outcome = flags.OutcomeUnsure

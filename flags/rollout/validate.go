@@ -126,7 +126,7 @@ func (c *checker) steps(steps []flags.PlanStep) {
 		}
 	}
 	if last != flags.Whole && last >= 1 && last < flags.Whole {
-		c.problem(fmt.Sprintf("steps[%d].percent", len(steps)-1), "is %s; the last step is 100 %%, so that completing widens nothing", percent(last))
+		c.problem(fmt.Sprintf("steps[%d].percent", len(steps)-1), "is %s; the last step is 100%%, so that completing widens nothing", percent(last))
 	}
 }
 
@@ -218,9 +218,9 @@ func (c *checker) timing(p *flags.Plan) {
 // percent writes basis points as people do.
 func percent(p flags.Percent) string {
 	if p%100 == 0 {
-		return fmt.Sprintf("%d %%", p/100)
+		return fmt.Sprintf("%d%%", p/100)
 	}
-	return strings.TrimRight(fmt.Sprintf("%.2f", float64(p)/100), "0") + " %"
+	return strings.TrimRight(fmt.Sprintf("%.2f", float64(p)/100), "0") + "%"
 }
 
 func list[T ~string](all []T) string {

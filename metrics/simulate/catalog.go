@@ -251,7 +251,7 @@ func pbsSSD() Scenario {
 	}
 	f.Origins = []Origin{{Name: "coordinator", Service: "coordinator", Region: "dc1"}}
 	return Scenario{
-		Summary:  "The PBS paper's LinkedIn store on solid-state disks (N=3, R=W=1): 97.4 % of reads begun at the commit see the write.",
+		Summary:  "The PBS paper's LinkedIn store on solid-state disks (N=3, R=W=1): 97.4% of reads begun at the commit see the write.",
 		Features: []Feature{f},
 	}
 }

@@ -285,7 +285,7 @@ func ShowFeature(m Feature) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = card("convergence", "Share of writes visible within a time", "Kaplan–Meier with its 95 % interval: writes still pending count until their age, they are not left out.", m.Curve.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = card("convergence", "Share of writes visible within a time", "Kaplan–Meier with its 95% interval: writes still pending count until their age, they are not left out.", m.Curve.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -75,7 +75,7 @@ func guarantee() page.Guarantee {
 	return page.Guarantee{
 		Head: part.Head{Answer: "profile-ryw is at risk.", Tone: part.Warn},
 		Objectives: []page.ObjectiveCard{{
-			Words: "99.9 % of writes are visible everywhere within 2 s", Status: part.Status{Tone: part.Warn, Text: "At risk"},
+			Words: "99.9% of writes are visible everywhere within 2 s", Status: part.Status{Tone: part.Warn, Text: "At risk"},
 			Facts: []part.Fact{{Name: "Kept", Value: part.Value{Text: "99.91%"}}}, Budget: page.Budget{Known: true, Left: 0.1, Tone: part.Warn, Text: "10% left"},
 			Burn: part.Table{Caption: "Burn rates", Columns: []part.Column{{Head: "Alert"}, {Head: "Long", Num: true}}, Rows: []part.Row{{Cells: []part.Cell{part.Text("page"), {}}}}},
 		}},

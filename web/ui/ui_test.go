@@ -29,7 +29,7 @@ func TestPagesAnswerInTheirFirstLine(t *testing.T) {
 		{"/conflicts?state=auto", "One conflict waits", "No conflict"},
 		{"/conflicts/c-1", "waits for a decision", "w-B"},
 		{"/guarantees", "promise is ", "cart-everywhere"},
-		{"/guarantees/cart-everywhere", "cart-everywhere is ", "99.9 %"},
+		{"/guarantees/cart-everywhere", "cart-everywhere is ", "99.9%"},
 		{"/alerts", "Nothing needs anybody now.", "No alert"},
 		{"/pipeline", "10.00% of events are rejected", "too_long"},
 		{"/search?q=car", "found for", "cart"},

@@ -193,7 +193,7 @@ func badInputs(s *badSite) []badInput {
 		{
 			name:   "steps that go down",
 			method: "POST", path: "/api/v1/rollouts", body: strings.Replace(cartPlan, `"percent":10000`, `"percent":100`, 1),
-			status: 400, code: "invalid", say: `steps[1].percent: is 1 % after 50 %; each step reaches more than the one before`,
+			status: 400, code: "invalid", say: `steps[1].percent: is 1% after 50%; each step reaches more than the one before`,
 		},
 		{
 			name:   "a flag that somebody else changed first",

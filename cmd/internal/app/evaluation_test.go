@@ -100,18 +100,18 @@ func TestQuestionsThatCannotBeAnswered(t *testing.T) {
 		}
 	}
 	if n := d.newVariants(services, 100); n < 30 || n > 70 {
-		t.Errorf("afterwards %d of 100 have the candidate at 50 %%", n)
+		t.Errorf("afterwards %d of 100 have the candidate at 50%%", n)
 	}
 	// At 0 % no key decides: a revert reaches those without one, and bulk answers too.
 	d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/revert", `{"reason":"enough"}`, http.StatusOK, nil)
 	got := d.ask(services, "cart-model", `{"country":"se"}`, http.StatusOK)
 	if got.Variant != "old" || got.Reason != "SPLIT" || got.Metadata["arm"] != nil || got.Metadata["pin"] != nil || got.Metadata["rollout"] != r.ID {
-		t.Errorf("no targeting key at 0 %%: %+v; want the control in no arm", got)
+		t.Errorf("no targeting key at 0%%: %+v; want the control in no arm", got)
 	}
 	var bulk struct{ Flags []answered }
 	d.do(services, http.MethodPost, "/ofrep/v1/evaluate/flags", `{"context":{}}`, http.StatusOK, &bulk)
 	if len(bulk.Flags) != 1 || bulk.Flags[0].Variant != "old" || bulk.Flags[0].ErrorCode != "" {
-		t.Errorf("no targeting key at 0 %%, all flags: %+v", bulk.Flags)
+		t.Errorf("no targeting key at 0%%, all flags: %+v", bulk.Flags)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestParametersAreStaged(t *testing.T) {
 			got[fmt.Sprint(a.Metadata["arm"])]++
 		}
 		if got["candidate"] < 10 || got["control"] < 10 {
-			t.Errorf("%s: the arms are %v at 50 %%", name, got)
+			t.Errorf("%s: the arms are %v at 50%%", name, got)
 		}
 		d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/revert", `{"reason":"enough"}`, http.StatusOK, nil)
 		if a := d.ask(services, name, `{"targetingKey":"new"}`, http.StatusOK); fmt.Sprint(a.Value) != fmt.Sprint(c.was) {

@@ -61,7 +61,7 @@ func TestRolloutFromDraftToRevert(t *testing.T) {
 	start := fmt.Sprintf(`{"reason":"go","revision":%d}`, r.Revision)
 	d.do(operator, http.MethodPost, path+"/start", start, http.StatusOK, &r)
 	if n := d.newVariants(services, 100); r.State != flags.RolloutRunning || n < 30 || n > 70 {
-		t.Errorf("%s: %d of 100 have the candidate at 50 %%", r.State, n)
+		t.Errorf("%s: %d of 100 have the candidate at 50%%", r.State, n)
 	}
 	told := d.do(operator, http.MethodPost, path+"/advance", start, http.StatusConflict, nil)
 	if !strings.Contains(told, "start") {
