@@ -10,7 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -38,16 +37,6 @@ func (s *Server) hold(r auth.Route) echo.MiddlewareFunc {
 			defer release()
 			return next(c)
 		}
-	}
-}
-
-// unrouted sends what no route takes (another method of a known path) the same way.
-func (s *Server) unrouted(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if c.Get(echo.ContextKeyHeaderAllow) == nil {
-			return next(c)
-		}
-		return s.wrap(auth.Route{May: access.Public, Handle: next})(c)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -111,7 +112,6 @@ func New(o Options) (*Server, error) {
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = ipExtractor(o.Proxies)
-	s.echo.Use(s.unrouted)
 	if err := s.addRoutes(); err != nil {
 		return nil, err
 	}
@@ -147,6 +147,7 @@ func (s *Server) addRoutes() error {
 		known[p] = true
 	}
 	taken := map[string]bool{}
+	unrouted := s.wrap(auth.Route{May: access.Public, Handle: s.unrouted})
 	for _, group := range groups {
 		for _, r := range group {
 			name := r.Method + " " + r.Path
@@ -157,13 +158,21 @@ func (s *Server) addRoutes() error {
 				return fmt.Errorf("route %s: declared twice", name)
 			}
 			taken[name] = true
-			s.echo.Add(r.Method, r.Path, s.wrap(r))
+			h := s.wrap(r)
+			s.echo.Add(r.Method, r.Path, h)
 			s.routes = append(s.routes, r)
+			switch {
+			case headed(r):
+				s.echo.Add(http.MethodHead, r.Path, h)
+			case r.Method == http.MethodGet: // Or a wider path would take HEAD.
+				s.echo.Add(http.MethodHead, r.Path, unrouted)
+			}
+			if strings.HasSuffix(r.Path, "*") {
+				s.echo.RouteNotFound(r.Path, unrouted)
+			}
 		}
 	}
-	s.echo.RouteNotFound("/*", s.wrap(auth.Route{May: access.Public, Handle: func(echo.Context) error {
-		return respond.New(http.StatusNotFound, "not_found", "There is nothing at this address.")
-	}}))
+	s.echo.RouteNotFound("/*", unrouted)
 	return nil
 }
 
@@ -213,7 +222,7 @@ func (s *Server) failRoute(r auth.Route, err error, c echo.Context) {
 		_ = r.Fail(c, p) // The client may be gone; there is nobody else to tell.
 		return
 	}
-	if p.Status == http.StatusUnauthorized && respond.WantsPage(c) && c.Request().Method == http.MethodGet {
+	if p.Status == http.StatusUnauthorized && respond.WantsPage(c) && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
 		_ = c.Redirect(http.StatusSeeOther, auth.SignInURL(c.Request())) // The client may be gone.
 		return
 	}

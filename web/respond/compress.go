@@ -57,7 +57,7 @@ func write(c echo.Context, status int, body []byte) error {
 // form was sent for is compressed, and nothing that another site made a signed-in
 // browser ask for: a browser that does not say who made it ask gets it as it is.
 func mayCompress(r *http.Request) bool {
-	if r.Method != http.MethodGet || !acceptsGzip(r.Header.Get(echo.HeaderAcceptEncoding)) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !acceptsGzip(r.Header.Get(echo.HeaderAcceptEncoding)) {
 		return false
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {

@@ -149,7 +149,6 @@ func (u *UI) Routes() []auth.Route {
 		page("/pipeline", u.pipeline),
 		{Method: http.MethodGet, Path: "/live", May: access.Read, Handle: u.live, Stream: true},
 		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
-		{Method: http.MethodHead, Path: "/static/*", May: access.Public, Handle: files},
 	}
 	routes = append(routes, u.auditRoutes()...)
 	routes = append(routes, u.labelRoutes()...)
