@@ -8,11 +8,26 @@ import (
 	"tidemark/views/part"
 )
 
-// variantRule is the reconciliation rule that a flag's variant names; "" when it names
-// none.
-type variantRule struct {
+// namedRule is a reconciliation rule as a value names it.
+type namedRule struct {
 	Rule    string      `json:"rule"`
 	Version json.Number `json:"version"`
+}
+
+// ruleOf is the rule that a flag's variant names: the variant is one, or a model that is
+// served with one ({"model": "causal", "reconciliation": {"rule": "merge"}}). "" when it
+// names none.
+func ruleOf(variant json.RawMessage) (r namedRule) {
+	if json.Unmarshal(variant, &r) == nil && r.Rule != "" {
+		return r
+	}
+	var model struct {
+		Reconciliation namedRule `json:"reconciliation"`
+	}
+	if json.Unmarshal(variant, &model) != nil {
+		return namedRule{}
+	}
+	return model.Reconciliation
 }
 
 // reconcilesBy says which rules the arms of a rollout follow, when the flag names any.
@@ -30,12 +45,12 @@ func (u *UI) reconcilesBy(p *flags.Plan) []page.Pair {
 	if json.Unmarshal(v.Content, &f) != nil {
 		return nil
 	}
-	var candidate, control variantRule
-	if json.Unmarshal(f.Variants[p.Candidate], &candidate) != nil || candidate.Rule == "" {
+	candidate, control := ruleOf(f.Variants[p.Candidate]), ruleOf(f.Variants[p.Control])
+	if candidate.Rule == "" {
 		return nil
 	}
 	c := part.To(ruleName(candidate.Rule, candidate.Version.String()), rulePages.of(candidate.Rule))
-	if json.Unmarshal(f.Variants[p.Control], &control) == nil && control.Rule != "" {
+	if control.Rule != "" {
 		c.Under = "instead of " + ruleName(control.Rule, control.Version.String())
 	}
 	return []page.Pair{{Name: "Reconciles by", Cell: c}}

@@ -3,6 +3,11 @@ package app_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"tidemark/flags"
+	"tidemark/flags/access"
 )
 
 // ruleAnswer is what the tests read of answers about rules.
@@ -51,4 +56,36 @@ func TestRulesOverHTTP(t *testing.T) {
 	}
 	d.do(key, "DELETE", path+"?base=3&reason=unused", "", 200, nil)
 	d.do(reader, "GET", path, "", 404, nil)
+}
+
+// TestARolloutNamesItsRule: what the arms of a rollout reconcile by, when their variants
+// name a rule, beside a model or alone; and nothing when they name none.
+func TestARolloutNamesItsRule(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, cookie := d.namedKey("operator", "control", "read"), d.signIn(access.Viewer)
+	for name, c := range map[string]struct{ old, candidate, want, under, link string }{
+		"alone":          {`{"rule":"cart-merge","version":3}`, `{"rule":"cart-merge","version":4}`, "cart-merge v4", "instead of cart-merge v3", "/rules/cart-merge"},
+		"beside-a-model": {`{"model":"causal","reconciliation":{"rule":"lww","version":1}}`, `{"model":"causal","reconciliation":{"rule":"cart-merge","version":2}}`, "cart-merge v2", "instead of lww v1", "/rules/cart-merge"},
+		"new":            {`{"model":"causal"}`, `{"model":"causal","reconciliation":{"rule":"cart-merge"}}`, "cart-merge", "", "/rules/cart-merge"},
+		"only-before":    {`{"rule":"cart-merge","version":3}`, `{"model":"causal"}`, "", "", ""},
+		"a-number":       {`7`, `8`, "", "", ""},
+		"another-form":   {`{"rule":["x"]}`, `{"rule":{"name":"x"},"reconciliation":"lww"}`, "", "", ""},
+	} {
+		flag := strings.NewReplacer(`{"model":"eventual"}`, c.old, `{"model":"causal"}`, c.candidate).Replace(cartFlag)
+		d.do(operator, "PUT", "/api/v1/flags/"+name, flag, 201, nil)
+		var r flags.Rollout
+		d.do(operator, "POST", "/api/v1/rollouts", strings.Replace(cartPlan, "cart-model", name, 1), 201, &r)
+		doc, err := goquery.NewDocumentFromReader(d.page(cookie, "/rollouts/"+r.ID, nil).Body)
+		check(t, err)
+		dd := doc.Find("dl.pairs dt:contains('Reconciles by') + dd")
+		link, _ := dd.Find("a").Attr("href")
+		said := strings.Join(strings.Fields(dd.Text()), " ")
+		if want := strings.TrimSpace(c.want + " " + c.under); said != want || link != c.link || (dd.Length() == 1) != (c.want != "") {
+			t.Errorf("%s: %q to %q; want %q to %q", name, said, link, want, c.link)
+		}
+		if about := doc.Find("dl.pairs dt:contains('Flag') + dd").Text(); !strings.Contains(about, name) {
+			t.Errorf("%s: is this the right list? It says %q of the flag", name, about)
+		}
+	}
 }
