@@ -145,7 +145,7 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 	}
 	e.joinVersion(w, ev)
 	if rerouted && w.f.stateBased && before.key != nil {
-		e.unsettle(w)
+		e.reroute(w)
 	}
 	if now, ok := w.begun(); ok && (!before.known || now != before.begun) && len(w.f.configs) > 0 {
 		e.rebegun(w, before)

@@ -368,20 +368,26 @@ func diff(t *rapid.T, what string, want, got []string) {
 }
 
 // TestANewWriteReadsNothingBack: a busy key whose states were put down costs a new
-// write of it no look into the log, or a busy key would cost by its history.
+// write of it no look into the log, or a busy key would cost by its history; nor when
+// what says where the write has to arrive comes after its other events.
 func TestANewWriteReadsNothingBack(t *testing.T) {
 	t.Parallel()
 	var events []metrics.Event
 	for i := range 300 {
-		at := epoch + int64(i)*second
+		at := epoch + int64(60+i)*second // one config holds for all of them
 		w := metrics.Event{
 			Kind: metrics.KindInitiated, Feature: "cart", Key: "busy", WriteID: fmt.Sprintf("w-%d", i),
 			Version: metrics.SeqVersion(uint64(i + 1)), OccurredAt: at, ObservedAt: at,
 		}
 		w.EventID = w.WriteID
-		events = append(events, w)
+		begun := len(events)
+		events = append(events, w, with(w, metrics.KindCommitted, "", at+second/100))
+		events[begun].Expect = []string{"eu", "us"}
 		for _, replica := range []string{"eu", "us", "search"} {
 			events = append(events, with(w, metrics.KindVisible, replica, at+second/10))
+		}
+		if i%2 == 1 { // its beginning is heard of last
+			events[begun], events[len(events)-1] = events[len(events)-1], events[begun]
 		}
 	}
 	opts := run{resident: 4}.options()
@@ -400,7 +406,7 @@ func TestANewWriteReadsNothingBack(t *testing.T) {
 	if s := e.Stats(); s.Reloads != 0 || s.Unfolded != 0 || s.Evicted == 0 {
 		t.Errorf("%d look-ups, %d events not counted, %d put down", s.Reloads, s.Unfolded, s.Evicted)
 	}
-	late := with(events[0], metrics.KindApplied, "eu", epoch+second/20)
+	late := with(events[0], metrics.KindApplied, "eu", epoch+60*second)
 	first, err := st.Append(t.Context(), []metrics.Event{late})
 	if err != nil {
 		t.Fatal(err)

@@ -241,6 +241,17 @@ func (e *Engine) unsettle(w *write) {
 	}
 }
 
+// reroute settles a write anew of which an event said, after others of it had come, where
+// it has to arrive: at those replicas alone does it take what later versions satisfy. What
+// older versions take from it is what it did itself, which is as it was, so that nothing
+// else of the key is needed. Events are often out of order in this way.
+func (e *Engine) reroute(w *write) {
+	w.resettleOwn()
+	if i, ok := w.key.position(w); ok {
+		e.inherit(w.key, i)
+	}
+}
+
 // resettle computes every satisfaction of a key anew, after something changed that
 // may also move one to a later time: a version, a config, or that a replica turned
 // out to report visibility.
