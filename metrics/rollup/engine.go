@@ -85,7 +85,8 @@ type Engine struct {
 	flushed    atomic.Uint64
 }
 
-// Stats are counts of the fold since it was opened.
+// Stats are counts of the fold since it was opened, Unfolded since the rollups were
+// last made from the log.
 type Stats struct {
 	Folded         uint64 // events
 	Unfolded       uint64 // late events not counted for want of time to read back; a rebuild counts them

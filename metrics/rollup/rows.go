@@ -162,12 +162,14 @@ type foldState struct {
 	PutDown map[string]int64 `json:"put_down"`
 	// Reads lists the features that have reads.
 	Reads []string `json:"reads"`
+	// Uncounted is Stats.Unfolded: a restart does not count them either.
+	Uncounted uint64 `json:"uncounted,omitempty"`
 }
 
 const stateBlob = "fold"
 
 func (e *Engine) cutState(cp *metrics.Checkpoint) {
-	st := foldState{PutDown: map[string]int64{}}
+	st := foldState{PutDown: map[string]int64{}, Uncounted: e.stats.Unfolded}
 	for name, f := range e.features {
 		if f.latest != minTime {
 			st.PutDown[name] = f.latest
@@ -234,6 +236,7 @@ func (e *Engine) applyState(b []byte) error {
 	for _, name := range st.Reads {
 		e.feature(name).hasReads = true
 	}
+	e.stats.Unfolded = st.Uncounted
 	return nil
 }
 

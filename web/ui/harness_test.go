@@ -96,7 +96,7 @@ func open(t *testing.T) *site {
 		Snapshot: s.judge.Snapshot, Catalogue: s.cat, Documents: store, Alerts: store, Webhooks: store, Audit: store,
 		Quarantine: ui.Quarantine{Held: s.log, Orders: store, Labels: func() *metrics.Vocabulary { return nil }},
 		Pipeline: func(context.Context) (ui.Pipeline, error) {
-			return ui.Pipeline{Since: present.Add(-time.Hour), Stats: ingest.Stats{Accepted: 9, Rejected: map[string]int64{"too_long": 1}, QueueLimit: 100}}, nil
+			return ui.Pipeline{Unfolded: 3, Since: present.Add(-time.Hour), Stats: ingest.Stats{Accepted: 9, Rejected: map[string]int64{"too_long": 1}, QueueLimit: 100}}, nil
 		},
 		Base: func() string { return "http://tidemark.test" }, Version: "test",
 	})

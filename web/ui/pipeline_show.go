@@ -74,7 +74,7 @@ func (u *UI) pipeline(c echo.Context) error {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(q.Events, "event is", "events are") + " in quarantine:", More: "nobody declared a label of theirs, and nothing counts them.", Link: part.Link{Text: "See which", URL: quarantineURL}})
 	}
 	if p.Unfolded > 0 {
-		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(int64(p.Unfolded), "event", "events") + " came too late to be counted:", More: "the command “tidemark rebuild” counts them."})
+		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: format.Plural(int64(p.Unfolded), "event", "events") + " came so late that counting them would have held up the others:", More: "they are stored, but no number includes them until the command “tidemark rebuild” has run."})
 	}
 	if p.Stats.Queued*10 > int64(p.Stats.QueueLimit)*8 {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "The queue is nearly full:", More: "soon events are refused with 429 until it drains."})
@@ -108,6 +108,9 @@ func pipelineHead(p *Pipeline, src *sources, pairs []clock.Pair) part.Head {
 	}
 	if r := rejectedCount(p); offered > 0 && r*100 > offered {
 		troubles = append(troubles, format.Percent(r, offered)+" of events are rejected")
+	}
+	if p.Unfolded > 0 {
+		troubles = append(troubles, format.Plural(int64(p.Unfolded), "late event is", "late events are")+" not counted")
 	}
 	if n := unexplained(pairs); n > 0 {
 		troubles = append(troubles, format.Plural(int64(n), "pair of clocks has", "pairs of clocks have")+" lags that no offset explains")
@@ -155,8 +158,19 @@ func (u *UI) pipelineFacts(p *Pipeline) []part.Fact {
 		{Name: "Waiting to be stored", Value: queue},
 		{Name: "Time to store", Value: last},
 		{Name: "Waiting to be counted", Value: part.Value{Text: format.Count(int64(p.Stats.FoldBehind)), Under: "stored groups"}},
+		{Name: "Late, not counted yet", Value: lateFact(p)},
 		{Name: "Failed to store", Value: failures},
 	}
+}
+
+// lateFact is how many events only a rebuild counts.
+func lateFact(p *Pipeline) part.Value {
+	v := number(int64(p.Unfolded))
+	v.Under = "until a rebuild"
+	if p.Unfolded > 0 {
+		v.Tone = part.Warn
+	}
+	return v
 }
 
 // quarantineFact is how much is held of how much may be.

@@ -98,7 +98,7 @@ type Pipeline struct {
 	Store metrics.StoreStats
 	// PerSecond is how many events a second were accepted lately; nil when not known.
 	PerSecond *float64
-	// Unfolded is how many late events only a rebuild counts.
+	// Unfolded is how many late events only a rebuild counts, since the last one.
 	Unfolded uint64
 	// Error says why nothing is stored or counted any more; "" when all is well.
 	Error string

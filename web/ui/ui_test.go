@@ -32,6 +32,7 @@ func TestPagesAnswerInTheirFirstLine(t *testing.T) {
 		{"/guarantees/cart-everywhere", "cart-everywhere is ", "99.9%"},
 		{"/alerts", "Nothing needs anybody now.", "No alert"},
 		{"/pipeline", "10.00% of events are rejected", "too_long"},
+		{"/pipeline", "3 late events are not counted", "tidemark rebuild"},
 		{"/search?q=car", "found for", "cart"},
 		{"/search?q=cart:7", "found for", "Keys"},
 		{"/search?q=nothing", "Nothing is known of “nothing”.", "must be whole"},

@@ -33,7 +33,7 @@ type PipelineReport struct {
 // FoldReport is what the fold has done since the start.
 type FoldReport struct {
 	Folded         uint64 `json:"folded"`
-	Unfolded       uint64 `json:"unfolded"` // late events that only a rebuild counts
+	Unfolded       uint64 `json:"unfolded"` // late events that only a rebuild counts, since the last one
 	Reloads        uint64 `json:"reloads"`
 	Evicted        uint64 `json:"evicted"`
 	Resident       int    `json:"resident"`

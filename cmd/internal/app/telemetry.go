@@ -175,7 +175,7 @@ func newPipelineCollector(p *ingest.Pipeline, e *rollup.Engine) *pipelineCollect
 		show("store_groups_total", "Transactions of events.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Groups) }),
 		show("store_failures_total", "Transactions of events that failed.", counter, func(s ingest.Stats, _ rollup.Stats) float64 { return float64(s.Failures) }),
 		show("folded_events_total", "Events counted.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Folded) }),
-		show("unfolded_events_total", "Late events that only a rebuild counts.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
+		show("unfolded_events_total", "Late events that only a rebuild counts, since the last one.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
 		show("series", "Series kept.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Series) }),
 		show("resident_writes", "Writes and reads kept in memory.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
 		show("uncheckpointed_events", "Events counted in memory alone.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Position - f.Checkpointed) }),

@@ -1,0 +1,65 @@
+package rollup
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"tidemark/metrics"
+	"tidemark/metrics/storetest"
+)
+
+// A fold that may spend no more time on late events says how many it left out, after a
+// restart too, until a rebuild has counted them.
+func TestLateEventsBeyondTheBudgetAreToldUntilARebuild(t *testing.T) {
+	t.Parallel()
+	var early, late []metrics.Event
+	for i := range 20 {
+		at := epoch + int64(i)*second
+		w := metrics.Event{Kind: metrics.KindInitiated, Feature: "cart", Key: fmt.Sprint(i), WriteID: fmt.Sprintf("w-%d", i), OccurredAt: at, ObservedAt: at}
+		w.EventID = w.WriteID
+		early = append(early, w)
+		late = append(late, with(w, metrics.KindVisible, "eu", at+second/10))
+	}
+	want, _ := run{batch: 40, resident: 1000}.fold(t, append(append([]metrics.Event{}, early...), late...))
+
+	opts := run{resident: 1}.options()
+	now := time.Unix(0, epoch)
+	opts.ReloadShare = 0.3
+	opts.Now = func() time.Time { now = now.Add(20 * time.Millisecond); return now } // What a look into the log takes.
+	st := storetest.NewMemory()
+	var r run
+	e := r.open(t, st, opts)
+	for _, batch := range [][]metrics.Event{early, late} {
+		first, err := st.Append(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Fold(t.Context(), first, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := e.Stats().Unfolded
+	if left == 0 || left >= uint64(len(late)) {
+		t.Fatalf("%d of %d late events were left out; want some", left, len(late))
+	}
+	if err := e.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.open(t, st, opts).Stats().Unfolded; n != left {
+		t.Errorf("after a restart %d events are said to be left out, before it %d", n, left)
+	}
+	rebuilt, err := Rebuild(t.Context(), st, r.configs(), opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := rebuilt.Stats().Unfolded; n != 0 {
+		t.Errorf("after a rebuild %d events are left out", n)
+	}
+	if n := r.open(t, st, opts).Stats().Unfolded; n != 0 {
+		t.Errorf("after a rebuild and a restart %d events are said to be left out", n)
+	}
+	if w, g := aggregates(t, want), aggregates(t, st); fmt.Sprint(w) != fmt.Sprint(g) {
+		t.Errorf("a rebuild gives\n%v\nwant\n%v", g, w)
+	}
+}
