@@ -105,7 +105,7 @@ func (c *Checker) Compile(from Sources) (*Set, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s revision %d: %w", d.ID, d.Revision, err)
+			return nil, &StoredError{d.ID, d.Revision, err}
 		}
 		changes += d.Revision
 	}
@@ -121,6 +121,22 @@ func (c *Checker) Compile(from Sources) (*Set, error) {
 	s.version = s.versionAfter(changes)
 	return s, nil
 }
+
+// StoredError says that a stored document is none that this program takes: an earlier one
+// took it, or it was changed by other means.
+type StoredError struct {
+	ID       flags.DocumentID
+	Revision int64
+	Err      error
+}
+
+// Error implements error, on one line.
+func (e *StoredError) Error() string {
+	return fmt.Sprintf("%s revision %d is not taken: %s", e.ID, e.Revision, strings.ReplaceAll(e.Err.Error(), "\n", "; "))
+}
+
+// Unwrap returns what is wrong with the document.
+func (e *StoredError) Unwrap() error { return e.Err }
 
 // put lets a document take the place of the policy of its name.
 func (c *Checker) put(all map[string]Policy, d *flags.DocumentVersion) error {

@@ -104,6 +104,9 @@ func Diagnose(ctx context.Context, o Options) (*Examination, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.OK() {
+		x.policies(ctx, o.Data)
+	}
 	x.disk(o.Data)
 	x.clock(o.Now())
 	x.settings(o)
