@@ -60,7 +60,7 @@ func (t *turn) needs(d *flags.Decision) []string {
 		out = append(out, count(control, "more unit")+" in control")
 	}
 	if left := d.Bake - d.Baked; left > 0 {
-		out = append(out, span(left)+" more with traffic")
+		out = append(out, wait(left)+" more with traffic")
 	}
 	return out
 }
@@ -70,8 +70,14 @@ func (t *turn) sample(d *flags.Decision) string {
 	if !t.r.Stepped() {
 		return ""
 	}
+	if t.alone() {
+		return fmt.Sprintf(" with %s units after %s", thousands(d.CandidateUnits), span(d.Baked))
+	}
 	return fmt.Sprintf(" with %s and %s units after %s", thousands(d.CandidateUnits), thousands(d.ControlUnits), span(d.Baked))
 }
+
+// alone reports whether everybody has the candidate.
+func (t *turn) alone() bool { return t.r.Stepped() && t.r.Percent == flags.Whole }
 
 // guardWords is what a guardrail says, with its name.
 func guardWords(c *flags.Check) string {
@@ -156,6 +162,9 @@ func thousands(n int64) string {
 
 // span writes a duration to the second, or finer below one: 1h30m, 45s.
 func span(d time.Duration) string {
+	if d < time.Second {
+		d = d.Round(time.Millisecond)
+	}
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}
@@ -168,6 +177,9 @@ func span(d time.Duration) string {
 	}
 	return s
 }
+
+// wait writes what is left of a time: in whole seconds, and never as none.
+func wait(left time.Duration) string { return span(max(left.Round(time.Second), time.Second)) }
 
 // stamp writes a time as people read it, in UTC.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

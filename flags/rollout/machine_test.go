@@ -108,6 +108,9 @@ func TestRolloutWidensStepByStepToTheEnd(t *testing.T) {
 	if b.r.State != flags.RolloutCompleted {
 		t.Errorf("%s at step %d: %s", b.r.State, b.r.Step, b.r.Decision.Why)
 	}
+	if why := b.r.Decision.Why; !strings.HasPrefix(why, "No guardrail is broken, and nobody is left to compare with, with 100 units after ") {
+		t.Errorf("it completed because of %q", why)
+	}
 }
 
 func TestWhatKeepsAStepFromWidening(t *testing.T) {
@@ -262,5 +265,20 @@ func checkStep(rt *rapid.T, b *bench, before *flags.Rollout, in Input, made *fla
 		rt.Fatalf("widened although the guardrail is %s", b.outcome)
 	case in.Evidence.Steps[0].Candidate.Units < 10:
 		rt.Fatalf("widened with %d units", in.Evidence.Steps[0].Candidate.Units)
+	}
+}
+
+// TestSpansAreShort: no sentence has nanoseconds in it, and what is left is never none.
+func TestSpansAreShort(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration][2]string{
+		175391504:                   {"175ms", "1s"},
+		3:                           {"0s", "1s"},
+		90*time.Second + 1234567890: {"1m31s", "1m31s"},
+		2 * time.Hour:               {"2h", "2h"},
+	} {
+		if got := [2]string{span(d), wait(d)}; got != want {
+			t.Errorf("%d: %q; want %q", d, got, want)
+		}
 	}
 }

@@ -23,7 +23,7 @@ func (t *turn) decidePhase() flags.Decision {
 		return d
 	}
 	if left := d.Bake - d.Baked; left > 0 {
-		return t.hold(d, "Needs "+span(left)+" more with traffic.")
+		return t.hold(d, "Needs "+wait(left)+" more with traffic.")
 	}
 	if !t.valid(&d) {
 		return t.hold(d, d.Why)

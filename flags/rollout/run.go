@@ -125,6 +125,9 @@ func (t *turn) decide() flags.Decision {
 	if ph := t.phase(); ph != nil && t.lastStep() && !t.valid(&d) {
 		return t.hold(d, d.Why)
 	}
+	if t.alone() {
+		return t.ready(d, "No guardrail is broken, and nobody is left to compare with,")
+	}
 	return t.ready(d, "Every guardrail holds")
 }
 

@@ -88,6 +88,10 @@ type Confirm struct {
 	Button  string
 	Danger  bool
 	Cancel  part.Link
+	// Blocked is an action that is not possible now: what it would do is not shown and
+	// cannot be sent. Instead is what else leads there; may be empty.
+	Blocked bool
+	Instead part.Link
 }
 
 // Field is one field of a form, with what was wrong with it.

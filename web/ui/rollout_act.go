@@ -244,9 +244,20 @@ func (u *UI) confirm(r *flags.Rollout, verb rollout.CommandVerb, reason string) 
 	}
 	m.Fields = []page.Field{{Name: "reason", Label: "Reason", Value: reason, Required: true, Focus: true, Max: maxReason, Hint: "Kept in the history and the audit log, beside your name."}}
 	if !slices.Contains(offered(r), verb) {
-		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: "This is not possible now:", More: "the rollout is " + string(r.State) + "."})
+		u.block(&m, r, verb)
 	}
 	return m
+}
+
+// block says that an action is not possible now, and what to do instead.
+func (u *UI) block(m *page.Confirm, r *flags.Rollout, verb rollout.CommandVerb) {
+	m.Blocked, m.Cancel.Text = true, "Back to the rollout"
+	n := part.Notice{Tone: part.Warn, Text: "This is not possible now:", More: "the rollout is " + string(r.State) + "."}
+	if verb == rollout.CommandRevert && r.State == flags.RolloutCompleted {
+		n.More = "the rollout is completed, and " + r.Plan.Flag + " answers " + r.Plan.Candidate + " by itself. To go back, restore the flag's earlier revision: it holds for new evaluations at once."
+		m.Instead = part.Link{Text: "Open the flag", URL: flagPages.of(r.Plan.Flag)}
+	}
+	m.Notices = append(m.Notices, n)
 }
 
 // clipBytes cuts a text at a rune's end.

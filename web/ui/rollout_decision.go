@@ -65,7 +65,7 @@ func (s *rolloutStory) missing() []string {
 		c := &d.Checks[i]
 		undecided := c.Outcome == flags.OutcomeUnknown || c.Outcome == flags.OutcomeUnsure
 		if c.Outcome != flags.OutcomePass && (!undecided || !s.alone()) {
-			out = append(out, guardTitle(c.Guardrail.Metric)+": "+strings.ToLower(outcomeStatus(c.Outcome).Text)+".")
+			out = append(out, guardTitle(c.Guardrail.Metric)+": "+strings.ToLower(outcomeStatus(c).Text)+".")
 		}
 	}
 	if d.SRM != nil && d.SRM.Mismatch {
@@ -97,6 +97,9 @@ func (s *rolloutStory) sample() page.Sample {
 			sampleArm("Control: "+s.r.Plan.Control, d.ControlUnits, d.NeedUnits),
 		},
 		Ratio: ratioStatus(d.SRM), RatioText: ratioText(d.SRM),
+	}
+	if s.alone() && d.ControlUnits == 0 {
+		out.Arms[1].Text, out.Arms[1].Share = "none needed", 0
 	}
 	out.Facts = []part.Fact{{Name: "Coverage", Value: s.coverage(d)}, {Name: "Bake time", Value: bakeValue(d)}}
 	out.Table = part.Table{Caption: "Sample", Tight: true, Columns: []part.Column{{Head: "Arm"}, {Head: "Variant"}, {Head: "Units", Num: true}, {Head: "Needed", Num: true}}}
@@ -247,9 +250,14 @@ func transitionTable(id string, ts []flags.Transition) page.Section {
 
 // evidenceWords counts the outcomes of a decision.
 func evidenceWords(d *flags.Decision) string {
+	const alone flags.Outcome = "alone" // the candidate is known, and nothing to compare it with
 	n := map[flags.Outcome]int{}
 	for i := range d.Checks {
-		n[d.Checks[i].Outcome]++
+		o := d.Checks[i].Outcome
+		if o == flags.OutcomeUnknown && d.Checks[i].Candidate != nil {
+			o = alone
+		}
+		n[o]++
 	}
 	var parts []string
 	for _, o := range []struct {
@@ -259,6 +267,7 @@ func evidenceWords(d *flags.Decision) string {
 		{flags.OutcomeFail, "broken"},
 		{flags.OutcomeError, "not checked"},
 		{flags.OutcomeUnknown, "without data"},
+		{alone, "not compared"},
 		{flags.OutcomeUnsure, "undecided"},
 		{flags.OutcomePass, "passed"},
 	} {

@@ -63,8 +63,8 @@ func guardChange(m flags.GuardMetric, v float64) string {
 
 // outcomeStatus is an outcome as a word with a shape. That a check could not be made
 // looks different from a check that failed.
-func outcomeStatus(o flags.Outcome) part.Status {
-	switch o {
+func outcomeStatus(c *flags.Check) part.Status {
+	switch c.Outcome {
 	case flags.OutcomePass:
 		return part.Status{Tone: part.Good, Text: "Within margin"}
 	case flags.OutcomeFail:
@@ -73,6 +73,9 @@ func outcomeStatus(o flags.Outcome) part.Status {
 		return part.Status{Tone: part.Tide, Text: "Undecided"}
 	case flags.OutcomeError:
 		return part.Status{Tone: part.Warn, Text: "Not checked"}
+	}
+	if c.Candidate != nil {
+		return part.Status{Tone: part.Neutral, Text: "Not compared"}
 	}
 	return part.Status{Tone: part.Neutral, Text: "No data"}
 }
@@ -88,7 +91,7 @@ func guards(d *flags.Decision) []page.Guard {
 func guardTile(i int, c *flags.Check) page.Guard {
 	m := c.Guardrail.Metric
 	g := page.Guard{
-		ID: "guard-" + strconv.Itoa(i), Title: guardTitle(m), Status: outcomeStatus(c.Outcome), Why: c.Why, Pairs: guardPairs(c),
+		ID: "guard-" + strconv.Itoa(i), Title: guardTitle(m), Status: outcomeStatus(c), Why: c.Why, Pairs: guardPairs(c),
 	}
 	switch c.Outcome {
 	case flags.OutcomeFail:
@@ -195,9 +198,9 @@ func guardNumbers(id string, d *flags.Decision) page.Section {
 		p := guardPairs(c)
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
 			part.Text(guardTitle(c.Guardrail.Metric)),
-			{Status: outcomeStatus(c.Outcome)},
+			{Status: outcomeStatus(c)},
 			p[0].Cell, p[1].Cell, p[2].Cell, p[3].Cell, p[4].Cell, p[5].Cell,
-			part.Text(strconv.FormatFloat(c.Guardrail.Alpha, 'g', 3, 64)), part.Text(format.Count(c.Samples)), part.Text(c.Method),
+			part.Text(strconv.FormatFloat(c.Guardrail.Alpha, 'g', 3, 64)), part.Text(format.Count(c.Samples)), {Value: part.Value{Text: c.Method}, Class: "method"},
 		}})
 	}
 	return s

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"tidemark/flags"
 	"tidemark/flags/access"
 )
@@ -136,6 +138,39 @@ func TestRolloutPagesAnswer(t *testing.T) {
 		q.AddCookie(cookie)
 		if w := d.serve(q); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d, want %q in %.3000s", path, w.Code, want, w.Body)
+		}
+	}
+}
+
+// TestWhatIsNotPossibleIsNotOffered: a page that asks before an action that the rollout
+// no longer takes has no button for it, and says what leads back instead.
+func TestWhatIsNotPossibleIsNotOffered(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, cookie := d.namedKey("operator", "control", "read"), d.signIn(access.Operator)
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	r := d.begin(operator, strings.Replace(cartPlan, `{"percent":5000,"bake":"1m","min_units":10},`, "", 1))
+	for _, c := range []struct {
+		then, verb string
+		button     bool
+		say, link  string
+	}{
+		{"", "revert", true, "New evaluations get old at once.", ""},
+		{"", "resume", false, "the rollout is running", "/rollouts/" + r.ID},
+		{"complete", "revert", false, "cart-model answers new by itself", "/flags/cart-model"},
+		{"", "pause", false, "the rollout is completed", "/rollouts/" + r.ID},
+	} {
+		if c.then != "" {
+			d.act(operator, r.ID, c.then, http.StatusOK)
+		}
+		w := d.page(cookie, "/rollouts/"+r.ID+"/"+c.verb, nil)
+		doc, err := goquery.NewDocumentFromReader(w.Body)
+		check(t, err)
+		if n := doc.Find("main form button").Length(); (n > 0) != c.button || !strings.Contains(doc.Find("main").Text(), c.say) {
+			t.Errorf("%s after %q: %d buttons; it says %s", c.verb, c.then, n, doc.Find("main").Text())
+		}
+		if c.link != "" && doc.Find("main nav.actions a[href='"+c.link+"']").Length() != 1 {
+			t.Errorf("%s after %q: no way to %s", c.verb, c.then, c.link)
 		}
 	}
 }
