@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -67,8 +68,15 @@ func (f *Flags) listOf(kind flags.DocumentKind) echo.HandlerFunc {
 		for i := range all {
 			out[i] = viewDefinition(&all[i])
 		}
-		return respond.JSON(c, http.StatusOK, page[Definition]{Items: out})
+		return page[Definition]{Items: out}.tell(c, definitionTable(kind))
 	}
+}
+
+// definitionTable is named after the kind, in lower case.
+func definitionTable(kind flags.DocumentKind) func([]Definition) respond.Table {
+	return tableOf(strings.ToLower(string(kind)), "name revision at actor reason definition", func(d *Definition) []string {
+		return []string{d.Name, strconv.FormatInt(d.Revision, 10), moment(&d.At), d.Actor, d.Reason, string(d.Definition)}
+	})
 }
 
 // DefinitionRequest is a new content of a flag, a cohort or the set's metadata.

@@ -158,8 +158,12 @@ func (q *Quarantine) orders(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(c, http.StatusOK, page[flags.QuarantineOrder]{Items: list})
+	return page[flags.QuarantineOrder]{Items: list}.tell(c, orderTable)
 }
+
+var orderTable = tableOf("quarantine-orders", "id action feature label events actor reason at done_at", func(o *flags.QuarantineOrder) []string {
+	return []string{o.ID, string(o.Action), o.Feature, o.Label, strconv.FormatInt(o.Events, 10), o.Actor, o.Reason, moment(&o.At), moment(o.DoneAt)}
+})
 
 // QuarantineRequest is the body of a decision: which events, and why.
 type QuarantineRequest struct {

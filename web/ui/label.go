@@ -185,7 +185,7 @@ func labelOf(v *flags.DocumentVersion) (l flagset.Label) {
 }
 
 func (u *UI) labelRows(all []flags.DocumentVersion, held []undeclared, q string) page.Section {
-	s := page.Section{ID: "labels", Title: "Labels", Get: part.Downloads{JSON: labelPages.api}}
+	s := page.Section{ID: "labels", Title: "Labels", Get: both(labelPages.api)}
 	s.None = part.Empty{Title: "No label here", Text: "A label, such as pii or tenant:*, says which services may carry a write that has it. Declare one below."}
 	s.Table = part.Table{Caption: "Labels", Cards: true, Steps: true, Columns: []part.Column{{Head: "Label"}, {Head: "Services with clearance"}, {Head: "Changed"}, {Head: "By"}}}
 	for _, h := range held {

@@ -169,7 +169,7 @@ func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {
 }
 
 func orderRows(orders []flags.QuarantineOrder) page.Section {
-	s := page.Section{ID: "orders", Title: "What was decided", Get: part.Downloads{JSON: "/api/v1/quarantine/orders"}, None: part.Empty{Title: "Nothing was decided", Text: "Declaring a label releases its events without a decision about them."}}
+	s := page.Section{ID: "orders", Title: "What was decided", Get: both("/api/v1/quarantine/orders"), None: part.Empty{Title: "Nothing was decided", Text: "Declaring a label releases its events without a decision about them."}}
 	s.Table = part.Table{Caption: s.Title, Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Of"}, {Head: "Events", Num: true}, {Head: "By"}, {Head: "Why"}, {Head: "Done"}}}
 	for i := range orders {
 		o := &orders[i]

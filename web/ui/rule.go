@@ -41,7 +41,7 @@ func (u *UI) listRules(c echo.Context, m *page.Definitions, q string) error {
 	if err != nil {
 		return err
 	}
-	m.List = page.Section{ID: "rules", Title: "Rules", About: "Agreement is of the conflicts of the last 24 hours that a program decided.", Get: part.Downloads{JSON: "/api/v1/rules"}}
+	m.List = page.Section{ID: "rules", Title: "Rules", About: "Agreement is of the conflicts of the last 24 hours that a program decided.", Get: both("/api/v1/rules")}
 	m.List.Table = part.Table{Caption: "Rules", Cards: true, Steps: true, Columns: []part.Column{
 		{Head: "Rule"}, {Head: "Strategy"}, {Head: "Version", Num: true}, {Head: "Features"}, {Head: "Services agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Changed"},
 	}}

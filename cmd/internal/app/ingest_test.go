@@ -426,6 +426,7 @@ func TestTablesComeAsCSV(t *testing.T) {
 		"/api/v1/pipeline": "feature,service,", "/api/v1/pipeline?table=clocks": "a,b,", "/api/v1/pipeline?table=rejected": "code,",
 		"/api/v1/documents": "kind,", "/api/v1/guarantees": "guarantee,", "/api/v1/reviews": "guarantee,", "/api/v1/alerts": "id,", "/api/v1/webhooks": "id,",
 		"/api/v1/owners": "feature,", "/api/v1/teams": "name,", "/api/v1/users": "name,", "/api/v1/keys": "id,", "/api/v1/audit": "n,",
+		"/api/v1/rules": "name,", "/api/v1/labels": "name,", "/api/v1/ownership": "name,", "/api/v1/quarantine/orders": "id,",
 	} {
 		asked := "?"
 		if strings.Contains(path, "?") {
