@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ func main() {
 
 type options struct {
 	bin, url, signIn, out, readme string
+	only                          string
 	wait                          time.Duration
 	rollouts                      bool
 }
@@ -37,6 +39,7 @@ func run(args []string) error {
 	fs.StringVar(&o.signIn, "sign-in", "", "a sign-in link of that server")
 	fs.StringVar(&o.out, "out", ".cache/screenshots", "folder for the pictures")
 	fs.StringVar(&o.readme, "readme", "", "file for the README's picture: the front page, wide and light")
+	fs.StringVar(&o.only, "only", "", "picture only pages whose address begins with one of these, divided by commas, such as /access,/audit")
 	fs.DurationVar(&o.wait, "wait", 75*time.Second, "how long the demonstration runs before it is pictured")
 	fs.BoolVar(&o.rollouts, "rollouts", false, "picture a demonstration's rollouts from their beginning to their end instead")
 	if err := fs.Parse(args); err != nil {
@@ -85,6 +88,11 @@ func picture(ctx context.Context, o options) error {
 		return err
 	}
 	first.Close()
+	if o.only != "" {
+		pages = slices.DeleteFunc(pages, func(p browser.Page) bool {
+			return !slices.ContainsFunc(strings.Split(o.only, ","), func(begin string) bool { return strings.HasPrefix(p.Path, begin) })
+		})
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", o.out, err)
 	}

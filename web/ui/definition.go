@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -123,7 +124,7 @@ func (t *attempt) problems() (list []page.FormProblem, status int, ok bool) {
 	}
 	if errors.Is(t.err, flags.ErrInvalid) || errors.Is(t.err, flags.ErrRefused) {
 		p := respond.From(t.err)
-		return []page.FormProblem{{Path: p.Field, Message: p.Detail}}, p.Status, true
+		return []page.FormProblem{{Path: p.Field, Message: strings.TrimPrefix(p.Detail, "invalid: ")}}, p.Status, true
 	}
 	return nil, 0, false
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,24 +33,51 @@ type Quarantine struct {
 
 func (u *UI) quarantineRoutes() []auth.Route {
 	return []auth.Route{
-		{Method: http.MethodGet, Path: quarantineURL, May: access.Read, Handle: u.quarantine},
+		{Method: http.MethodGet, Path: quarantineURL, May: access.Read, Handle: func(c echo.Context) error { return u.showQuarantine(c, nil) }},
 		{Method: http.MethodPost, Path: quarantineURL + "/release", May: access.Control, Handle: u.orderQuarantine(flags.QuarantineRelease)},
 		{Method: http.MethodPost, Path: quarantineURL + "/discard", May: access.Control, Handle: u.orderQuarantine(flags.QuarantineDiscard)},
 	}
 }
 
+// orderAttempt is an order that somebody sent, and what was wrong with it.
+type orderAttempt struct {
+	attempt
+
+	action         flags.QuarantineAction
+	label, feature string
+}
+
+// problems are those of a form; that nothing is like that is one of them.
+func (t *orderAttempt) problems() (list []page.FormProblem, status int, ok bool) {
+	if errors.Is(t.err, flags.ErrNotFound) {
+		return []page.FormProblem{{Message: "No event in quarantine is like that; it may have gone on meanwhile."}}, http.StatusNotFound, true
+	}
+	return t.attempt.problems()
+}
+
 func (u *UI) orderQuarantine(action flags.QuarantineAction) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue(string(action) + "-reason")}
-		label, feature := c.FormValue(string(action)+"-label"), c.FormValue(string(action)+"-feature")
-		if _, err := u.o.Quarantine.Order(c.Request().Context(), action, feature, label, by); err != nil {
-			return err
+		t := &orderAttempt{
+			attempt: attempt{reason: c.FormValue(string(action) + "-reason")}, action: action,
+			label: c.FormValue(string(action) + "-label"), feature: c.FormValue(string(action) + "-feature"),
+		}
+		by := flags.Author{Actor: auth.Who(c).Actor(), Reason: t.reason}
+		if _, t.err = u.o.Quarantine.Order(c.Request().Context(), action, t.feature, t.label, by); t.err != nil {
+			return u.showQuarantine(c, t)
 		}
 		return c.Redirect(http.StatusSeeOther, quarantineURL+"#orders")
 	}
 }
 
-func (u *UI) quarantine(c echo.Context) error {
+// showQuarantine shows what is kept apart, and what was wrong with an order.
+func (u *UI) showQuarantine(c echo.Context, t *orderAttempt) error {
+	status := http.StatusOK
+	if t != nil {
+		var explained bool
+		if _, status, explained = t.problems(); !explained {
+			return t.err
+		}
+	}
 	a, err := u.ask(c, "feature", "label", "cursor")
 	if err != nil {
 		return err
@@ -73,10 +101,15 @@ func (u *UI) quarantine(c echo.Context) error {
 	if len(a.v) > 0 {
 		m.Filters.Clear = quarantineURL
 	}
-	if auth.Who(c).May(access.Control) && len(counts) > 0 {
-		m.Forms = quarantineForms(a.v.Get("feature"), a.v.Get("label"))
+	if auth.Who(c).May(access.Control) && (len(counts) > 0 || t != nil) {
+		m.Forms = quarantineForms(a.v.Get("feature"), a.v.Get("label"), t)
 	}
-	return u.show(c, view{title: "Quarantine", current: "/pipeline", topic: live.TopicPipeline, body: page.ShowQuarantine(m)})
+	v := view{title: "Quarantine", current: "/pipeline", topic: live.TopicPipeline, status: status}
+	if t != nil {
+		v.topic = "" // Fetched again, what was typed would be gone.
+	}
+	v.body = page.ShowQuarantine(m)
+	return u.show(c, v)
 }
 
 func (u *UI) quarantineHead(counts []metrics.HeldCount) part.Head {
@@ -185,7 +218,20 @@ func orderRows(orders []flags.QuarantineOrder) page.Section {
 	return s
 }
 
-func quarantineForms(feature, label string) []page.Form {
+func quarantineForms(feature, label string, t *orderAttempt) []page.Form {
+	forms := orderForms(feature, label)
+	for i := range forms {
+		f := &forms[i]
+		if t == nil || f.ID != string(t.action) {
+			continue
+		}
+		f.Open, f.Fields[0].Value, f.Fields[1].Value, f.Fields[2].Value = true, t.label, t.feature, t.reason
+		f.Problems, _, _ = t.problems()
+	}
+	return forms
+}
+
+func orderForms(feature, label string) []page.Form {
 	fields := func(action string) []page.Field {
 		return []page.Field{
 			{Name: action + "-label", Label: "With label", Value: label, Max: metrics.MaxName, Hint: "Empty means any."},

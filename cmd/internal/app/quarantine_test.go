@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"tidemark/cmd/internal/app"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
@@ -117,4 +119,36 @@ func TestAFullQuarantineAndOpenTelemetry(t *testing.T) {
 	if got.Quarantined != 0 || len(got.Rejected) != 1 || got.Rejected[0].Code != "quarantine_full" {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestAWrongOrderIsToldBesideItsForm keeps what was typed, and says what was wrong.
+func TestAWrongOrderIsToldBesideItsForm(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	d.post(d.namedKey("shop", "publish:cart"), "/v1/events", event("initiated", "w1", "cart", `,"labels":["odd"]`), "Content-Type: application/json")
+	for _, c := range []struct {
+		label, reason, want string
+		status              int
+	}{
+		{"odd", " ", "stored:reason: is empty; say why", http.StatusBadRequest},
+		{"odd", strings.Repeat("x", 501), "must be UTF-8 text of at most 500 characters", http.StatusBadRequest},
+		{"other", "sure", "No event in quarantine is like that", http.StatusNotFound},
+	} {
+		doc, err := goquery.NewDocumentFromReader(root.post(c.status, "/quarantine/discard", "discard-label", c.label, "discard-reason", c.reason).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := doc.Find(`form[action="/quarantine/discard"]`)
+		if got := strings.Join(strings.Fields(form.Find(".problems").Text()), " "); !strings.Contains(got, c.want) {
+			t.Errorf("beside the form: %q; want %q", got, c.want)
+		}
+		if form.Find(`[name="discard-label"]`).AttrOr("value", "") != c.label || form.Find(`[name="discard-reason"]`).AttrOr("value", "") != c.reason {
+			t.Error("what was typed is gone")
+		}
+		if n := doc.Find(`form[action="/quarantine/release"] .problems`).Length(); n != 0 {
+			t.Error("the other form has problems too")
+		}
+	}
+	root.post(http.StatusSeeOther, "/quarantine/discard", "discard-label", "odd", "discard-reason", "a test")
 }
