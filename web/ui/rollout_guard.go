@@ -200,7 +200,8 @@ func guardNumbers(id string, d *flags.Decision) page.Section {
 			part.Text(guardTitle(c.Guardrail.Metric)),
 			{Status: outcomeStatus(c)},
 			p[0].Cell, p[1].Cell, p[2].Cell, p[3].Cell, p[4].Cell, p[5].Cell,
-			part.Text(strconv.FormatFloat(c.Guardrail.Alpha, 'g', 3, 64)), part.Text(format.Count(c.Samples)), {Value: part.Value{Text: c.Method}, Class: "method"},
+			part.Text(strconv.FormatFloat(c.Guardrail.Alpha, 'g', 3, 64)), part.Text(format.Count(c.Samples)),
+			{Value: part.Value{Text: c.Method}, Class: "method"},
 		}})
 	}
 	return s

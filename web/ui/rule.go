@@ -75,7 +75,7 @@ func rulesHead(all, astray int) part.Head {
 	case all == 0:
 		return part.Head{Answer: "No rule says how conflicts are decided.", Tone: part.Neutral, Sub: "What services report can then be listed, and not compared with anything."}
 	case astray > 0:
-		return part.Head{Tone: part.Warn, Answer: format.Plural(int64(astray), "conflict", "conflicts") + " of the last day ended otherwise than its rule gives.", Sub: "Each rule’s page names the services and the conflicts."}
+		return part.Head{Tone: part.Warn, Answer: format.Plural(int64(astray), "conflict", "conflicts") + " of the last day ended otherwise than the rule gives.", Sub: "Each rule’s page names the services and the conflicts."}
 	}
 	return part.Head{Tone: part.Good, Answer: format.Plural(int64(all), "rule", "rules") + "; no conflict of the last day is known to have ended otherwise than its rule gives."}
 }
