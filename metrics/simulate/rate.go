@@ -13,8 +13,8 @@ const (
 )
 
 // AtRate is the scenario with as many users, keys and sessions as make about so
-// many events a second, faults aside. What happens to one user or one key stays
-// as it is.
+// many events a second from the start, faults aside. What happens to one user or one
+// key stays as it is.
 func (s Scenario) AtRate(perSecond float64) (Scenario, error) {
 	if perSecond <= 0 || perSecond > maxRate {
 		return s, fmt.Errorf("%w %q: rate %g; want more than 0 and at most %g events a second", ErrScenario, s.Name, perSecond, float64(maxRate))
@@ -72,6 +72,7 @@ func (s Scenario) scaled(k float64) Scenario {
 	for i := range s.Features {
 		f := &s.Features[i]
 		f.Sessions.PerSecond *= k
+		f.Sessions.Quiet = Quiet{}
 		f.Sessions.Users = max(int(float64(f.Sessions.Users)*k), 1)
 		f.Keys = min(max(int(float64(f.Keys)*k), 1), maxKeys)
 		f.Replicas = slices.Clone(f.Replicas)

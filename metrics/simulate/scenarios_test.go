@@ -284,7 +284,7 @@ func (l *ledger) overtaken() (n, all int) {
 
 func TestAtRate(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"steady", "conflict-storm", "pbs-wan"} {
+	for _, name := range []string{"steady", "conflict-storm", "pbs-wan", "demo"} {
 		for _, want := range []float64{20, 600} {
 			sc, err := named(t, name, time.Minute).AtRate(want)
 			if err != nil {

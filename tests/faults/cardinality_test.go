@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,12 +37,46 @@ func TestACarelessClient(t *testing.T) {
 			for range 4 { // one batch for each of its features
 				neighbour.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
 			}
+			before := neighbourNumbers(t, newClient(s.URL, k))
 			flood(t, newClient(s.URL, k), c.field, c.limit, c.event)
+			if after := neighbourNumbers(t, newClient(s.URL, k)); after != before {
+				t.Errorf("the neighbour's numbers were %s and are %s", before, after)
+			}
 			neighbour.sendUntil(t, newClient(s.URL, k), http.StatusOK, 10*time.Second)
 			neighbour.check(t)
 			checkMemory(t, s)
 			checkServes(t, s, k)
 		})
+	}
+}
+
+// neighbourNumbers are what the overview says of a feature that the flood does not
+// name, once its batch is counted.
+func neighbourNumbers(t *testing.T, c *client) string {
+	t.Helper()
+	const writes = 20 // of a batch of 100 events
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var all struct {
+			Features []struct {
+				Feature string
+				Writes  int64
+				All     json.RawMessage
+				Pending int64
+			}
+		}
+		if err := json.Unmarshal([]byte(c.get(t, "/api/v1/features")), &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all.Features {
+			if f.Feature == "f1" && f.Writes == writes && f.Pending == 0 {
+				return fmt.Sprintf("%d writes, everywhere %s", f.Writes, f.All)
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("f1 has not its %d writes: %+v", writes, all.Features)
+		}
+		<-time.After(50 * time.Millisecond)
 	}
 }
 
