@@ -20,6 +20,7 @@ const (
 	looks   = 150
 	perLook = 40 // units that arrive in each arm between two looks
 	level   = 0.05
+	delays  = 41 // rollouts of whose delays the median is stated
 )
 
 // gamma is the sketch's: a bucket's upper edge over its lower.
@@ -230,7 +231,7 @@ func TestDetectionDelay(t *testing.T) {
 			for _, e := range tr.effects[1:] {
 				median, missed := tr.delayOf(r, e.draw)
 				units = append(units, median*perLook)
-				t.Logf("%s, %s: seen after %d units an arm (median of 41 rollouts); not within %d in %d", tr.name, e.name, median*perLook, looks*perLook, missed)
+				t.Logf("%s, %s: seen after %d units an arm (median of %d rollouts); not within %d in %d", tr.name, e.name, median*perLook, delays, looks*perLook, missed)
 				if median > before {
 					t.Errorf("%s takes longer than a smaller effect", e.name)
 				}
@@ -246,10 +247,10 @@ func TestDetectionDelay(t *testing.T) {
 	}
 }
 
-// delayOf is the median look of detection over 41 rollouts, a missed one being last.
+// delayOf is the median look of detection over so many rollouts, a missed one being last.
 func (tr *trial) delayOf(r *rand.Rand, candidate func(*rand.Rand, *arm)) (median, missed int) {
 	var at []int
-	for range 41 {
+	for range delays {
 		d := tr.detect(r, candidate)
 		if d == 0 {
 			missed++

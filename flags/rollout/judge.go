@@ -241,7 +241,19 @@ func (j *judgement) bounds(i guardrail.Interval) {
 	if j.units[0] == 0 || j.units[1] == 0 {
 		return
 	}
+	if share(j.check.Guardrail.Metric) { // What a difference of shares cannot be, it is not.
+		i.Lower, i.Upper = within(i.Lower), within(i.Upper)
+	}
 	j.check.Difference, j.check.Lower, j.check.Upper = number(i.Estimate), number(i.Lower), number(i.Upper)
+}
+
+// within brings a bound of a difference of shares to what such a difference can be; one
+// that nothing is known of stays unknown.
+func within(bound float64) float64 {
+	if math.IsInf(bound, 0) {
+		return bound
+	}
+	return min(max(bound, -1), 1)
 }
 
 // mean is a mean, NaN without units.

@@ -246,3 +246,32 @@ func TestJudgeUnknownMetric(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestJudgeSharesStayShares: few units give wide bounds, and none that no difference of
+// shares can have; bounds in seconds may be as wide as they are.
+func TestJudgeSharesStayShares(t *testing.T) {
+	t.Parallel()
+	few := func(bad float64) metrics.ArmEvidence {
+		const n = 34
+		return metrics.ArmEvidence{Units: n, Writes: n, Late: sum(n, bad, 0.3), Lag: sum(n, bad, 9), Conflicts: metrics.Rare{Units: int64(bad * n), Events: int64(bad * n), Eligible: n}}
+	}
+	p := &flags.Plan{
+		Steps: []flags.PlanStep{{Percent: 2000}, {Percent: flags.Whole}},
+		Guardrails: []flags.Guardrail{
+			{Metric: flags.GuardLate, Margin: 0.1, Alpha: 0.001}, {Metric: flags.GuardConflicts, Margin: 0.1, Alpha: 0.001}, {Metric: flags.GuardLag, Margin: 0.1, Alpha: 0.001},
+		},
+	}
+	ev := metrics.TrialEvidence{Steps: []metrics.StepEvidence{{Candidate: few(0.9), Control: few(0.1)}}}
+	checks, _ := rollout.Judge(p, ev, 0)
+	for i, c := range checks {
+		if c.Upper == nil || c.Lower == nil {
+			t.Fatalf("%s has no bounds: %+v", c.Guardrail.Metric, c)
+		}
+		if whole := *c.Upper > 1; whole != (i == 2) || *c.Lower < -1 && i < 2 {
+			t.Errorf("%s: from %g to %g", c.Guardrail.Metric, *c.Lower, *c.Upper)
+		}
+	}
+	if *checks[0].Upper != 1 {
+		t.Errorf("late: %g; is this test about anything?", *checks[0].Upper)
+	}
+}
