@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -59,6 +60,24 @@ type limitFlags struct {
 	QuarantineEvents int64         `help:"Events that may be in quarantine; beyond it they are rejected." default:"100000" env:"TIDEMARK_QUARANTINE_EVENTS"`
 	QuarantineBytes  int64         `help:"Size of events in quarantine as JSON, MiB; beyond it they are rejected." default:"64" env:"TIDEMARK_QUARANTINE_BYTES"`
 	MaxReplicas      int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
+}
+
+func (f *limitFlags) check() error {
+	return cmp.Or(
+		positive("key-rate", f.KeyRate), positive("address-rate", f.AddressRate), positive("in-flight", f.InFlight),
+		positive("streams", f.Streams), positive("read-body", f.ReadBody), positive("body-memory", f.BodyMemory),
+		positive("queue", f.Queue), positive("recent-ids", f.RecentIDs), positive("resident", f.Resident),
+		positive("max-features", f.MaxFeatures), positive("max-replicas", f.MaxReplicas),
+		positive("quarantine-events", f.QuarantineEvents), positive("quarantine-bytes", f.QuarantineBytes),
+	)
+}
+
+// positive refuses a setting that is not more than 0.
+func positive[N int | int64 | float64 | time.Duration](name string, n N) error {
+	if n > 0 {
+		return nil
+	}
+	return usagef("%s: %v: want more than 0", name, n)
 }
 
 // retentionFlags say how long telemetry is kept.
@@ -127,8 +146,8 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/")) {
 		return app.Options{}, usagef("public-url: %q: want http://HOST or https://HOST without a path", c.PublicURL)
 	}
-	if c.BodyMemory <= 0 || c.Queue <= 0 || c.RecentIDs <= 0 || c.Resident <= 0 || c.MaxFeatures <= 0 || c.MaxReplicas <= 0 || c.QuarantineEvents <= 0 || c.QuarantineBytes <= 0 {
-		return app.Options{}, usagef("body-memory, queue, recent-ids, resident, max-features, max-replicas, quarantine-events and quarantine-bytes must be greater than 0")
+	if err := c.check(); err != nil {
+		return app.Options{}, err
 	}
 	mapping, err := c.decodeFlags.options()
 	if err != nil {
@@ -146,8 +165,8 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 	if err != nil {
 		return app.Options{}, err
 	}
-	if c.KeyRate <= 0 || c.AddressRate <= 0 || c.InFlight <= 0 || c.Streams <= 0 || c.ReadBody <= 0 || c.StopWait <= 0 {
-		return app.Options{}, usagef("key-rate, address-rate, in-flight, streams, read-body and stop-wait must be greater than 0")
+	if err := positive("stop-wait", c.StopWait); err != nil {
+		return app.Options{}, err
 	}
 	return app.Options{
 		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, SyncListen: c.SyncListen, Origins: c.CORSOrigin, PublicURL: c.PublicURL, Proxies: proxies,
