@@ -219,7 +219,7 @@ func ownershipPairs(cur *flags.DocumentVersion, o *policy.Ownership, now *access
 		{Name: "Owning team", Cell: teamCell(now.Team)},
 		{Name: "May publish now", Cell: tagsOr(now.Publishers, "none")},
 		{Name: "May consume now", Cell: tagsOr(now.Consumers, "none")},
-		{Name: "Declared, without a live key for it", Cell: tagsOr(keyless, "none")},
+		{Name: "Declared, without a live key", Cell: tagsOr(keyless, "none")},
 		{Name: "Changed", Cell: part.When(cur.At)},
 		{Name: "By", Cell: actorCell(cur.Actor)},
 	}

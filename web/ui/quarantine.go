@@ -161,8 +161,8 @@ func (u *UI) heldCounts(counts []metrics.HeldCount) page.Section {
 	return s
 }
 
-// heldPage is how many events a page lists.
-const heldPage = 50
+// heldPage is how many events a page lists: each is a card on a phone.
+const heldPage = 20
 
 // heldRows lists events by what all readers may know of them: contents are not shown.
 func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {

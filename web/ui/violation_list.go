@@ -17,6 +17,9 @@ import (
 
 const violationsURL = "/violations"
 
+// violationPage is how many violations a page lists: each is a card on a phone.
+const violationPage = 20
+
 // violationKinds are the guarantees that a violation may break.
 func violationKinds() []metrics.Metric {
 	return []metrics.Metric{metrics.MetricRYW, metrics.MetricMR, metrics.MetricMW, metrics.MetricWFR, metrics.MetricPolicy}
@@ -28,7 +31,7 @@ func (u *UI) violationList(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q := metrics.ViolationQuery{Feature: a.v.Get("feature"), Guarantee: metrics.Metric(a.v.Get("guarantee")), Service: a.v.Get("service"), Cursor: a.v.Get("cursor")}
+	q := metrics.ViolationQuery{Feature: a.v.Get("feature"), Guarantee: metrics.Metric(a.v.Get("guarantee")), Service: a.v.Get("service"), Cursor: a.v.Get("cursor"), Limit: violationPage}
 	if q.Guarantee != "" && !slices.Contains(violationKinds(), q.Guarantee) {
 		return respond.Bad("guarantee", "%q is no guarantee: want ryw, mr, mw, wfr or policy.", q.Guarantee)
 	}
