@@ -10,6 +10,7 @@ type Access struct {
 	You      []Pair
 	Sessions Section
 	Owners   Section
+	Labels   *Section // of writes; nil = not known
 	Teams    Section
 	People   *Section // nil when the reader may not see them
 	Keys     *Section // nil when the reader may not see them

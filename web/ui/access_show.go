@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"context"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -22,11 +24,29 @@ func (a *Access) overview(c echo.Context) error {
 		Head: k.head(), Actions: accessActions(id), You: you(id, k), Sessions: k.sessionRows(id.Session),
 		Owners: k.ownerRows(), Teams: k.teamRows(),
 	}
+	if m.Labels, err = a.labels(c.Request().Context()); err != nil {
+		return err
+	}
 	if id.May(access.Admin) {
 		people, keys := k.peopleRows(), k.keyRows()
 		m.People, m.Keys = &people, &keys
 	}
 	return a.ui.show(c, view{title: "Access", current: accessURL, body: page.ShowAccess(m)})
+}
+
+// labels are the labels of writes with who may carry them; nil where there are none.
+func (a *Access) labels(ctx context.Context) (*page.Section, error) {
+	if a.ui.o.Flags == nil {
+		return nil, nil
+	}
+	counts, err := a.ui.o.Quarantine.Held.HeldCounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := a.ui.labelRows(a.ui.o.Flags.List(flags.KindLabel), a.ui.heldByLabel(counts), "")
+	s.Title, s.About = "Policy labels", "Which services may carry a write with a label. Change them on the page Labels."
+	s.None.Text, s.None.Link = "A label says which services may carry a write that has it.", part.Link{Text: "Declare a label", URL: labelPages.url}
+	return &s, nil
 }
 
 // head says first whether somebody is responsible for every feature.

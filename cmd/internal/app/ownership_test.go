@@ -59,8 +59,8 @@ func TestDeclaringServicesByPages(t *testing.T) {
 	if sends(thief, "w2") || !sends(shop, "w3") {
 		t.Error("the declaration is not in force")
 	}
-	says(eve, "/ownership/cart", "Of cart, 2 services may publish, and whoever’s key says so may consume.", "shop-team", "newcomer", "thief")
-	says(eve, "/access", "keys and declaration")
+	says(eve, "/ownership/cart", "Of cart, 2 services may publish, and whoever’s key says so may consume.", "shop-team", "live keynewcomer", "thief")
+	says(eve, "/access", "keys and declaration", "Policy labels")
 	eve.post(http.StatusForbidden, "/ownership/cart", form("base", "1")...)
 	ana.post(http.StatusSeeOther, "/ownership/cart", form("base", "1", "publish", "nobody", "publishers", "")...)
 	if sends(shop, "w4") {
