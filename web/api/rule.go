@@ -181,7 +181,26 @@ func (r *Rules) sendReplay(c echo.Context, id string, wait time.Duration) error 
 		status = http.StatusAccepted
 		c.Response().Header().Set(echo.HeaderRetryAfter, "1")
 	}
+	if job.Result != nil && respond.WantsCSV(c) {
+		return respond.CSV(c, replayTable(job.Result))
+	}
 	return respond.JSON(c, status, job)
+}
+
+// replayTable has a row for each feature, and the first for all of them together.
+func replayTable(r *reconcile.Replay) respond.Table {
+	all := append([]reconcile.FeatureReplay{{Changes: r.Changes}}, r.Features...)
+	return tableOf("replay-"+r.Name, "feature same changed asked spared left unjudged person_same doubtful compared fields_lost_before fields_lost_after writes_lost_before writes_lost_after",
+		func(f *reconcile.FeatureReplay) []string {
+			row := []string{f.Feature}
+			for _, n := range []int{
+				f.Same, f.Changed, f.Asked, f.Spared, f.Left, f.Unjudged, f.PersonSame, f.Doubtful, f.Compared,
+				f.Before.Fields, f.After.Fields, f.Before.Writes, f.After.Writes,
+			} {
+				row = append(row, strconv.Itoa(n))
+			}
+			return row
+		})(all)
 }
 
 func (r *Rules) deleteReplay(c echo.Context) error {

@@ -128,7 +128,7 @@ func (u *UI) replay(c echo.Context) error {
 		m.Head.Tone, m.Head.Answer, m.Head.Sub = part.Bad, "The replay did not come to its end.", job.Error
 	default:
 		fillReplay(&m, job.Result)
-		m.Get = part.Downloads{JSON: "/api/v1/replays/" + escaped(id)}
+		m.Get = both("/api/v1/replays/" + escaped(id))
 	}
 	m.Head.Sub = strings.TrimSpace(m.Head.Sub + " Nothing was changed by it; results are kept for an hour.")
 	v.body = page.ShowReplay(m)

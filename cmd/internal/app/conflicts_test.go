@@ -166,6 +166,14 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	if strings.Contains(replay, "secret-") || strings.Contains(replay, "/note") || !strings.Contains(replay, `"conflicts":1`) {
 		t.Errorf("the replay leaks, or looked at nothing: %s", replay)
 	}
+	var job struct{ ID string }
+	if err := json.Unmarshal([]byte(replay), &job); err != nil {
+		t.Fatal(err)
+	}
+	csv := d.do(reader, "GET", "/api/v1/replays/"+job.ID+"?format=csv", "", 200, nil)
+	if !strings.HasPrefix(csv, "feature,same,") || !strings.Contains(csv, "\n,0,") {
+		t.Errorf("the replay as CSV: %q", csv)
+	}
 	page := d.page(viewer, "/conflicts/c1", nil).Body.String()
 	if strings.Contains(page, "secret-") || !strings.Contains(page, "Merged by hand") || strings.Contains(page, "Record the") {
 		t.Errorf("the page for a viewer: %s", page)
