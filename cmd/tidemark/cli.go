@@ -15,7 +15,7 @@ type cli struct {
 	Config configFlag `help:"YAML file of settings; keys are flag names with '_' for '-'." placeholder:"FILE" env:"TIDEMARK_CONFIG" type:"existingfile"`
 	Log    logFlags   `embed:"" prefix:"log-" envprefix:"TIDEMARK_LOG_"`
 
-	Demo     demoCmd     `cmd:"" help:"Show tidemark at work: a temporary store and simulated traffic, on this machine alone."`
+	Demo     demoCmd     `cmd:"" help:"Show tidemark at work: a temporary store and simulated traffic, on this machine alone. Unless --log-level is debug, the server logs warnings and errors only."`
 	Serve    serveCmd    `cmd:"" help:"Take telemetry in and answer questions about it."`
 	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke the API keys of services."`
 	Users    usersCmd    `cmd:"" help:"Create, list, invite and disable people, and give them roles."`

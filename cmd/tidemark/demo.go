@@ -131,7 +131,7 @@ func (c *demoCmd) serve(e *env, dir string) (*app.App, error) {
 }
 
 func startDemo(e *env, dir string, port int) (*app.App, error) {
-	a, err := app.New(app.Options{Data: dir, Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Log: e.log, Now: e.now, Version: version()})
+	a, err := app.New(app.Options{Data: dir, Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Log: quiet(e.log), Now: e.now, Version: version()})
 	if err != nil {
 		return nil, usageError{err}
 	}
