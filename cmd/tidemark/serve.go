@@ -104,7 +104,7 @@ func (f retentionFlags) retention() (r app.Retention, err error) {
 // runtimeFlags set the Go runtime's trade of memory for time.
 type runtimeFlags struct {
 	GoGC        int   `help:"Growth of the heap before a collection, percent (GOGC); more is faster and larger." name:"gogc" default:"400" env:"TIDEMARK_GOGC,GOGC"`
-	MemoryLimit int64 `help:"Memory at which the collector works harder, MiB (GOMEMLIMIT); 0 = no limit." default:"288" env:"TIDEMARK_MEMORY_LIMIT"`
+	MemoryLimit int64 `help:"Memory at which the collector works harder, MiB (GOMEMLIMIT); 0 = no limit." default:"280" env:"TIDEMARK_MEMORY_LIMIT"`
 }
 
 func (f runtimeFlags) apply() error {

@@ -33,6 +33,9 @@ func (s *rolloutStory) decided() page.RolloutDecision {
 		out.Title, out.Next = "What the evidence says", s.missing()
 	case flags.RolloutReverted, flags.RolloutReverting, flags.RolloutCompleted:
 		out.Title, out.Status = "Why it ended", rolloutStatus(&s.r)
+		if done := s.r.State == flags.RolloutCompleted && len(s.r.Pending) == 0; done && len(s.history) > 0 {
+			out.Why = s.history[0].Reason
+		}
 	case flags.RolloutPaused:
 		out.Title = "What the evidence said last"
 	}

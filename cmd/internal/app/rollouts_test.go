@@ -173,4 +173,10 @@ func TestWhatIsNotPossibleIsNotOffered(t *testing.T) {
 			t.Errorf("%s after %q: no way to %s", c.verb, c.then, c.link)
 		}
 	}
+	d.turn() // makes the candidate the default, which was left to do
+	doc, err := goquery.NewDocumentFromReader(d.page(cookie, "/rollouts/"+r.ID, nil).Body)
+	check(t, err)
+	if why := doc.Find("#decision").Text(); !strings.Contains(why, "Why it ended") || !strings.Contains(why, "because") {
+		t.Errorf("the reason of its end is not said: %s", why)
+	}
 }
