@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"tidemark/flags/access"
@@ -13,6 +15,11 @@ import (
 func (b *Book) RedactStory(who *access.Identity, story *provenance.Story) {
 	if r := b.Set().redaction(who, story.Feature, story.Labels); r != nil {
 		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
+		for _, steps := range [][]provenance.Step{story.Timeline, story.Duplicates, story.Replays, story.Failures} {
+			for i := range steps {
+				steps[i].EventID = tellable(steps[i].EventID)
+			}
+		}
 	}
 	for _, d := range story.Conflicts {
 		b.RedactConflict(who, d)
@@ -26,14 +33,37 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 	deltas, taken := make([]string, len(d.Siblings)), false
 	for i := range d.Siblings {
 		w := &d.Siblings[i]
-		if r := s.redaction(who, d.Feature, w.Labels); r != nil {
+		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels)); r != nil {
 			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
+			for j := range w.Events {
+				w.Events[j].EventID = tellable(w.Events[j].EventID)
+			}
 		}
 		deltas[i] = w.Delta
 	}
 	if taken {
 		d.Fields = report.DiffDeltas(deltas)
 	}
+}
+
+// tellable is an event's id, but for one that may have been made of what the event says
+// (metrics.ContentID): by it, guesses at the contents could be tried.
+func tellable(id string) string {
+	if _, err := hex.DecodeString(id); err == nil && len(id) == 2*sha256.Size {
+		return ""
+	}
+	return id
+}
+
+// union is a, and what b adds to it.
+func union(a, b []string) []string {
+	out := slices.Clip(a)
+	for _, l := range b {
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // RedactWrites takes out of a list what the identity may not see. Rows that name no
@@ -62,6 +92,7 @@ func (b *Book) RedactEvent(who *access.Identity, e *metrics.Event) *report.Redac
 	r := b.Set().redaction(who, e.Feature, e.Labels)
 	if r != nil {
 		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
+		e.EventID = tellable(e.EventID)
 	}
 	return r
 }

@@ -169,7 +169,7 @@ func (j *Judge) sameResult(ctx context.Context, c *Case) (Verdict, Cause, error)
 	case sibling >= 0:
 		return sameFields(o, c.Siblings[sibling].Delta), "", nil
 	}
-	made, err := loadOne(ctx, j.o.Reader, winner)
+	made, err := loadOne(ctx, j.o.Reader, c.Conflict.Feature, winner)
 	switch {
 	case err != nil:
 		return "", "", err

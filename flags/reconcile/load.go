@@ -27,7 +27,7 @@ func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error)
 		if i > MaxSiblings {
 			break
 		}
-		s, err := loadOne(ctx, r, id)
+		s, err := loadOne(ctx, r, c.Feature, id)
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +36,8 @@ func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error)
 	return out, nil
 }
 
-func loadOne(ctx context.Context, r Reader, id string) (Sibling, error) {
+// loadOne reads a write of a feature; of another feature's it knows nothing.
+func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id}
 	events, _, err := r.Find(ctx, metrics.FindQuery{
 		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
@@ -44,7 +45,7 @@ func loadOne(ctx context.Context, r Reader, id string) (Sibling, error) {
 	if err != nil {
 		return s, fmt.Errorf("find write %q: %w", id, err)
 	}
-	events = slices.DeleteFunc(events, func(e metrics.Event) bool { return e.WriteID != id })
+	events = slices.DeleteFunc(events, func(e metrics.Event) bool { return e.WriteID != id || e.Feature != feature })
 	// The total order of the merge laws, so that any order of arrival says the same.
 	slices.SortFunc(events, func(a, b metrics.Event) int {
 		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))

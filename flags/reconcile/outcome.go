@@ -35,6 +35,7 @@ const (
 	CauseWrite   Cause = "write_unknown" // no event of a write was received, or none is kept
 	CauseDelta   Cause = "delta_unknown" // a delta was not reported
 	CauseTooMany Cause = "too_many"      // more writes than are looked at
+	CauseHidden  Cause = "hidden"        // who asks may not see what a write changed
 )
 
 // Outcome is what a rule gives for some siblings.

@@ -19,6 +19,17 @@ type ReplayQuery struct {
 	// is lost; nil = the rule that each conflict names.
 	Candidate, Base *Rule
 	Name            string // of the candidate
+	// May reports whether who asks may see the contents of a write of a feature with
+	// those labels; nil = of every one. A rule of their own would else find out, try by
+	// try, what they may not see.
+	May func(feature string, labels []string) bool
+}
+
+// hides reports whether who asks may not see something of a conflict.
+func (q *ReplayQuery) hides(c *metrics.Conflict, all []Sibling) bool {
+	return q.May != nil && slices.ContainsFunc(all, func(s Sibling) bool {
+		return !q.May(c.Feature, slices.Concat(s.Labels, c.Labels))
+	})
 }
 
 // Replay is what another rule would have made of past conflicts.
@@ -128,6 +139,9 @@ func (j *Judge) replayOne(ctx context.Context, out *Replay, f *FeatureReplay, ru
 	x, err := j.decide(ctx, c, &Named{Name: q.Name, Rule: q.Candidate})
 	if err != nil {
 		return err
+	}
+	if q.hides(c, x.Siblings) {
+		x.Outcome = Outcome{Kind: Unknown, Cause: CauseHidden}
 	}
 	base := q.Base
 	if base == nil {

@@ -105,6 +105,8 @@ func (c Cause) Words() string {
 		return "too many writes take part"
 	case CauseClock:
 		return "the writes are nearer to each other than their clocks are known"
+	case CauseHidden:
+		return "a label hides what a write changed from who asks"
 	case CauseNoResult:
 		return "the result was not reported"
 	case CauseLater:

@@ -22,14 +22,16 @@ type generation struct {
 	mask uint64
 }
 
-// fingerprint is 96 bits of an event id's hash; hi is never 0.
+// fingerprint is 96 bits of the hash of a feature and an event id; hi is never 0.
 type fingerprint struct {
 	hi uint64
 	lo uint32
 }
 
-func fingerprintOf(id string) fingerprint {
-	h := xxh3.HashString128(id)
+// fingerprintOf tells ids apart within a feature: whoever reports about another one
+// cannot use up its ids.
+func fingerprintOf(feature, id string) fingerprint {
+	h := xxh3.HashString128Seed(id, xxh3.HashString(feature))
 	return fingerprint{hi: h.Hi | 1<<63, lo: uint32(h.Lo)}
 }
 

@@ -35,12 +35,16 @@ func (t *Teller) collect(ctx context.Context, id string) (*collected, error) {
 		return nil, fmt.Errorf("find write %q: %w", id, err)
 	}
 	c := &collected{id: id, now: t.now().UnixNano(), truncated: more}
-	c.events = distinct(found, func(e *metrics.Event) bool { return e.WriteID == id })
+	// A write belongs to the feature whose event of it arrived first; what another one,
+	// which others may report about, says of its id is none of its story.
+	if i := slices.IndexFunc(found, func(e metrics.Event) bool { return e.WriteID == id }); i >= 0 {
+		c.feature = found[i].Feature
+	}
+	c.events = distinct(found, func(e *metrics.Event) bool { return e.WriteID == id && e.Feature == c.feature })
 	if len(c.events) == 0 {
 		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)
 	}
 	for i := range c.events {
-		c.feature = cmp.Or(c.feature, c.events[i].Feature)
 		c.key = cmp.Or(c.key, c.events[i].Key)
 	}
 	at := c.now

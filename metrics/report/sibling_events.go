@@ -26,7 +26,7 @@ func (r *Reporter) detail(ctx context.Context, c *metrics.Conflict) (*ConflictDe
 		if i == maxSiblings {
 			break
 		}
-		s, err := r.sibling(ctx, id)
+		s, err := r.sibling(ctx, c.Feature, id)
 		if err != nil {
 			return nil, err
 		}
@@ -52,17 +52,25 @@ func conflictState(c *metrics.Conflict) string {
 	return ConflictAuto
 }
 
-func (r *Reporter) sibling(ctx context.Context, id string) (Sibling, error) {
+// sibling reads a write of the conflict's feature: of another's, whose contents are for
+// others to see, the conflict tells the id alone. The earliest events say what it is, as
+// where rules are tried; its labels may stand on any of them.
+func (r *Reporter) sibling(ctx context.Context, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id, Events: []SiblingEvent{}}
 	events, _, err := r.r.Find(ctx, metrics.FindQuery{
-		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxSiblingEvents,
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxSiblingEvents, Earliest: true,
 	})
 	if err != nil {
 		return s, fmt.Errorf("find write %q: %w", id, err)
 	}
 	SortEvents(events)
 	for i := range events {
-		if e := &events[i]; e.WriteID == id && e.Kind.IsStage() {
+		e := &events[i]
+		if e.WriteID != id || e.Feature != feature {
+			continue
+		}
+		s.Labels = withLabels(s.Labels, e)
+		if e.Kind.IsStage() {
 			s.take(e)
 		}
 	}
@@ -75,6 +83,16 @@ func SortEvents(events []metrics.Event) {
 	slices.SortFunc(events, func(a, b metrics.Event) int {
 		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))
 	})
+}
+
+// withLabels adds those of an event that are not there yet.
+func withLabels(labels []string, e *metrics.Event) []string {
+	for _, l := range e.Labels {
+		if !slices.Contains(labels, l) {
+			labels = append(labels, l)
+		}
+	}
+	return labels
 }
 
 // take adds one event, in order: what was said first holds.
@@ -91,11 +109,6 @@ func (s *Sibling) take(e *metrics.Event) {
 	if e.Kind.AtOrigin() {
 		s.Region = cmp.Or(s.Region, e.Region)
 		s.Service = cmp.Or(s.Service, e.Service)
-	}
-	for _, l := range e.Labels {
-		if !slices.Contains(s.Labels, l) {
-			s.Labels = append(s.Labels, l)
-		}
 	}
 	s.Events = append(s.Events, SiblingEvent{
 		At: e.Corrected(), Kind: e.Kind.String(), Service: e.Service, Replica: e.Replica, EventID: e.EventID,

@@ -194,6 +194,11 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 			writes.at(e.WriteID).take(e)
 		}
 	}
+	for i := range events { // They may stand on an event that is no stage, such as a failure.
+		if w := writes[events[i].WriteID]; w != nil && events[i].Feature == q.Feature {
+			w.Labels = withLabels(w.Labels, &events[i])
+		}
+	}
 	open, err := r.openOfKey(ctx, q)
 	if err != nil {
 		return nil, err
@@ -233,11 +238,6 @@ func (k *keyWrite) take(e *metrics.Event) {
 	}
 	for _, x := range e.Expect {
 		k.expect[x] = true
-	}
-	for _, l := range e.Labels {
-		if !slices.Contains(k.Labels, l) {
-			k.Labels = append(k.Labels, l)
-		}
 	}
 	k.Actor, k.Version = cmp.Or(k.Actor, e.Actor), cmp.Or(k.Version, e.Version.String())
 	at := e.Corrected()

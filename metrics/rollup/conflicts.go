@@ -27,6 +27,9 @@ func (e *Engine) foldConflict(ctx context.Context, f *feature, ev *metrics.Event
 	if err != nil {
 		return err
 	}
+	if c.row.Feature != f.name { // It is that feature's: nobody who reports about another decides it.
+		return nil
+	}
 	e.touchConflict(c)
 	joinConflict(&c.row, ev)
 	return nil

@@ -78,6 +78,7 @@ func (a *API) conflict(c echo.Context, id string) (*Conflict, error) {
 	}
 	if hidden {
 		out.Proposal.Redact()
+		out.Proposal.Seen = "" // It is made of the contents.
 	}
 	for i := range f.Decisions {
 		x := Decision{ConflictDecision: f.Decisions[i]}

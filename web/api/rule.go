@@ -13,6 +13,7 @@ import (
 
 	"tidemark/flags/access"
 	"tidemark/flags/guarantee"
+	"tidemark/flags/policy"
 	"tidemark/flags/reconcile"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
@@ -121,6 +122,11 @@ type ReplayRequest struct {
 	Limit   int       `json:"limit,omitempty"`
 }
 
+// MaySee says of which writes somebody may see the contents.
+func MaySee(book *policy.Book, who *access.Identity) func(feature string, labels []string) bool {
+	return func(feature string, labels []string) bool { return book.Set().Reveal(who, feature, labels).Allowed }
+}
+
 // waitForReplay is how long an answer waits for a replay to end.
 const waitForReplay = 2 * time.Second
 
@@ -141,6 +147,7 @@ func (r *Rules) postReplay(c echo.Context) error {
 	if in.Against != "" {
 		q.Of.Rule = strings.TrimSuffix(in.Against, "*")
 	}
+	q.May = MaySee(r.api.o.Policy, auth.Who(c))
 	job, err := r.o.Replays.Start(*q, auth.Who(c).Actor())
 	if err != nil {
 		return err

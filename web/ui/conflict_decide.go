@@ -244,6 +244,9 @@ func decideForm(f *reconcile.File, hidden bool, t *tried) *page.Decide {
 		Hidden: []page.Hidden{{Name: "base", Value: strconv.Itoa(len(f.Decisions))}, {Name: "seen", Value: o.Seen()}},
 		Reason: whyField("reason"),
 	}
+	if hidden {
+		d.Hidden = d.Hidden[:1] // What was seen is made of the contents.
+	}
 	if len(f.Decisions) > 0 {
 		d.Title, d.Button = "Correct the decision", "Record the correction"
 	}

@@ -1,0 +1,81 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"tidemark/cmd/internal/app"
+)
+
+// TestWhoReportsAboutOneFeatureGetsNoOther: a key that may publish about shop neither
+// reads, takes over, decides, hides nor suppresses anything of cart by naming its ids.
+func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Limits: often()})
+	cart, shop := d.namedKey("cart", "publish:cart", "read"), d.namedKey("shop", "publish:shop", "read")
+	d.declare("pii")
+	send := func(key string, accepted int, events ...string) {
+		t.Helper()
+		got := read[receipt](t, d.post(key, "/v1/events", "["+strings.Join(events, ",")+"]", "Content-Type: application/json"), http.StatusOK)
+		if got.Accepted != accepted {
+			t.Errorf("%d of %s were accepted; want %d", got.Accepted, events, accepted)
+		}
+	}
+	const secret = `,"actor":"alice","delta":{"pin":"4711"},"labels":["pii"],"expect":["eu"]`
+	send(cart, 4,
+		event("initiated", "w1", "cart", secret), event("initiated", "w2", "cart", secret),
+		event("conflict_detected", "w1", "cart", `,"conflict_id":"c-cart","with":["w2"]`),
+		event("initiated", "w3", "cart", `,"actor":"alice","delta":{"pin":"4711"}`))
+	send(cart, 2, event("failed", "w3", "cart", `,"labels":["pii"]`), event("conflict_detected", "w3", "cart", `,"conflict_id":"c-late","with":["w1"]`))
+
+	send(shop, 5,
+		event("conflict_detected", "w1", "shop", `,"conflict_id":"c-shop","with":["w2"]`),
+		fmt.Sprintf(`{"kind":"initiated","write_id":"w2","feature":"shop","key":"k","service":"s","occurred_at":%d}`, time.Now().Add(-2*time.Hour).UnixNano()),
+		event("visible", "w1", "shop", `,"replica":"eu"`),
+		event("conflict_resolved", "w1", "shop", `,"conflict_id":"c-cart","winner":"w2","outcome":"mine"`),
+		strings.Replace(event("initiated", "w9", "shop", ""), "w9-initiated", "w4-initiated", 1))
+	send(cart, 2, event("initiated", "w4", "cart", ""), event("conflict_detected", "w4", "cart", `,"conflict_id":"c-last","with":["w1"]`))
+	for d.get(cart, "/v1/conflicts/c-last").Code != http.StatusOK { // Events are acknowledged before they are counted.
+		if err := t.Context().Err(); err != nil {
+			t.Fatalf("never counted: %v", err)
+		}
+		runtime.Gosched()
+	}
+
+	for _, path := range []string{"/api/v1/conflicts/c-shop", "/v1/conflicts/c-shop", "/api/v1/conflicts/c-cart", "/api/v1/conflicts/c-late", "/api/v1/writes/w1", "/api/v1/writes/w2", "/api/v1/writes/w3", "/api/v1/writes?feature=cart&key=k"} {
+		w := d.get(shop, path)
+		if body := w.Body.String(); w.Code != http.StatusOK || strings.Contains(body, "alice") || strings.Contains(body, "4711") {
+			t.Errorf("%s: %d, and shop's key reads %s", path, w.Code, body)
+		}
+	}
+	// What was proposed is told apart by a hash of it: that is for those who may see it.
+	if w := d.get(shop, "/api/v1/conflicts/c-cart"); !strings.Contains(w.Body.String(), `"seen":""`) {
+		t.Errorf("shop's key gets a hash of what the rule proposes: %s", w.Body)
+	}
+	// Nor can a rule of their own be tried on what they may not see.
+	const draft = `{"against":"*","feature":"cart","definition":{"version":9,"strategy":"merge","parameters":{"default":"last-writer-wins","order":"time","fields":{"/pin":"manual"}}}}`
+	for key, hidden := range map[string]bool{cart: false, shop: true} {
+		w := d.post(key, "/api/v1/rules/draft/replays", draft, "Content-Type: application/json")
+		for w.Code < http.StatusBadRequest && !strings.Contains(w.Body.String(), `"conflicts":3`) && t.Context().Err() == nil { // until they are stored
+			w = d.post(key, "/api/v1/rules/draft/replays", draft, "Content-Type: application/json")
+		}
+		if w.Code >= http.StatusBadRequest || strings.Contains(w.Body.String(), `"hidden":3`) != hidden {
+			t.Errorf("hidden %v: %d %s", hidden, w.Code, w.Body)
+		}
+	}
+	for path, want := range map[string]string{
+		"/api/v1/writes/w2":        `"feature":"cart"`,
+		"/v1/writes/w1/status":     `"progress":"0 of 1"`,
+		"/api/v1/conflicts/c-cart": `"state":"open"`,
+		"/api/v1/writes/w4":        `"feature":"cart"`,
+		"/api/v1/conflicts/c-late": `4711`, // its own people see it
+	} {
+		if w := d.get(cart, path); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: want %s in %s", path, want, w.Body)
+		}
+	}
+}
