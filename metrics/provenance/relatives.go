@@ -120,7 +120,9 @@ func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 		if err != nil {
 			return fmt.Errorf("conflict %q of write %q: %w", id, c.id, err)
 		}
-		s.Conflicts = append(s.Conflicts, d)
+		if d.Feature == c.feature { // else another feature uses the same id
+			s.Conflicts = append(s.Conflicts, d)
+		}
 	}
 	return nil
 }

@@ -24,11 +24,16 @@ func (e *Engine) foldConflict(ctx context.Context, f *feature, ev *metrics.Event
 		return nil
 	}
 	c, err := e.conflictFor(ctx, f, ev.ConflictID)
+	if err == nil && c.row.Feature != f.name {
+		// The id is that feature's, which nobody who reports about another takes over,
+		// decides or uses up: it names one of their own.
+		c, err = e.conflictFor(ctx, f, f.name+":"+ev.ConflictID)
+	}
 	if err != nil {
 		return err
 	}
-	if c.row.Feature != f.name { // It is that feature's: nobody who reports about another decides it.
-		return nil
+	if c.row.Feature != f.name {
+		return nil // Somebody gave that name to a conflict of theirs as well.
 	}
 	e.touchConflict(c)
 	joinConflict(&c.row, ev)

@@ -38,6 +38,8 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		event("visible", "w1", "shop", `,"replica":"eu"`),
 		event("conflict_resolved", "w1", "shop", `,"conflict_id":"c-cart","winner":"w2","outcome":"mine"`),
 		strings.Replace(event("initiated", "w9", "shop", ""), "w9-initiated", "w4-initiated", 1))
+	send(shop, 1, event("conflict_detected", "w5", "shop", `,"conflict_id":"c-taken","with":["w6"]`))
+	send(cart, 1, event("conflict_detected", "w5", "cart", `,"conflict_id":"c-taken","with":["w6"]`))
 	send(cart, 2, event("initiated", "w4", "cart", ""), event("conflict_detected", "w4", "cart", `,"conflict_id":"c-last","with":["w1"]`))
 	for d.get(cart, "/v1/conflicts/c-last").Code != http.StatusOK { // Events are acknowledged before they are counted.
 		if err := t.Context().Err(); err != nil {
@@ -60,7 +62,7 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 	const draft = `{"against":"*","feature":"cart","definition":{"version":9,"strategy":"merge","parameters":{"default":"last-writer-wins","order":"time","fields":{"/pin":"manual"}}}}`
 	for key, hidden := range map[string]bool{cart: false, shop: true} {
 		w := d.post(key, "/api/v1/rules/draft/replays", draft, "Content-Type: application/json")
-		for w.Code < http.StatusBadRequest && !strings.Contains(w.Body.String(), `"conflicts":3`) && t.Context().Err() == nil { // until they are stored
+		for w.Code < http.StatusBadRequest && !strings.Contains(w.Body.String(), `"conflicts":4`) && t.Context().Err() == nil { // until they are stored
 			w = d.post(key, "/api/v1/rules/draft/replays", draft, "Content-Type: application/json")
 		}
 		if w.Code >= http.StatusBadRequest || strings.Contains(w.Body.String(), `"hidden":3`) != hidden {
@@ -68,11 +70,12 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/api/v1/writes/w2":        `"feature":"cart"`,
-		"/v1/writes/w1/status":     `"progress":"0 of 1"`,
-		"/api/v1/conflicts/c-cart": `"state":"open"`,
-		"/api/v1/writes/w4":        `"feature":"cart"`,
-		"/api/v1/conflicts/c-late": `4711`, // its own people see it
+		"/api/v1/writes/w2":              `"feature":"cart"`,
+		"/v1/writes/w1/status":           `"progress":"0 of 1"`,
+		"/api/v1/conflicts/c-cart":       `"state":"open"`,
+		"/api/v1/writes/w4":              `"feature":"cart"`,
+		"/api/v1/conflicts/cart:c-taken": `"feature":"cart"`,
+		"/api/v1/conflicts/c-late":       `4711`, // its own people see it
 	} {
 		if w := d.get(cart, path); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: want %s in %s", path, want, w.Body)
