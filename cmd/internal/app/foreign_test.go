@@ -25,11 +25,11 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 			t.Errorf("%d of %s were accepted; want %d", got.Accepted, events, accepted)
 		}
 	}
-	const secret = `,"actor":"alice","delta":{"pin":"4711"},"labels":["pii"],"expect":["eu"]`
+	const secret = `,"actor":"alice","delta":{"pin":"secret-pin"},"labels":["pii"],"expect":["eu"]`
 	send(cart, 4,
 		event("initiated", "w1", "cart", secret), event("initiated", "w2", "cart", secret),
 		event("conflict_detected", "w1", "cart", `,"conflict_id":"c-cart","with":["w2"]`),
-		event("initiated", "w3", "cart", `,"actor":"alice","delta":{"pin":"4711"}`))
+		event("initiated", "w3", "cart", `,"actor":"alice","delta":{"pin":"secret-pin"}`))
 	send(cart, 2, event("failed", "w3", "cart", `,"labels":["pii"]`), event("conflict_detected", "w3", "cart", `,"conflict_id":"c-late","with":["w1"]`))
 
 	send(shop, 5,
@@ -50,7 +50,7 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 
 	for _, path := range []string{"/api/v1/conflicts/c-shop", "/v1/conflicts/c-shop", "/api/v1/conflicts/c-cart", "/api/v1/conflicts/c-late", "/api/v1/writes/w1", "/api/v1/writes/w2", "/api/v1/writes/w3", "/api/v1/writes?feature=cart&key=k"} {
 		w := d.get(shop, path)
-		if body := w.Body.String(); w.Code != http.StatusOK || strings.Contains(body, "alice") || strings.Contains(body, "4711") {
+		if body := w.Body.String(); w.Code != http.StatusOK || strings.Contains(body, "alice") || strings.Contains(body, "secret-pin") {
 			t.Errorf("%s: %d, and shop's key reads %s", path, w.Code, body)
 		}
 	}
@@ -75,7 +75,7 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		"/api/v1/conflicts/c-cart":       `"state":"open"`,
 		"/api/v1/writes/w4":              `"feature":"cart"`,
 		"/api/v1/conflicts/cart:c-taken": `"feature":"cart"`,
-		"/api/v1/conflicts/c-late":       `4711`, // its own people see it
+		"/api/v1/conflicts/c-late":       `secret-pin`, // its own people see it
 	} {
 		if w := d.get(cart, path); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: want %s in %s", path, want, w.Body)
