@@ -29,18 +29,7 @@ func TestNothingAcknowledgedIsLostWhenKilled(t *testing.T) {
 	moments := rand.New(rand.NewPCG(*seed, 0))
 	l := newLoad(200)
 	for round := range *kills {
-		s := tidemark.Start(t, "serve", "--data", data)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			l.run(ctx, newClient(s.URL, k), 4)
-		}()
-		after := 100*time.Millisecond + time.Duration(moments.Int64N(int64(1500*time.Millisecond)))
-		<-time.After(after)
-		s.Kill()
-		cancel()
-		<-done
+		after := l.killUnder(t, tidemark.Start(t, "serve", "--data", data), k, moments)
 		t.Logf("round %d: killed after %s; %d events acknowledged so far", round, after, l.events())
 	}
 	if l.events() == 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -321,4 +322,21 @@ func key(t *testing.T, data string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(tidemark.Verb(t, "keys", "create", "faults", "--data", data, "--scope", "publish:*", "--scope", "read"))
+}
+
+// killUnder kills a server at a random moment under this load, and returns after how long.
+func (l *load) killUnder(t *testing.T, s *tidemark.Server, key string, moments *rand.Rand) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.run(ctx, newClient(s.URL, key), 4)
+	}()
+	after := 100*time.Millisecond + time.Duration(moments.Int64N(int64(1500*time.Millisecond)))
+	<-time.After(after)
+	s.Kill()
+	cancel()
+	<-done
+	return after
 }

@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -34,18 +33,7 @@ func TestNothingInQuarantineIsLostWhenKilled(t *testing.T) {
 		return tidemark.Start(t, "serve", "--data", data, "--quarantine-events", "1000000", "--quarantine-bytes", "1024")
 	}
 	for round := range rounds {
-		s := serve()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			l.run(ctx, newClient(s.URL, k), 4)
-		}()
-		after := 100*time.Millisecond + time.Duration(moments.Int64N(int64(1500*time.Millisecond)))
-		<-time.After(after)
-		s.Kill()
-		cancel()
-		<-done
+		after := l.killUnder(t, serve(), k, moments)
 		t.Logf("round %d: killed after %s; %d events acknowledged so far", round, after, l.events())
 	}
 	if l.events() == 0 {

@@ -18,6 +18,7 @@ import (
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/api"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -82,7 +83,7 @@ func (u *UI) dossier(c echo.Context, m *page.Conflict, d *report.ConflictDetail,
 	if err != nil {
 		return err
 	}
-	hidden := slices.ContainsFunc(d.Siblings, func(s report.Sibling) bool { return s.Redacted != nil })
+	hidden := api.Hidden(d)
 	m.Proposal = proposalCard(f, hidden)
 	m.History = u.decisionRows(who, f, hidden)
 	if f.Overruled() {
@@ -241,11 +242,11 @@ func decideForm(f *reconcile.File, hidden bool, t *tried) *page.Decide {
 	d := &page.Decide{
 		Title: "Decide", Button: "Record the decision", Action: conflictURL(id) + "/decisions",
 		Does:   "It is recorded with your name in the audit log, and reported as decided by a person; services read it from the API. It can be corrected later, and nothing is overwritten.",
-		Hidden: []page.Hidden{{Name: "base", Value: strconv.Itoa(len(f.Decisions))}, {Name: "seen", Value: o.Seen()}},
+		Hidden: []page.Hidden{{Name: "base", Value: strconv.Itoa(len(f.Decisions))}},
 		Reason: whyField("reason"),
 	}
-	if hidden {
-		d.Hidden = d.Hidden[:1] // What was seen is made of the contents.
+	if !hidden { // It is made of the contents.
+		d.Hidden = append(d.Hidden, page.Hidden{Name: "seen", Value: o.Seen()})
 	}
 	if len(f.Decisions) > 0 {
 		d.Title, d.Button = "Correct the decision", "Record the correction"

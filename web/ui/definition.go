@@ -102,6 +102,25 @@ type attempt struct {
 	err                  error
 }
 
+// status is that of the page which shows what was wrong; the error itself where a form
+// does not explain it.
+func (t *attempt) status() (int, error) {
+	_, status, ok := t.problems()
+	if !ok {
+		return 0, t.err
+	}
+	return status, nil
+}
+
+// baseOfNew is what a new document goes over: 0, or the revision by which an earlier one
+// of its name was deleted.
+func (u *UI) baseOfNew(id flags.DocumentID) int64 {
+	if head := u.o.Flags.Head(id); gone(&head) {
+		return head.Revision
+	}
+	return 0
+}
+
 // problems lists what is wrong, and whether somebody else was faster. ok is false for
 // errors that a form does not explain.
 func (t *attempt) problems() (list []page.FormProblem, status int, ok bool) {

@@ -63,10 +63,8 @@ func (u *UI) storeLabel(c echo.Context, t *labelAttempt) error {
 }
 
 func (u *UI) createLabel(c echo.Context) error {
-	t := readLabelForm(c, strings.TrimSpace(c.FormValue("key")), 0)
-	if head := u.o.Flags.Head(flags.DocumentID{Kind: flags.KindLabel, Name: t.key}); gone(&head) {
-		t.base = head.Revision // A deleted one may begin anew.
-	}
+	name := strings.TrimSpace(c.FormValue("key"))
+	t := readLabelForm(c, name, u.baseOfNew(flags.DocumentID{Kind: flags.KindLabel, Name: name}))
 	if u.storeLabel(c, t) == nil {
 		return c.Redirect(http.StatusSeeOther, labelPages.of(t.key))
 	}
@@ -89,11 +87,7 @@ func (t *labelAttempt) status() (int, error) {
 	if t == nil {
 		return http.StatusOK, nil
 	}
-	_, status, ok := t.problems()
-	if !ok {
-		return 0, t.err
-	}
-	return status, nil
+	return t.attempt.status()
 }
 
 func labelFields(t *labelAttempt) []page.Field {

@@ -123,10 +123,8 @@ func (u *UI) storeOwnership(c echo.Context, t *ownershipAttempt) error {
 }
 
 func (u *UI) createOwnership(c echo.Context) error {
-	t := readOwnership(c, strings.TrimSpace(c.FormValue("key")), 0)
-	if head := u.o.Flags.Head(flags.DocumentID{Kind: flags.KindOwnership, Name: t.key}); gone(&head) {
-		t.base = head.Revision // A deleted one may begin anew.
-	}
+	name := strings.TrimSpace(c.FormValue("key"))
+	t := readOwnership(c, name, u.baseOfNew(flags.DocumentID{Kind: flags.KindOwnership, Name: name}))
 	if u.storeOwnership(c, t) == nil {
 		return c.Redirect(http.StatusSeeOther, ownershipPages.of(t.key))
 	}
@@ -149,9 +147,5 @@ func (t *ownershipAttempt) status() (int, error) {
 	if t == nil {
 		return http.StatusOK, nil
 	}
-	_, status, ok := t.problems()
-	if !ok {
-		return 0, t.err
-	}
-	return status, nil
+	return t.attempt.status()
 }

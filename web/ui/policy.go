@@ -129,11 +129,7 @@ func (t *policyAttempt) status() (int, error) {
 	if t == nil {
 		return http.StatusOK, nil
 	}
-	_, status, ok := t.problems()
-	if !ok {
-		return 0, t.err
-	}
-	return status, nil
+	return t.attempt.status()
 }
 
 func (u *UI) showPolicies(c echo.Context, t *policyAttempt) error {
