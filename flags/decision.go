@@ -29,6 +29,11 @@ type ConflictDecision struct {
 	Winner   string         `json:"winner,omitempty"` // a write_id, when one is kept
 	// Merged is the result as a delta, when the writes were merged.
 	Merged json.RawMessage `json:"merged,omitempty"`
+	// Salt is a random text: the audit log holds the hash of both, so that it proves the
+	// result, and nobody finds it out from the log by guessing.
+	Salt string `json:"salt,omitempty"`
+	// Redacted says that Merged was taken out for who asks; it is not stored.
+	Redacted bool `json:"redacted,omitempty"`
 	// Rule and RuleVersion are what was in force, and Proposed is what it proposed.
 	Rule        string    `json:"rule,omitempty"`
 	RuleVersion string    `json:"rule_version,omitempty"`

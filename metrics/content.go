@@ -15,6 +15,13 @@ func ContentID(e *Event) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// IsContentID reports whether an event_id may be a ContentID. Whoever may not see what an
+// event says must not get it: guesses could be tried by it.
+func IsContentID(id string) bool {
+	_, err := hex.DecodeString(id)
+	return err == nil && len(id) == hex.EncodedLen(sha256.Size)
+}
+
 // AppendContentID appends ContentID to dst, using scratch for working memory; it
 // returns both so that a caller can use them again.
 func AppendContentID(dst, scratch []byte, e *Event) (id, grown []byte) {

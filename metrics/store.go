@@ -50,6 +50,9 @@ type Log interface {
 type FindQuery struct {
 	Kind   EntityKind
 	Entity Entity
+	// Feature leaves out the events of others, which may use the same id; "" = of none.
+	// After MaxPassed of those more is true, whatever else there is.
+	Feature string
 	// Before leaves out events at or after that position; 0 means no bound. The fold
 	// needs it: the log is ahead of what was folded.
 	Before Position
@@ -60,6 +63,9 @@ type FindQuery struct {
 	Limit    int
 	Earliest bool
 }
+
+// MaxPassed bounds the events of other features that one Find passes over.
+const MaxPassed = 20_000
 
 // Rollups keeps what the log adds up to.
 type Rollups interface {
@@ -131,46 +137,6 @@ type Checkpoint struct {
 	TrialsGone     []string // Trial.ID: all of its units
 	Blobs          map[string][]byte
 	BlobsGone      []string
-}
-
-// Conflict is two or more concurrent writes of one key and what was decided.
-type Conflict struct {
-	ID          string   `json:"id"`
-	Feature     string   `json:"feature"`
-	Key         string   `json:"key"`
-	Entity      string   `json:"entity,omitempty"`
-	Writes      []string `json:"writes"`      // sorted, distinct
-	DetectedAt  int64    `json:"detected_at"` // 0 when only the resolution was reported
-	DetectedBy  string   `json:"detected_by,omitempty"`
-	Replica     string   `json:"replica,omitempty"`
-	ResolvedAt  int64    `json:"resolved_at,omitempty"` // 0 while open
-	ResolvedBy  string   `json:"resolved_by,omitempty"`
-	Rule        string   `json:"rule,omitempty"`
-	RuleVersion string   `json:"rule_version,omitempty"`
-	Winner      string   `json:"winner,omitempty"`
-	Outcome     string   `json:"outcome,omitempty"`
-	Auto        Tri      `json:"auto"`
-	Reason      string   `json:"reason,omitempty"`
-	Labels      []string `json:"labels,omitempty"`
-	Model       string   `json:"model,omitempty"`
-	Variant     string   `json:"variant,omitempty"`
-	Flag        string   `json:"flag,omitempty"`
-	Unit        string   `json:"unit,omitempty"`
-
-	// The (time, event id) of the events that decided the fields above: the fold's
-	// tie-break, kept so that any order of events gives the same row.
-	DetectedEvent string `json:"detected_event,omitempty"`
-	ResolvedEvent string `json:"resolved_event,omitempty"`
-}
-
-// ConflictQuery selects conflicts, newest detection first.
-type ConflictQuery struct {
-	Feature, Key, Rule string
-	State              string // "", open, auto, manual
-	From, To           int64  // detection, Unix ns; 0 = unbounded
-	Oldest             bool   // oldest detection first; such a page has no next one
-	Cursor             string
-	Limit              int // 1..500; 0 = 50
 }
 
 // Violation is one broken session guarantee, or one hop against policy.

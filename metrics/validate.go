@@ -110,7 +110,7 @@ func Mechanisms() []string {
 // Validate says why the event cannot be accepted at the server's time now (Unix
 // ns), or nil. It does not allocate when there is nothing to say. Index is left 0.
 func Validate(e *Event, now int64) *Rejection {
-	if e.fits() && e.complete() && inTime(e.Corrected(), now) && knownMechanism(e.Mechanism) && e.inRange() {
+	if e.fits() && e.complete() && inTime(e.Corrected(), now) && knownMechanism(e.Mechanism) && e.inRange() && e.namesOwnConflict() {
 		return nil
 	}
 	return explain(e, now)
@@ -183,10 +183,19 @@ func (e *Event) inRange() bool {
 		e.SessionSeq >= 0 && e.Attempt >= 0 && e.Attempt <= MaxAttempt
 }
 
+// namesOwnConflict reports whether the id of a conflict is none that is reserved for
+// another feature.
+func (e *Event) namesOwnConflict() bool {
+	if e.Kind != KindConflictDetected && e.Kind != KindConflictResolved {
+		return true
+	}
+	return !strings.Contains(OwnConflict(e.Feature, e.ConflictID), conflictMark)
+}
+
 // explain finds the first thing wrong with an event and puts it into a sentence.
 func explain(e *Event, now int64) *Rejection {
 	r := &Rejection{}
-	for _, f := range []func(*Event) (code, field, message string){missing, tooLong, outOfRange} {
+	for _, f := range []func(*Event) (code, field, message string){missing, tooLong, outOfRange, foreignConflict} {
 		if r.Code, r.Field, r.Message = f(e); r.Code != "" {
 			break
 		}
@@ -289,6 +298,14 @@ func outOfRange(e *Event) (code, field, message string) {
 		}
 	}
 	return "", "", ""
+}
+
+func foreignConflict(e *Event) (code, field, message string) {
+	if e.namesOwnConflict() {
+		return "", "", ""
+	}
+	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s has %s in it; that is allowed after the name of the event's own feature alone, as %s",
+		quote(e.ConflictID), conflictMark, quote(ForeignConflict(e.Feature, "ID")))
 }
 
 func timeOutOfRange(at, now int64) (code, field, message string) {

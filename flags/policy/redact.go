@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"tidemark/flags/access"
@@ -13,7 +11,7 @@ import (
 
 // RedactStory takes out of a story what the identity may not see.
 func (b *Book) RedactStory(who *access.Identity, story *provenance.Story) {
-	if r := b.Set().redaction(who, story.Feature, story.Labels); r != nil {
+	if r := b.Set().redaction(who, story.Feature, story.Labels, story.Truncated); r != nil {
 		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
 		for _, steps := range [][]provenance.Step{story.Timeline, story.Duplicates, story.Replays, story.Failures} {
 			for i := range steps {
@@ -33,7 +31,7 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 	deltas, taken := make([]string, len(d.Siblings)), false
 	for i := range d.Siblings {
 		w := &d.Siblings[i]
-		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels)); r != nil {
+		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), w.Unread); r != nil {
 			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
 			for j := range w.Events {
 				w.Events[j].EventID = tellable(w.Events[j].EventID)
@@ -49,7 +47,7 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 // tellable is an event's id, but for one that may have been made of what the event says
 // (metrics.ContentID): by it, guesses at the contents could be tried.
 func tellable(id string) string {
-	if _, err := hex.DecodeString(id); err == nil && len(id) == 2*sha256.Size {
+	if metrics.IsContentID(id) {
 		return ""
 	}
 	return id
@@ -77,8 +75,8 @@ func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 		if w.Actor == "" {
 			continue
 		}
-		if last == nil || w.Feature != last.Feature || !slices.Equal(w.Labels, last.Labels) {
-			last, r = w, s.redaction(who, w.Feature, w.Labels)
+		if last == nil || w.Feature != last.Feature || w.Unread != last.Unread || !slices.Equal(w.Labels, last.Labels) {
+			last, r = w, s.redaction(who, w.Feature, w.Labels, w.Unread)
 		}
 		if r != nil {
 			w.Actor, w.Redacted = "", r
@@ -89,7 +87,7 @@ func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 // RedactEvent takes out of a single event what the identity may not see, its unknown
 // fields included, and returns what says so; nil when nothing was taken out.
 func (b *Book) RedactEvent(who *access.Identity, e *metrics.Event) *report.Redaction {
-	r := b.Set().redaction(who, e.Feature, e.Labels)
+	r := b.Set().redaction(who, e.Feature, e.Labels, false)
 	if r != nil {
 		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
 		e.EventID = tellable(e.EventID)
@@ -97,11 +95,17 @@ func (b *Book) RedactEvent(who *access.Identity, e *metrics.Event) *report.Redac
 	return r
 }
 
-// redaction is nil when all may be seen.
-func (s *Set) redaction(who *access.Identity, feature string, labels []string) *report.Redaction {
+// redaction is nil when all may be seen. Of a write with more events than were read
+// nothing may: there may be other labels, and what no policy permits is denied.
+func (s *Set) redaction(who *access.Identity, feature string, labels []string, unread bool) *report.Redaction {
 	d := s.Reveal(who, feature, labels)
+	if d.Allowed && unread {
+		d.Allowed, d.Policy, d.Revision = false, NoPolicy, 0
+	}
 	if d.Allowed {
 		return nil
 	}
-	return &report.Redaction{Labels: append([]string{}, labels...), Policy: d.Policy, PolicyRevision: d.Revision, PolicyVersion: d.Version}
+	return &report.Redaction{
+		Labels: append([]string{}, labels...), Unread: unread, Policy: d.Policy, PolicyRevision: d.Revision, PolicyVersion: d.Version,
+	}
 }

@@ -21,6 +21,7 @@ type AgreementQuery struct {
 	Limit   int // default 1,000, at most MaxCompared
 	// Budget is how long it may take; what was not reached is said. 0 = no bound.
 	Budget time.Duration
+	May    May // nil = all
 }
 
 // MaxCompared bounds the conflicts of one question.
@@ -107,7 +108,7 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 		if err != nil {
 			return err
 		}
-		x, err := j.cached(ctx, c, &named)
+		x, err := j.cached(ctx, c, &named, q.May)
 		if err != nil {
 			return err
 		}
@@ -119,7 +120,7 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 		}
 		seen[of].add(x.Verdict, x.Cause)
 		if x.Verdict == Differ && len(out.Examples) < maxShown {
-			return j.show(ctx, out, c, &named)
+			return j.show(ctx, out, c, &named, q.May)
 		}
 		return nil
 	})
@@ -138,14 +139,17 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 	return out, nil
 }
 
-// cached is decide, but for what is remembered of it: the verdict alone.
-func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named) (*Case, error) {
+// cached is decide, but for what is remembered of it: the verdict alone, and what labels
+// may hide it.
+func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, may May) (*Case, error) {
 	k := judged{c.ID, c.ResolvedEvent, len(c.Writes), named.Name + "\x00" + named.Version, named.Revision}
 	j.mu.Lock()
 	v, ok := j.known[k]
 	j.mu.Unlock()
 	if ok {
-		return &Case{Conflict: c, Rule: *named, Verdict: v.v, Cause: v.c}, nil
+		x := &Case{Conflict: c, Rule: *named, Siblings: v.bare, Verdict: v.v, Cause: v.c}
+		x.hide(may)
+		return x, nil
 	}
 	x, err := j.decide(ctx, c, named)
 	if err != nil {
@@ -156,20 +160,34 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named) (
 		if len(j.known) >= maxKnown {
 			clear(j.known)
 		}
-		j.known[k] = verdict{x.Verdict, x.Cause}
+		j.known[k] = verdict{x.Verdict, x.Cause, bare(x.Siblings)}
 		j.mu.Unlock()
 	}
+	x.hide(may)
 	return x, nil
+}
+
+// bare is what of some writes says who may see them, each alike once.
+func bare(all []Sibling) []Sibling {
+	var out []Sibling
+	for i := range all {
+		s := Sibling{Labels: all[i].Labels, Unread: all[i].Unread}
+		if !slices.ContainsFunc(out, func(o Sibling) bool { return o.Unread == s.Unread && slices.Equal(o.Labels, s.Labels) }) {
+			out = append(out, s)
+		}
+	}
+	return slices.Clip(out)
 }
 
 // maxShown bounds the conflicts that stand for others.
 const maxShown = 20
 
-func (j *Judge) show(ctx context.Context, a *Agreement, c *metrics.Conflict, named *Named) error {
+func (j *Judge) show(ctx context.Context, a *Agreement, c *metrics.Conflict, named *Named, may May) error {
 	x, err := j.decide(ctx, c, named)
 	if err != nil {
 		return err
 	}
+	x.hide(may)
 	a.Examples = append(a.Examples, exampleOf(x))
 	return nil
 }

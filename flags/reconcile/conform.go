@@ -40,6 +40,7 @@ type Case struct {
 	Outcome  Outcome
 	Verdict  Verdict
 	Cause    Cause // of Unjudged
+	Hidden   bool  // something was taken out for who asks
 }
 
 // Judge compares what was reported of conflicts with what rules give. It is safe for
@@ -66,11 +67,12 @@ type judged struct {
 }
 
 type verdict struct {
-	v Verdict
-	c Cause
+	v    Verdict
+	c    Cause
+	bare []Sibling // see there
 }
 
-// maxKnown bounds how many verdicts are remembered: 50,000 are about 10 MB.
+// maxKnown bounds how many verdicts are remembered: 50,000 are about 20 MB.
 const maxKnown = 50_000
 
 // settleAfter is how old a resolution is before its verdict is remembered: events that
@@ -82,7 +84,7 @@ func NewJudge(o JudgeOptions) *Judge { return &Judge{o: o, known: map[judged]ver
 
 // Case reads one conflict and decides it by the rule in force: the one that its events
 // name, else the fallback, which is what the feature's guarantee names.
-func (j *Judge) Case(ctx context.Context, id string, fallback *flags.Reconciliation) (*Case, error) {
+func (j *Judge) Case(ctx context.Context, id string, fallback *flags.Reconciliation, may May) (*Case, error) {
 	c, err := j.o.Reader.Conflict(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("conflict %q: %w", id, err)
@@ -91,7 +93,12 @@ func (j *Judge) Case(ctx context.Context, id string, fallback *flags.Reconciliat
 	if err != nil {
 		return nil, err
 	}
-	return j.decide(ctx, c, &named)
+	x, err := j.decide(ctx, c, &named)
+	if err != nil {
+		return nil, err
+	}
+	x.hide(may)
+	return x, nil
 }
 
 // InForce is the rule that decides a conflict: the one that its events name, in the

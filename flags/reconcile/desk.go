@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -69,8 +70,9 @@ func tagOf(d *flags.ConflictDecision) string {
 	return fmt.Sprintf("%020d:%s", d.EventAt.UnixNano(), d.EventID)
 }
 
-// File reads a conflict; metrics.ErrNotFound when it is not known.
-func (d *Desk) File(ctx context.Context, id string) (*File, error) {
+// File reads a conflict for who may see some contents; metrics.ErrNotFound when it is
+// not known.
+func (d *Desk) File(ctx context.Context, id string, may May) (*File, error) {
 	c, err := d.o.Judge.o.Reader.Conflict(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("conflict %q: %w", id, err)
@@ -79,13 +81,18 @@ func (d *Desk) File(ctx context.Context, id string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := d.o.Judge.Case(ctx, id, promised)
+	x, err := d.o.Judge.Case(ctx, id, promised, may)
 	if err != nil {
 		return nil, err
 	}
 	f := &File{Case: *x, Promised: promised != nil}
-	f.Decisions, err = d.o.Store.Decisions(ctx, id)
-	return f, err
+	if f.Decisions, err = d.o.Store.Decisions(ctx, id); err != nil {
+		return nil, err
+	}
+	for i := range f.Decisions {
+		f.hideIn(&f.Decisions[i], may)
+	}
+	return f, nil
 }
 
 // promised is the rule of the feature's guarantee, for a conflict whose events name none.
@@ -112,6 +119,8 @@ type Command struct {
 	Seen string
 	// Base is the revision of the decision that was in force when it was made; 0 = none.
 	Base int64
+	// May is what who decides may see: what is hidden from them they do not accept.
+	May May
 }
 
 // Limits of a decision.
@@ -128,7 +137,7 @@ func (d *Desk) Decide(ctx context.Context, id string, cmd Command, by flags.Auth
 	if err := by.Check(true); err != nil {
 		return flags.ConflictDecision{}, err
 	}
-	f, err := d.File(ctx, id)
+	f, err := d.File(ctx, id, cmd.May)
 	if err != nil {
 		return flags.ConflictDecision{}, err
 	}
@@ -166,7 +175,13 @@ func (d *Desk) make(f *File, cmd Command, by flags.Author) (flags.ConflictDecisi
 		}
 		return made, fmt.Errorf("conflict %q: %w: %s decided it at %s (%q)", c.ID, flags.ErrChanged, last.Actor, last.At.UTC().Format("15:04:05 UTC"), last.Reason)
 	}
-	return made, cmd.fill(&made, f)
+	if err := cmd.fill(&made, f); err != nil {
+		return made, err
+	}
+	if made.Merged != nil {
+		made.Salt = rand.Text()
+	}
+	return made, nil
 }
 
 // fill sets what was decided.
@@ -262,7 +277,7 @@ func (d *Desk) tell(ctx context.Context, made *flags.ConflictDecision) error {
 func eventOf(made *flags.ConflictDecision) metrics.Event {
 	e := metrics.Event{
 		EventID: made.EventID, Kind: metrics.KindConflictResolved, Feature: made.Feature, Key: made.Key, Service: Service,
-		OccurredAt: made.EventAt.UnixNano(), ClockID: Service, ConflictID: made.Conflict, Rule: made.Rule, RuleVersion: clip(made.RuleVersion, metrics.MaxShort),
+		OccurredAt: made.EventAt.UnixNano(), ClockID: Service, ConflictID: metrics.OwnConflict(made.Feature, made.Conflict), Rule: made.Rule, RuleVersion: clip(made.RuleVersion, metrics.MaxShort),
 		Winner: made.Winner, Outcome: "kept_one", Auto: metrics.No, Actor: clip(made.Actor, maxActor), Reason: clip(made.Reason, metrics.MaxReason),
 		Labels: made.Labels[:min(len(made.Labels), metrics.MaxLabels)],
 	}

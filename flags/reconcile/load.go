@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"tidemark/metrics"
@@ -13,7 +12,7 @@ import (
 type Reader interface {
 	Conflict(ctx context.Context, id string) (*metrics.Conflict, error)
 	Conflicts(ctx context.Context, q metrics.ConflictQuery) (page []metrics.Conflict, next string, err error)
-	Find(ctx context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error)
+	metrics.Finder
 }
 
 // maxEvents bounds the events of one write that are read; the earliest say what it is.
@@ -39,17 +38,11 @@ func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error)
 // loadOne reads a write of a feature; of another feature's it knows nothing.
 func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id}
-	events, _, err := r.Find(ctx, metrics.FindQuery{
-		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
-	})
+	events, more, err := metrics.FindWrite(ctx, r, feature, id, maxEvents)
 	if err != nil {
-		return s, fmt.Errorf("find write %q: %w", id, err)
+		return s, err
 	}
-	events = slices.DeleteFunc(events, func(e metrics.Event) bool { return e.WriteID != id || e.Feature != feature })
-	// The total order of the merge laws, so that any order of arrival says the same.
-	slices.SortFunc(events, func(a, b metrics.Event) int {
-		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))
-	})
+	s.Unread = more
 	for i := range events {
 		s.take(&events[i])
 	}
@@ -58,11 +51,7 @@ func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error)
 
 // take adds what an event says, in order: what was said first holds.
 func (s *Sibling) take(e *metrics.Event) {
-	for _, l := range e.Labels {
-		if !slices.Contains(s.Labels, l) {
-			s.Labels = append(s.Labels, l)
-		}
-	}
+	s.Labels = metrics.JoinLabels(s.Labels, e)
 	if !e.Kind.IsStage() {
 		return
 	}

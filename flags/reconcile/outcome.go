@@ -59,8 +59,6 @@ type Outcome struct {
 	ErrorNS int64 `json:"error_ns,omitempty"`
 	// Why is a sentence. It names no field and no value, so anyone may read it.
 	Why string `json:"why"`
-
-	lostFields int
 }
 
 // Field is one field of a merge.
@@ -81,13 +79,4 @@ type Loss struct {
 	WriteID string `json:"write_id"`
 	Path    string `json:"path"`  // "" = what the write changed is not known
 	Value   string `json:"value"` // raw JSON
-}
-
-// LostFields counts what is lost, also after Redact.
-func (o *Outcome) LostFields() int { return max(o.lostFields, len(o.Lost)) }
-
-// Redact takes contents out, and leaves what kind of outcome it is, and why.
-func (o *Outcome) Redact() {
-	o.lostFields = len(o.Lost)
-	o.Merged, o.Fields, o.Lost = nil, nil, nil
 }

@@ -37,7 +37,7 @@ func (d *Desk) Queue(ctx context.Context, feature string, limit int) ([]Waiting,
 		if err != nil {
 			return nil, err
 		}
-		w := Waiting{Conflict: *c}
+		w := Waiting{Conflict: c.Told()}
 		if w.NeedsPerson, w.Because = needs(&named, now-c.DetectedAt); w.NeedsPerson {
 			first = append(first, w)
 		} else {

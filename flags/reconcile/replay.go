@@ -13,23 +13,14 @@ import (
 
 // ReplayQuery tries a rule on past conflicts. Nothing is changed by it.
 type ReplayQuery struct {
-	// Of selects the conflicts; its budget is not looked at.
+	// Of selects the conflicts, and says what who asks may see of them: a rule of their
+	// own would else find out, try by try, what they may not see. Its budget is not looked
+	// at.
 	Of AgreementQuery
 	// Candidate is the rule that is tried, and Base what it is compared with as to what
 	// is lost; nil = the rule that each conflict names.
 	Candidate, Base *Rule
 	Name            string // of the candidate
-	// May reports whether who asks may see the contents of a write of a feature with
-	// those labels; nil = of every one. A rule of their own would else find out, try by
-	// try, what they may not see.
-	May func(feature string, labels []string) bool
-}
-
-// hides reports whether who asks may not see something of a conflict.
-func (q *ReplayQuery) hides(c *metrics.Conflict, all []Sibling) bool {
-	return q.May != nil && slices.ContainsFunc(all, func(s Sibling) bool {
-		return !q.May(c.Feature, slices.Concat(s.Labels, c.Labels))
-	})
 }
 
 // Replay is what another rule would have made of past conflicts.
@@ -74,7 +65,7 @@ type Lost struct {
 }
 
 func (l *Lost) add(o *Outcome) {
-	l.Fields += o.LostFields()
+	l.Fields += len(o.Lost)
 	l.Writes += len(o.LostWrites)
 }
 
@@ -140,7 +131,7 @@ func (j *Judge) replayOne(ctx context.Context, out *Replay, f *FeatureReplay, ru
 	if err != nil {
 		return err
 	}
-	if q.hides(c, x.Siblings) {
+	if q.Of.May.hides(c, x.Siblings) {
 		x.Outcome = Outcome{Kind: Unknown, Cause: CauseHidden}
 	}
 	base := q.Base
@@ -168,7 +159,7 @@ func (j *Judge) replayOne(ctx context.Context, out *Replay, f *FeatureReplay, ru
 		}
 	}
 	if (change == "changed" || change == "asked" || change == "spared" && !same) && len(out.Examples) < maxShown {
-		out.Examples = append(out.Examples, ReplayInstance{exampleOf(x), change, was.LostFields(), x.Outcome.LostFields(), x.Outcome.Doubt})
+		out.Examples = append(out.Examples, ReplayInstance{exampleOf(x), change, len(was.Lost), len(x.Outcome.Lost), x.Outcome.Doubt})
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ type Sibling struct {
 	Owner                    string
 	Service, Replica, Region string
 	Delta                    string   // raw JSON; "" when it was not reported
-	Labels                   []string // of all its events
+	Labels                   []string // of the events that were read
+	Unread                   bool     // it has more of them
 	Parents                  []string // the writes that it was made after
 }
 

@@ -8,14 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tidemark/flags"
 	"tidemark/flags/audit"
 )
 
-// Decide implements flags.DecisionStore. The audit record names a merge by its hash:
-// the log is for more readers than the contents of a write.
+// Decide implements flags.DecisionStore. The audit record names a merge by its hash, with
+// a salt: the log is for more readers than the contents of a write.
 func (s *Store) Decide(ctx context.Context, d flags.ConflictDecision, messages []flags.Delivery) error {
 	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
 		rec := audit.Record{At: d.At, Actor: d.Actor, Action: "conflict.decide", Subject: "conflict/" + d.Conflict, Reason: d.Reason}
@@ -76,14 +77,17 @@ func decisionState(d *flags.ConflictDecision) (json.RawMessage, error) {
 	}
 	state := map[string]any{
 		"revision": d.Revision, "feature": d.Feature, "writes": d.Writes, "action": d.Action,
-		"rule": d.Rule, "rule_version": d.RuleVersion, "proposed": d.Proposed, "event_id": d.EventID,
+		"rule": d.Rule, "rule_version": d.RuleVersion, "event_id": d.EventID,
+	}
+	if slices.Contains(d.Writes, d.Proposed) { // What else a rule gives is made of contents.
+		state["proposed"] = d.Proposed
 	}
 	if d.Winner != "" {
 		state["winner"] = d.Winner
 	}
 	if d.Merged != nil {
-		sum := sha256.Sum256(d.Merged)
-		state["merged_sha256"] = hex.EncodeToString(sum[:])
+		sum := sha256.Sum256(append([]byte(d.Salt), d.Merged...))
+		state["salted_merged_sha256"] = hex.EncodeToString(sum[:])
 	}
 	return audit.State(state)
 }

@@ -62,7 +62,7 @@ func TestWhatIsReadIsBounded(t *testing.T) {
 	var before *asked
 	for _, n := range []int{200, 4_000} {
 		a := &asked{Reader: busy(n)}
-		if _, err := provenance.New(a, report.New(a, now), now).Story(t.Context(), "w1"); err != nil {
+		if _, err := provenance.New(a, report.New(a, now), now).Story(t.Context(), "", "w1"); err != nil {
 			t.Fatal(err)
 		}
 		if a.events > 5+2*50+50+2*50 || a.unbounded {
@@ -79,7 +79,7 @@ func TestWhatIsReadIsBounded(t *testing.T) {
 // and does not claim to know when.
 func TestTheLatestOfABusyKeyDecides(t *testing.T) {
 	t.Parallel()
-	s, err := teller(busy(1000)).Story(t.Context(), "w1")
+	s, err := teller(busy(1000)).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestAVersionThatFollowsOnABusyKeyIsFound(t *testing.T) {
 			r.Events[i].Replica = "us"
 		}
 	}
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestAConflictThatNoEventOfTheWriteNames(t *testing.T) {
 	row("c2", "k1", -10*time.Second, "other", "w2")
 	row("c3", "k2", -10*time.Second, "other", "w1")
 	row("c4", "k1", -time.Hour, "other", "w1")
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tidemark/metrics"
-	"tidemark/metrics/report"
 )
 
 // collected is what was read for a story.
@@ -19,6 +18,7 @@ type collected struct {
 	ofKey            []metrics.Event // of its key, in the total order
 	config           metrics.FeatureConfig
 	truncated        bool
+	others           []string // features that use the same id, sorted
 	// gap is the time (Unix ns) after which events of the key were not read, up to the
 	// latest ones; 0 when there is no such gap.
 	gap int64
@@ -27,20 +27,28 @@ type collected struct {
 	visible map[string]bool
 }
 
-func (t *Teller) collect(ctx context.Context, id string) (*collected, error) {
+func (t *Teller) collect(ctx context.Context, feature, id string) (*collected, error) {
 	found, more, err := t.r.Find(ctx, metrics.FindQuery{
 		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find write %q: %w", id, err)
 	}
-	c := &collected{id: id, now: t.now().UnixNano(), truncated: more}
-	// A write belongs to the feature whose event of it arrived first; what another one,
-	// which others may report about, says of its id is none of its story.
-	if i := slices.IndexFunc(found, func(e metrics.Event) bool { return e.WriteID == id }); i >= 0 {
-		c.feature = found[i].Feature
+	c := &collected{id: id, feature: feature, now: t.now().UnixNano()}
+	found = slices.DeleteFunc(found, func(e metrics.Event) bool { return e.WriteID != id })
+	if len(found) > 0 {
+		// Unless a feature is asked for, a write belongs to the one whose event of it arrived
+		// first; what another, which others may report about, says of its id is none of its
+		// story.
+		c.feature = cmp.Or(feature, found[0].Feature)
 	}
-	c.events = distinct(found, func(e *metrics.Event) bool { return e.WriteID == id && e.Feature == c.feature })
+	if c.others = otherFeatures(found, c.feature); more && len(c.others) > 0 { // They may have taken its places.
+		if found, more, err = metrics.FindWrite(ctx, t.r, c.feature, id, maxEvents); err != nil {
+			return nil, err
+		}
+	}
+	c.truncated = more
+	c.events = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature })
 	if len(c.events) == 0 {
 		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)
 	}
@@ -56,6 +64,18 @@ func (t *Teller) collect(ctx context.Context, id string) (*collected, error) {
 		return nil, err
 	}
 	return c, t.collectVisible(ctx, c)
+}
+
+// otherFeatures lists the features beside one that events are about.
+func otherFeatures(events []metrics.Event, but string) []string {
+	out := []string{}
+	for i := range events {
+		if f := events[i].Feature; f != but && !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // collectVisible finds which replicas report visibility. The events at hand mostly
@@ -177,7 +197,7 @@ func (c *collected) observed() int64 {
 // distinct keeps the wanted events, each event id once, in the total order.
 func distinct(events []metrics.Event, want func(*metrics.Event) bool) []metrics.Event {
 	kept := slices.DeleteFunc(events, func(e metrics.Event) bool { return !want(&e) })
-	report.SortEvents(kept)
+	metrics.SortEvents(kept)
 	return slices.CompactFunc(kept, func(a, b metrics.Event) bool { return a.EventID != "" && a.EventID == b.EventID })
 }
 

@@ -92,6 +92,9 @@ type Story struct {
 	Children   []Relative `json:"children"`
 
 	Conflicts []*report.ConflictDetail `json:"conflicts"`
+	// Others are the features beside this one that use the same write_id; what they say
+	// of it is no part of this story.
+	Others []string `json:"other_features"`
 	// Truncated is set when the write has more events than are read.
 	Truncated bool `json:"truncated,omitempty"`
 }
@@ -171,9 +174,10 @@ type Relative struct {
 	Initiated *int64 `json:"initiated"`
 }
 
-// Story tells the story of a write; ErrNotFound when none of its events is kept.
-func (t *Teller) Story(ctx context.Context, writeID string) (*Story, error) {
-	c, err := t.collect(ctx, writeID)
+// Story tells the story of a feature's write; ErrNotFound when none of its events is
+// kept. With feature "" it is that of the feature whose event of it arrived first.
+func (t *Teller) Story(ctx context.Context, feature, writeID string) (*Story, error) {
+	c, err := t.collect(ctx, feature, writeID)
 	if err != nil {
 		return nil, err
 	}

@@ -65,8 +65,8 @@ func three(r *reporttest.Reader, age time.Duration) {
 func TestUnknownWrite(t *testing.T) {
 	t.Parallel()
 	for _, ask := range []func() error{
-		func() error { _, err := teller(store()).Story(t.Context(), "nope"); return err },
-		func() error { _, err := teller(store()).Status(t.Context(), "nope"); return err },
+		func() error { _, err := teller(store()).Story(t.Context(), "", "nope"); return err },
+		func() error { _, err := teller(store()).Status(t.Context(), "", "nope"); return err },
 	} {
 		if err := ask(); !errors.Is(err, provenance.ErrNotFound) {
 			t.Errorf("got %v, want not found", err)
@@ -103,7 +103,7 @@ func TestStates(t *testing.T) {
 			r := store()
 			three(r, c.age)
 			c.change(r)
-			s, err := teller(r).Story(t.Context(), "w1")
+			s, err := teller(r).Story(t.Context(), "", "w1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func TestProgressAndStatus(t *testing.T) {
 	t.Parallel()
 	r := store()
 	three(r, 20*time.Second)
-	st, err := teller(r).Status(t.Context(), "w1")
+	st, err := teller(r).Status(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestAnyOrderTellsTheSameStory(t *testing.T) {
 	later := event("e9", "w1", metrics.KindVisible, "eu", -time.Second)
 	later.Attempt = 2
 	r.Events = append(r.Events, r.Events[2], later, event("e8", "w1", metrics.KindVisible, "ap", -1700*time.Millisecond))
-	want, err := teller(r).Story(t.Context(), "w1")
+	want, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestAnyOrderTellsTheSameStory(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		rng.Shuffle(len(r.Events), func(i, j int) { r.Events[i], r.Events[j] = r.Events[j], r.Events[i] })
-		got, err := teller(r).Story(t.Context(), "w1")
+		got, err := teller(r).Story(t.Context(), "", "w1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestLaterVersionSatisfiesStateBasedReplicasOnly(t *testing.T) {
 	next("n1", "us", -3*time.Second, 8)
 	next("n2", "log", -3*time.Second, 8)
 	next("n3", "eu", -3*time.Second, 6) // an earlier version satisfies nothing
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,14 +188,14 @@ func TestAppliedIsVisibleOnlyWhereVisibilityIsNotReported(t *testing.T) {
 	r := store()
 	three(r, 2*time.Second)
 	r.Events = append(r.Events, event("e6", "w1", metrics.KindApplied, "us", -time.Second))
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil || s.State != provenance.StateVisible || *s.AllNS != int64(time.Second) {
 		t.Fatalf("%+v, %v; want applied at us to count", s, err)
 	}
 	r.Sample(metrics.Series{
 		Feature: "cart", Metric: metrics.MetricHop, FromStage: "applied", FromPlace: "us", ToStage: "visible", ToPlace: "us", Replica: "us",
 	}, ns(-time.Hour), 1)
-	s, err = teller(r).Story(t.Context(), "w1")
+	s, err = teller(r).Story(t.Context(), "", "w1")
 	if err != nil || s.State != provenance.StatePending {
 		t.Errorf("%s, %v; us reports visibility, so applied is not enough", s.State, err)
 	}
@@ -209,7 +209,7 @@ func TestClockErrorsAndNoVerdictWithinThem(t *testing.T) {
 	b := event("e2", "w1", metrics.KindVisible, "eu", -2*time.Second+4*time.Millisecond)
 	b.ClockID, b.HasOffset, b.ClockError = "c2", true, int64(2*time.Millisecond)
 	r.Events = []metrics.Event{b, a}
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil || len(s.Timeline) != 2 {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -236,7 +236,7 @@ func TestRelativesAndConflicts(t *testing.T) {
 	lost.ConflictID, lost.With = "c1", []string{"w8"}
 	r.Events = append(r.Events, parent, child, lost)
 	r.ConflictRows = []metrics.Conflict{{ID: "c1", Feature: "cart", Writes: []string{"w1", "w8"}, ResolvedAt: ns(-time.Second), Rule: "lww", Winner: "w8", Auto: metrics.Yes}}
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestETAFollowsTheCurve(t *testing.T) {
 	for i := range 100 { // half take 1 s, half 4 s: at 2 s only the latter are left
 		r.Sample(all, ns(-30*time.Minute), int64(time.Second)+int64(i%2)*int64(3*time.Second))
 	}
-	s, err := teller(r).Story(t.Context(), "w1")
+	s, err := teller(r).Story(t.Context(), "", "w1")
 	if err != nil || s.ETA == nil || s.ETA.P50NS == nil {
 		t.Fatalf("eta %+v, %v", s.ETA, err)
 	}
@@ -315,21 +315,21 @@ func TestWait(t *testing.T) {
 			h.ch <- struct{}{}
 		}()
 		begun := time.Now()
-		s, err := tell.Wait(t.Context(), h, "w1", "eu", 10*time.Second)
+		s, err := tell.Wait(t.Context(), h, "", "w1", "eu", 10*time.Second)
 		if err != nil || !s.VisibleAt("eu") || time.Since(begun) != 2*time.Second || !h.cancelled {
 			t.Errorf("%+v, %v after %s, cancelled %v; want eu after 2 s", s, err, time.Since(begun), h.cancelled)
 		}
 		begun = time.Now()
-		s, err = tell.Wait(t.Context(), h, "w1", "us", 3*time.Second)
+		s, err = tell.Wait(t.Context(), h, "", "w1", "us", 3*time.Second)
 		if err != nil || s.VisibleAt("us") || time.Since(begun) != 3*time.Second {
 			t.Errorf("%+v, %v after %s; want the status as it is after the timeout", s, err, time.Since(begun))
 		}
-		if _, err = tell.Wait(t.Context(), h, "nope", "", time.Second); !errors.Is(err, provenance.ErrNotFound) {
+		if _, err = tell.Wait(t.Context(), h, "", "nope", "", time.Second); !errors.Is(err, provenance.ErrNotFound) {
 			t.Errorf("unknown write: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err = tell.Wait(ctx, h, "w1", "us", time.Second); !errors.Is(err, context.Canceled) {
+		if _, err = tell.Wait(ctx, h, "", "w1", "us", time.Second); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
 	})

@@ -31,7 +31,7 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 		if err != nil {
 			return fmt.Errorf("find parent %q of write %q: %w", id, c.id, err)
 		}
-		s.Parents = append(s.Parents, relative(id, events))
+		s.Parents = append(s.Parents, relative(c.feature, id, events))
 	}
 	events := slices.Clone(c.ofKey)
 	if s.SessionID != "" {
@@ -41,20 +41,29 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 		}
 		events = append(events, found...)
 	}
-	s.Children = children(c.id, events)
+	s.Children = children(c.feature, c.id, events)
 	return nil
 }
 
-func relative(id string, events []metrics.Event) Relative {
+// relative tells of a write what its events, in the order of the log, say: those of the
+// asking write's feature when there are any, else of the feature that was first.
+func relative(feature, id string, events []metrics.Event) Relative {
 	r := Relative{WriteID: id}
-	report.SortEvents(events)
+	events = slices.DeleteFunc(slices.Clone(events), func(e metrics.Event) bool { return e.WriteID != id })
+	if len(events) == 0 {
+		return r
+	}
+	r.Known, r.Feature = true, feature
+	if !slices.ContainsFunc(events, func(e metrics.Event) bool { return e.Feature == feature }) {
+		r.Feature = events[0].Feature
+	}
+	metrics.SortEvents(events)
 	for i := range events {
 		e := &events[i]
-		if e.WriteID != id {
+		if e.Feature != r.Feature {
 			continue
 		}
-		r.Known = true
-		r.Feature, r.Key = cmp.Or(r.Feature, e.Feature), cmp.Or(r.Key, e.Key)
+		r.Key = cmp.Or(r.Key, e.Key)
 		if e.Kind == metrics.KindInitiated && r.Initiated == nil {
 			at := e.Corrected()
 			r.Initiated = &at
@@ -63,7 +72,7 @@ func relative(id string, events []metrics.Event) Relative {
 	return r
 }
 
-func children(id string, events []metrics.Event) []Relative {
+func children(feature, id string, events []metrics.Event) []Relative {
 	ids := []string{}
 	for i := range events {
 		e := &events[i]
@@ -73,7 +82,7 @@ func children(id string, events []metrics.Event) []Relative {
 	}
 	out := []Relative{}
 	for _, child := range ids[:min(len(ids), maxRelatives)] {
-		out = append(out, relative(child, events))
+		out = append(out, relative(feature, child, events))
 	}
 	slices.SortFunc(out, func(a, b Relative) int {
 		return cmp.Or(cmp.Compare(at(a.Initiated), at(b.Initiated)), strings.Compare(a.WriteID, b.WriteID))
@@ -93,11 +102,16 @@ func at(p *int64) int64 {
 func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 	s.Conflicts = []*report.ConflictDetail{}
 	ids := []string{}
+	add := func(id string) {
+		if id = metrics.OwnConflict(c.feature, id); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
 	see := func(events []metrics.Event) {
 		for i := range events {
 			e := &events[i]
-			if e.ConflictID != "" && (e.WriteID == c.id || slices.Contains(e.With, c.id)) && !slices.Contains(ids, e.ConflictID) {
-				ids = append(ids, e.ConflictID)
+			if e.ConflictID != "" && (e.WriteID == c.id || slices.Contains(e.With, c.id)) {
+				add(e.ConflictID)
 			}
 		}
 	}
@@ -108,21 +122,19 @@ func (t *Teller) conflicts(ctx context.Context, c *collected, s *Story) error {
 		return fmt.Errorf("conflicts of write %q: %w", c.id, err)
 	}
 	for i := range rows {
-		if slices.Contains(rows[i].Writes, c.id) && !slices.Contains(ids, rows[i].ID) {
-			ids = append(ids, rows[i].ID)
+		if slices.Contains(rows[i].Writes, c.id) {
+			add(rows[i].ID)
 		}
 	}
 	for _, id := range ids[:min(len(ids), maxRelatives)] {
-		d, err := t.report.Conflict(ctx, id)
+		d, err := t.report.Conflict(ctx, c.feature, id)
 		if errors.Is(err, metrics.ErrNotFound) {
 			continue // its row lags by a checkpoint
 		}
 		if err != nil {
 			return fmt.Errorf("conflict %q of write %q: %w", id, c.id, err)
 		}
-		if d.Feature == c.feature { // else another feature uses the same id
-			s.Conflicts = append(s.Conflicts, d)
-		}
+		s.Conflicts = append(s.Conflicts, d)
 	}
 	return nil
 }

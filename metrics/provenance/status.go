@@ -26,9 +26,9 @@ type Status struct {
 	Conflicts []string `json:"conflicts"` // ids
 }
 
-// Status returns the compact form of a write's story; ErrNotFound when unknown.
-func (t *Teller) Status(ctx context.Context, writeID string) (*Status, error) {
-	c, err := t.collect(ctx, writeID)
+// Status returns the compact form of what Story returns; ErrNotFound when unknown.
+func (t *Teller) Status(ctx context.Context, feature, writeID string) (*Status, error) {
+	c, err := t.collect(ctx, feature, writeID)
 	if err != nil {
 		return nil, err
 	}
@@ -99,13 +99,13 @@ const MaxWait = time.Minute
 // ""), the timeout passes or ctx ends, and returns the status as it then is. A
 // write that nothing is known of yet is waited for too; it is ErrNotFound at the
 // end. Wait reads once at the start, once after each notice, and once at the end.
-func (t *Teller) Wait(ctx context.Context, sub Subscriber, writeID, replica string, timeout time.Duration) (*Status, error) {
+func (t *Teller) Wait(ctx context.Context, sub Subscriber, feature, writeID, replica string, timeout time.Duration) (*Status, error) {
 	changed, cancel := sub.Subscribe(writeID) // before the first reading: nothing is missed
 	defer cancel()
 	timer := time.NewTimer(min(max(timeout, 0), MaxWait))
 	defer timer.Stop()
 	for {
-		s, err := t.Status(ctx, writeID)
+		s, err := t.Status(ctx, feature, writeID)
 		if err != nil && !isUnknown(err) {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (t *Teller) Wait(ctx context.Context, sub Subscriber, writeID, replica stri
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
-			return t.Status(ctx, writeID)
+			return t.Status(ctx, feature, writeID)
 		case _, open := <-changed:
 			if !open {
 				changed = nil // no more notices: only the timeout is left

@@ -11,7 +11,7 @@ import (
 // tell makes everything of the story that the write's own events and its key say.
 func (c *collected) tell() *Story {
 	s := &Story{
-		WriteID: c.id, Feature: c.feature, Key: c.key, Now: c.now, Truncated: c.truncated,
+		WriteID: c.id, Feature: c.feature, Key: c.key, Now: c.now, Truncated: c.truncated, Others: c.others,
 		Initiated: c.begun(), Committed: c.first(metrics.KindCommitted), Version: c.version().String(),
 		Labels: []string{}, Traces: []Trace{}, Parents: []Relative{}, Children: []Relative{},
 	}
@@ -43,11 +43,7 @@ func (s *Story) describe(e *metrics.Event) {
 	s.Model = cmp.Or(s.Model, e.Model)
 	s.Unit = cmp.Or(s.Unit, e.Unit)
 	s.Mechanism = cmp.Or(s.Mechanism, e.Mechanism)
-	for _, l := range e.Labels {
-		if !slices.Contains(s.Labels, l) {
-			s.Labels = append(s.Labels, l)
-		}
-	}
+	s.Labels = metrics.JoinLabels(s.Labels, e)
 	if tr := (Trace{e.TraceID, e.SpanID, e.Service}); e.TraceID != "" && !slices.Contains(s.Traces, tr) {
 		s.Traces = append(s.Traces, tr)
 	}

@@ -514,7 +514,7 @@ func TestConflictShowsSiblingsAndFields(t *testing.T) {
 		ID: "c", Feature: "cart", Key: "k", Writes: []string{"a", "b", "gone"}, DetectedAt: ns(-50 * time.Second), ResolvedAt: ns(-49 * time.Second),
 		Rule: "lww", RuleVersion: "3", Winner: "b", Auto: metrics.Yes, Reason: "b has the later clock.", ResolvedBy: "svc",
 	}}
-	d, err := report.New(r, now).Conflict(t.Context(), "c")
+	d, err := report.New(r, now).Conflict(t.Context(), "", "c")
 	if err != nil || len(d.Siblings) != 3 {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -531,7 +531,7 @@ func TestConflictShowsSiblingsAndFields(t *testing.T) {
 	if want := "Decided by the rule lww version 3 at svc in favour of b: b has the later clock."; d.Why != want {
 		t.Errorf("%q, want %q", d.Why, want)
 	}
-	if _, err := report.New(r, now).Conflict(t.Context(), "nope"); !errors.Is(err, metrics.ErrNotFound) {
+	if _, err := report.New(r, now).Conflict(t.Context(), "", "nope"); !errors.Is(err, metrics.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
 }

@@ -160,5 +160,9 @@ func (r *Reporter) oldestConflict(ctx context.Context, p *plan, a *conflictAcc) 
 // Conflicts lists conflicts, newest detection first; next is the cursor of the
 // following page, "" at the end.
 func (r *Reporter) Conflicts(ctx context.Context, q metrics.ConflictQuery) (page []metrics.Conflict, next string, err error) {
-	return r.r.Conflicts(ctx, q)
+	page, next, err = r.r.Conflicts(ctx, q)
+	for i := range page {
+		page[i] = page[i].Told()
+	}
+	return page, next, err
 }

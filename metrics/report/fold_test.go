@@ -106,12 +106,12 @@ func TestStoryAgreesWithTheFold(t *testing.T) {
 	t.Parallel()
 	engine := folded(t)
 	tell := provenance.New(engine, report.New(engine, now), now)
-	done, err := tell.Story(t.Context(), "w000")
+	done, err := tell.Story(t.Context(), "", "w000")
 	if err != nil || done.State != provenance.StateVisible || len(done.Timeline) != 7 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	near(t, "all", done.AllNS, 4*time.Second)
-	open, err := tell.Status(t.Context(), "w050")
+	open, err := tell.Status(t.Context(), "", "w050")
 	if err != nil || open.State != provenance.StateUnknown || open.Progress != "1 of 2" {
 		t.Errorf("%+v, %v; want unknown, since us is silent", open, err)
 	}

@@ -12,10 +12,16 @@ type Redaction struct {
 	Policy         string   `json:"policy"`
 	PolicyRevision int64    `json:"policy_revision"` // of its document; 0 = as it comes with the program
 	PolicyVersion  string   `json:"policy_version"`  // of all policies together
+	// Unread says that the write has more events than are read: as one of them may bear
+	// a label that forbids it, nobody is shown the contents.
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Words says it to a person.
 func (r *Redaction) Words() string {
+	if r.Unread {
+		return "redacted: it has more events than are read, and one of them may bear a label"
+	}
 	return "redacted: needs clearance " + strings.Join(r.Labels, ", ")
 }
 

@@ -3,8 +3,6 @@ package report
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 
 	"tidemark/metrics"
@@ -18,7 +16,7 @@ const (
 )
 
 func (r *Reporter) detail(ctx context.Context, c *metrics.Conflict) (*ConflictDetail, error) {
-	d := &ConflictDetail{Conflict: *c, State: conflictState(c), Siblings: []Sibling{}}
+	d := &ConflictDetail{Conflict: c.Told(), State: conflictState(c), Siblings: []Sibling{}}
 	if c.ResolvedAt == 0 && c.DetectedAt != 0 {
 		d.AgeNS = since(&c.DetectedAt, r.now().UnixNano())
 	}
@@ -57,42 +55,19 @@ func conflictState(c *metrics.Conflict) string {
 // where rules are tried; its labels may stand on any of them.
 func (r *Reporter) sibling(ctx context.Context, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id, Events: []SiblingEvent{}}
-	events, _, err := r.r.Find(ctx, metrics.FindQuery{
-		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxSiblingEvents, Earliest: true,
-	})
+	events, more, err := metrics.FindWrite(ctx, r.r, feature, id, maxSiblingEvents)
 	if err != nil {
-		return s, fmt.Errorf("find write %q: %w", id, err)
+		return s, err
 	}
-	SortEvents(events)
+	s.Unread = more
 	for i := range events {
 		e := &events[i]
-		if e.WriteID != id || e.Feature != feature {
-			continue
-		}
-		s.Labels = withLabels(s.Labels, e)
+		s.Labels = metrics.JoinLabels(s.Labels, e)
 		if e.Kind.IsStage() {
 			s.take(e)
 		}
 	}
 	return s, nil
-}
-
-// SortEvents puts events in the total order of the merge laws: corrected time, then
-// event id.
-func SortEvents(events []metrics.Event) {
-	slices.SortFunc(events, func(a, b metrics.Event) int {
-		return cmp.Or(cmp.Compare(a.Corrected(), b.Corrected()), cmp.Compare(a.EventID, b.EventID))
-	})
-}
-
-// withLabels adds those of an event that are not there yet.
-func withLabels(labels []string, e *metrics.Event) []string {
-	for _, l := range e.Labels {
-		if !slices.Contains(labels, l) {
-			labels = append(labels, l)
-		}
-	}
-	return labels
 }
 
 // take adds one event, in order: what was said first holds.

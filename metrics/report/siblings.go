@@ -32,7 +32,9 @@ type Sibling struct {
 	Model     string         `json:"model,omitempty"`
 	Labels    []string       `json:"labels,omitempty"`
 	Events    []SiblingEvent `json:"events"`
-	Redacted  *Redaction     `json:"redacted,omitempty"` // actor and delta were taken out
+	// Unread says that it has more events than are read, so that it may bear other labels.
+	Unread   bool       `json:"unread,omitempty"`
+	Redacted *Redaction `json:"redacted,omitempty"` // actor and delta were taken out
 }
 
 // SiblingEvent is one event of a sibling, in order of corrected time.
@@ -53,9 +55,10 @@ type FieldDiff struct {
 	Clash  bool      `json:"clash"` // two or more touched it differently
 }
 
-// Conflict returns a conflict with its siblings; metrics.ErrNotFound when unknown.
-func (r *Reporter) Conflict(ctx context.Context, id string) (*ConflictDetail, error) {
-	c, err := r.r.Conflict(ctx, id)
+// Conflict returns a conflict with its siblings; metrics.ErrNotFound when unknown. With
+// a feature it is the one that events of this feature call so.
+func (r *Reporter) Conflict(ctx context.Context, feature, id string) (*ConflictDetail, error) {
+	c, err := metrics.ConflictOf(ctx, r.r, feature, id)
 	if err != nil {
 		return nil, err
 	}

@@ -186,17 +186,12 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 	if err != nil {
 		return nil, fmt.Errorf("find key %q of %q: %w", q.Key, q.Feature, err)
 	}
-	SortEvents(events)
+	metrics.SortEvents(events)
 	writes := groups[keyWrite]{}
 	for i := range events {
 		e := &events[i]
 		if e.Feature == q.Feature && e.Key == q.Key && e.WriteID != "" && e.Kind.IsStage() {
 			writes.at(e.WriteID).take(e)
-		}
-	}
-	for i := range events { // They may stand on an event that is no stage, such as a failure.
-		if w := writes[events[i].WriteID]; w != nil && events[i].Feature == q.Feature {
-			w.Labels = withLabels(w.Labels, &events[i])
 		}
 	}
 	open, err := r.openOfKey(ctx, q)
@@ -211,7 +206,31 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 			rows = append(rows, row)
 		}
 	}
-	return q.list(now, rows)
+	list, err := q.list(now, rows)
+	if err != nil {
+		return nil, err
+	}
+	return list, r.label(ctx, list.Writes)
+}
+
+// label sets the labels of writes that name an actor. They may stand on any event of a
+// write, also one that does not name the key.
+func (r *Reporter) label(ctx context.Context, rows []WriteRow) error {
+	for i := range rows {
+		w := &rows[i]
+		if w.Actor == "" {
+			continue
+		}
+		events, more, err := metrics.FindWrite(ctx, r.r, w.Feature, w.WriteID, maxSiblingEvents)
+		if err != nil {
+			return err
+		}
+		for j := range events {
+			w.Labels = metrics.JoinLabels(w.Labels, &events[j])
+		}
+		w.Unread = more
+	}
+	return nil
 }
 
 // openOfKey maps the open writes of a key to what they miss. The fold knows there

@@ -44,6 +44,8 @@ type WriteRow struct {
 	Version   string   `json:"version,omitempty"`
 	Actor     string   `json:"actor,omitempty"`
 	Labels    []string `json:"labels,omitempty"`
+	// Unread says that it has more events than are read, so that it may bear other labels.
+	Unread bool `json:"unread,omitempty"`
 	// Redacted is set when the actor was taken out for this viewer.
 	Redacted *Redaction `json:"redacted,omitempty"`
 }

@@ -23,17 +23,18 @@ func (e *Engine) foldConflict(ctx context.Context, f *feature, ev *metrics.Event
 	if e.silent {
 		return nil
 	}
-	c, err := e.conflictFor(ctx, f, ev.ConflictID)
+	id := metrics.OwnConflict(f.name, ev.ConflictID)
+	c, err := e.conflictFor(ctx, f, id)
 	if err == nil && c.row.Feature != f.name {
 		// The id is that feature's, which nobody who reports about another takes over,
 		// decides or uses up: it names one of their own.
-		c, err = e.conflictFor(ctx, f, f.name+":"+ev.ConflictID)
+		c, err = e.conflictFor(ctx, f, metrics.ForeignConflict(f.name, id))
 	}
 	if err != nil {
 		return err
 	}
 	if c.row.Feature != f.name {
-		return nil // Somebody gave that name to a conflict of theirs as well.
+		return nil // An event of a log from before that id was refused used it up.
 	}
 	e.touchConflict(c)
 	joinConflict(&c.row, ev)

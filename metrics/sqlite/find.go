@@ -25,6 +25,7 @@ type finding struct {
 	since metrics.Position // of this partition: what is before is too old
 	rows  []int
 	found []metrics.Event // in the order in which they were found
+	other int             // events of other features that were passed over
 	more  bool
 }
 
@@ -202,6 +203,9 @@ func (f *finding) take(row int) error {
 	}
 	switch {
 	case e.ObservedAt < f.q.Since:
+	case f.q.Feature != "" && e.Feature != f.q.Feature:
+		f.other++
+		f.more = f.other > metrics.MaxPassed
 	case len(f.found) == f.q.Limit:
 		f.more = true
 	default:

@@ -155,12 +155,20 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 		if q.Before > 0 {
 			n = int(min(max(q.Before, m.begin), m.end()) - m.begin)
 		}
+		other := 0
 		for i := range n {
 			if !q.Earliest {
 				i = n - 1 - i
 			}
 			e := &m.events[i]
 			if e.ObservedAt < q.Since || !belongs(e, q.Kind, q.Entity) {
+				continue
+			}
+			if q.Feature != "" && e.Feature != q.Feature {
+				if other++; other > metrics.MaxPassed {
+					more = true
+					break
+				}
 				continue
 			}
 			if len(found) == q.Limit {

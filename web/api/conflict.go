@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,8 +20,8 @@ type Conflict struct {
 	*report.ConflictDetail
 	Proposal *Proposal `json:"proposal,omitempty"`
 	// Decision is the one in force; Decisions are all, oldest first.
-	Decision  *Decision  `json:"decision,omitempty"`
-	Decisions []Decision `json:"decisions,omitempty"`
+	Decision  *flags.ConflictDecision  `json:"decision,omitempty"`
+	Decisions []flags.ConflictDecision `json:"decisions,omitempty"`
 	// Overruled says that somebody reported another outcome after the decision.
 	Overruled bool `json:"overruled,omitempty"`
 }
@@ -41,24 +40,23 @@ type Proposal struct {
 	Redacted bool              `json:"redacted,omitempty"`
 }
 
-// Decision is what a person decided.
-type Decision struct {
-	flags.ConflictDecision
-	Redacted bool `json:"redacted,omitempty"` // the merged result was taken out
-}
-
 func (a *API) getConflict(c echo.Context) error {
-	answer, err := a.conflict(c, pathParam(c, "id"))
+	p := a.readParams(c, "feature")
+	if p.err != nil {
+		return p.err
+	}
+	answer, err := a.conflict(c, p.text("feature"), pathParam(c, "id"))
 	if err != nil {
 		return err
 	}
 	return tell(c, "conflict", answer)
 }
 
-// conflict is all of a conflict that the caller may see.
-func (a *API) conflict(c echo.Context, id string) (*Conflict, error) {
+// conflict is all of a conflict that the caller may see. With a feature it is the one
+// that events of this feature call so.
+func (a *API) conflict(c echo.Context, feature, id string) (*Conflict, error) {
 	ctx, who := c.Request().Context(), auth.Who(c)
-	d, err := a.o.Report.Conflict(ctx, id)
+	d, err := a.o.Report.Conflict(ctx, feature, id)
 	if err != nil {
 		return nil, err
 	}
@@ -67,36 +65,22 @@ func (a *API) conflict(c echo.Context, id string) (*Conflict, error) {
 	if a.o.Desk == nil {
 		return out, nil
 	}
-	f, err := a.o.Desk.File(ctx, id)
+	f, err := a.o.Desk.File(ctx, d.ID, MaySee(a.o.Policy, who))
 	if err != nil {
 		return nil, err
 	}
-	hidden := Hidden(d)
 	out.Proposal = &Proposal{
 		Rule: f.Rule.Name, Version: f.Rule.Version, Revision: f.Rule.Revision, Promised: f.Promised,
-		Outcome: f.Outcome, Verdict: f.Verdict, Seen: f.Outcome.Seen(), Redacted: hidden,
+		Outcome: f.Outcome, Verdict: f.Verdict, Redacted: f.Hidden,
 	}
-	if hidden {
-		out.Proposal.Redact()
-		out.Proposal.Seen = "" // It is made of the contents.
+	if !f.Hidden { // It is made of the contents.
+		out.Proposal.Seen = f.Outcome.Seen()
 	}
-	for i := range f.Decisions {
-		x := Decision{ConflictDecision: f.Decisions[i]}
-		if x.Redacted = x.Merged != nil && (hidden || !a.o.Policy.Set().Reveal(who, d.Feature, x.Labels).Allowed); x.Redacted {
-			x.Merged = nil
-		}
-		out.Decisions = append(out.Decisions, x)
-	}
+	out.Decisions = f.Decisions
 	if n := len(out.Decisions); n > 0 {
 		out.Decision, out.Overruled = &out.Decisions[n-1], f.Overruled()
 	}
 	return out, nil
-}
-
-// Hidden reports whether something of a conflict was taken out for who asks: then what
-// a rule makes of its contents is taken out as well.
-func Hidden(d *report.ConflictDetail) bool {
-	return slices.ContainsFunc(d.Siblings, func(s report.Sibling) bool { return s.Redacted != nil })
 }
 
 // DecisionRequest is what a person decides about a conflict.
@@ -121,11 +105,13 @@ func (r *Rules) postDecision(c echo.Context) error {
 		return respond.Bad("base", "%d: want the revision of the decision that is corrected, or 0 when it is the first.", in.Base)
 	}
 	id := pathParam(c, "id")
-	cmd := reconcile.Command{Action: in.Action, Winner: in.Winner, Merged: in.Merged, Seen: in.Seen, Base: in.Base}
+	cmd := reconcile.Command{
+		Action: in.Action, Winner: in.Winner, Merged: in.Merged, Seen: in.Seen, Base: in.Base, May: MaySee(r.api.o.Policy, auth.Who(c)),
+	}
 	if _, err := r.o.Desk.Decide(c.Request().Context(), id, cmd, author(c, in.Reason)); err != nil {
 		return err
 	}
-	answer, err := r.api.conflict(c, id)
+	answer, err := r.api.conflict(c, "", id)
 	if err != nil {
 		return err
 	}
@@ -139,7 +125,7 @@ func (r *Rules) aboutConflict(c echo.Context) ([]string, error) {
 
 // AboutConflict says which feature a conflict is of.
 func AboutConflict(ctx context.Context, from *report.Reporter, id string) ([]string, error) {
-	d, err := from.Conflict(ctx, id)
+	d, err := from.Conflict(ctx, "", id)
 	if err != nil {
 		return nil, err
 	}

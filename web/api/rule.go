@@ -70,6 +70,7 @@ func (r *Rules) getAgreement(c echo.Context) error {
 	q := reconcile.AgreementQuery{
 		Rule: pathParam(c, "name"), Feature: p.text("feature"), From: p.time("from"), To: p.time("to"),
 		Limit: p.int("limit", 1, reconcile.MaxCompared), Budget: agreementBudget,
+		May: MaySee(r.api.o.Policy, auth.Who(c)),
 	}
 	if p.err != nil {
 		return p.err
@@ -123,7 +124,7 @@ type ReplayRequest struct {
 }
 
 // MaySee says of which writes somebody may see the contents.
-func MaySee(book *policy.Book, who *access.Identity) func(feature string, labels []string) bool {
+func MaySee(book *policy.Book, who *access.Identity) reconcile.May {
 	return func(feature string, labels []string) bool { return book.Set().Reveal(who, feature, labels).Allowed }
 }
 
@@ -143,11 +144,10 @@ func (r *Rules) postReplay(c echo.Context) error {
 	if err != nil {
 		return RuleProblem(err)
 	}
-	q.Of = reconcile.AgreementQuery{Rule: name, Feature: in.Feature, From: in.From, To: in.To, Limit: in.Limit}
+	q.Of = reconcile.AgreementQuery{Rule: name, Feature: in.Feature, From: in.From, To: in.To, Limit: in.Limit, May: MaySee(r.api.o.Policy, auth.Who(c))}
 	if in.Against != "" {
 		q.Of.Rule = strings.TrimSuffix(in.Against, "*")
 	}
-	q.May = MaySee(r.api.o.Policy, auth.Who(c))
 	job, err := r.o.Replays.Start(*q, auth.Who(c).Actor())
 	if err != nil {
 		return err

@@ -19,7 +19,11 @@ import (
 
 // getWrite tells the whole story of one write.
 func (a *API) getWrite(c echo.Context) error {
-	story, err := a.o.Teller.Story(c.Request().Context(), pathParam(c, "id"))
+	p := a.readParams(c, "feature")
+	if p.err != nil {
+		return p.err
+	}
+	story, err := a.o.Teller.Story(c.Request().Context(), p.text("feature"), pathParam(c, "id"))
 	if err != nil {
 		return err
 	}
@@ -30,7 +34,7 @@ func (a *API) getWrite(c echo.Context) error {
 // getStatus answers what a user may be told about a write. With wait it blocks
 // until the write is visible, at one replica or everywhere.
 func (a *API) getStatus(c echo.Context) error {
-	p := a.readParams(c, "wait", "replica")
+	p := a.readParams(c, "feature", "wait", "replica")
 	wait := p.duration("wait")
 	if p.err == nil && wait > provenance.MaxWait {
 		p.fail("wait", "%s: at most %s is allowed.", wait, provenance.MaxWait)
@@ -41,13 +45,13 @@ func (a *API) getStatus(c echo.Context) error {
 	if p.err != nil {
 		return p.err
 	}
-	ctx, id := c.Request().Context(), pathParam(c, "id")
+	ctx, feature, id := c.Request().Context(), p.text("feature"), pathParam(c, "id")
 	var status *provenance.Status
 	var err error
 	if wait > 0 {
-		status, err = a.o.Teller.Wait(ctx, a.o.Feed, id, p.text("replica"), wait)
+		status, err = a.o.Teller.Wait(ctx, a.o.Feed, feature, id, p.text("replica"), wait)
 	} else {
-		status, err = a.o.Teller.Status(ctx, id)
+		status, err = a.o.Teller.Status(ctx, feature, id)
 	}
 	if err != nil {
 		return err
@@ -65,12 +69,16 @@ const (
 // streamStatus sends the status whenever it changes, until the write is visible
 // everywhere ("done") or the stream has lasted statusLife.
 func (a *API) streamStatus(c echo.Context) error {
-	id := pathParam(c, "id")
+	p := a.readParams(c, "feature")
+	if p.err != nil {
+		return p.err
+	}
+	feature, id := p.text("feature"), pathParam(c, "id")
 	ctx, stop := context.WithTimeout(c.Request().Context(), statusLife)
 	defer stop()
 	changed, cancel := a.o.Feed.Subscribe(id)
 	defer cancel()
-	status, err := a.o.Teller.Status(ctx, id)
+	status, err := a.o.Teller.Status(ctx, feature, id)
 	if err != nil {
 		return err
 	}
@@ -93,7 +101,7 @@ func (a *API) streamStatus(c echo.Context) error {
 		if err := pause(ctx, statusPause); err != nil {
 			return nil // The client left.
 		}
-		if status, err = a.o.Teller.Status(ctx, id); err != nil {
+		if status, err = a.o.Teller.Status(ctx, feature, id); err != nil {
 			a.endStatus(ctx, s, err)
 			return nil
 		}

@@ -101,7 +101,7 @@ func (f *Feed) Run(ctx context.Context, period time.Duration) {
 
 // TailEvent is one line of the live tail.
 type TailEvent struct {
-	EventID    string `json:"event_id"`
+	EventID    string `json:"event_id,omitempty"` // left out when it may have been made of contents
 	Kind       string `json:"kind"`
 	WriteID    string `json:"write_id,omitempty"`
 	Feature    string `json:"feature"`
@@ -116,8 +116,12 @@ type TailEvent struct {
 }
 
 func tailLine(e *metrics.Event) string {
+	id := e.EventID
+	if metrics.IsContentID(id) {
+		id = ""
+	}
 	raw, err := json.Marshal(TailEvent{
-		EventID: e.EventID, Kind: e.Kind.String(), WriteID: e.WriteID, Feature: e.Feature, Key: e.Key,
+		EventID: id, Kind: e.Kind.String(), WriteID: e.WriteID, Feature: e.Feature, Key: e.Key,
 		Service: e.Service, Replica: e.Replica, Region: e.Region, OccurredAt: e.OccurredAt,
 		ObservedAt: e.ObservedAt, Version: e.Version.String(), Attempt: e.Attempt,
 	})

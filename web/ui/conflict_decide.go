@@ -34,7 +34,7 @@ func (u *UI) decideRoutes() []auth.Route {
 }
 
 func (u *UI) aboutConflict(c echo.Context) ([]string, error) {
-	d, err := u.o.Report.Conflict(c.Request().Context(), pathParam(c, "id"))
+	d, err := u.o.Report.Conflict(c.Request().Context(), "", pathParam(c, "id"))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,9 @@ func (u *UI) decideConflict(c echo.Context) error {
 	if err != nil || base < 0 {
 		return respond.Bad("base", "%q is no revision: want the number that the page was made with.", c.FormValue("base"))
 	}
-	cmd := reconcile.Command{Base: base, Seen: c.FormValue("seen"), Action: flags.DecisionAction(t.choice)}
+	cmd := reconcile.Command{
+		Base: base, Seen: c.FormValue("seen"), Action: flags.DecisionAction(t.choice), May: api.MaySee(u.o.Policy, auth.Who(c)),
+	}
 	switch id, keeps := strings.CutPrefix(t.choice, "keep:"); {
 	case keeps:
 		cmd.Action, cmd.Winner = flags.DecisionOverride, id
@@ -79,13 +81,11 @@ func (u *UI) dossier(c echo.Context, m *page.Conflict, d *report.ConflictDetail,
 		return nil
 	}
 	ctx, who := c.Request().Context(), auth.Who(c)
-	f, err := u.o.Desk.File(ctx, d.ID)
+	f, err := u.o.Desk.File(ctx, d.ID, api.MaySee(u.o.Policy, who))
 	if err != nil {
 		return err
 	}
-	hidden := api.Hidden(d)
-	m.Proposal = proposalCard(f, hidden)
-	m.History = u.decisionRows(who, f, hidden)
+	m.Proposal, m.History = proposalCard(f), decisionRows(f)
 	if f.Overruled() {
 		m.Notices = append(m.Notices, part.Notice{
 			Tone: part.Warn, Text: "A later report says otherwise than the decision.", More: "The numbers follow the latest report; decide again to correct it.",
@@ -99,7 +99,7 @@ func (u *UI) dossier(c echo.Context, m *page.Conflict, d *report.ConflictDetail,
 		}
 	}
 	if who.May(access.Control) || who.MayControl(d.Feature) {
-		m.Decide = decideForm(f, hidden, t)
+		m.Decide = decideForm(f, t)
 		m.Decide.Next, err = u.nextWaiting(c, d.ID)
 	}
 	return err
@@ -119,7 +119,7 @@ func (u *UI) nextWaiting(c echo.Context, not string) (part.Link, error) {
 	return part.Link{}, nil
 }
 
-func proposalCard(f *reconcile.File, hidden bool) *page.Proposal {
+func proposalCard(f *reconcile.File) *page.Proposal {
 	o := f.Outcome
 	p := &page.Proposal{Title: "What the rule gives", Why: o.Why, Rule: part.Text("none is named")}
 	if f.Rule.Name != "" {
@@ -135,9 +135,8 @@ func proposalCard(f *reconcile.File, hidden bool) *page.Proposal {
 	if f.Verdict == reconcile.Unjudged && f.Outcome.Kind != reconcile.Unknown {
 		p.Note = "Whether it is what was reported cannot be judged: " + f.Cause.Words() + "."
 	}
-	if hidden {
+	if f.Hidden {
 		p.Note = "What it makes of the contents is not shown: it needs a clearance for their labels."
-		return p
 	}
 	p.Fields, p.Lost, p.Result = mergedFields(&o), lostFields(&o), pretty(string(o.Merged))
 	return p
@@ -204,7 +203,7 @@ func lostFields(o *reconcile.Outcome) part.Table {
 }
 
 // decisionRows lists what people decided, newest first.
-func (u *UI) decisionRows(who *access.Identity, f *reconcile.File, hidden bool) page.Section {
+func decisionRows(f *reconcile.File) page.Section {
 	s := page.Section{ID: "decisions", Title: "What people decided", About: "The newest is in force; earlier ones stay as they were.", Get: part.Downloads{JSON: "/api/v1/conflicts/" + escaped(f.Conflict.ID)}}
 	s.Table = part.Table{Caption: "Decisions, newest first", Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "Decision"}, {Head: "By"}, {Head: "Why"}, {Head: "The rule gave"}}}
 	for i := range slices.Backward(f.Decisions) {
@@ -215,7 +214,7 @@ func (u *UI) decisionRows(who *access.Identity, f *reconcile.File, hidden bool) 
 			first.Status = part.Status{Tone: part.Good, Text: "In force"}
 		}
 		what := part.Text(decisionWords(d))
-		if d.Merged != nil && !hidden && u.o.Policy.Set().Reveal(who, d.Feature, d.Labels).Allowed {
+		if d.Merged != nil {
 			what.Under = clipBytes(string(d.Merged), 400)
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Current: i == len(f.Decisions)-1, Cells: []part.Cell{
@@ -229,7 +228,7 @@ func decisionWords(d *flags.ConflictDecision) string {
 	switch {
 	case d.Action == flags.DecisionMerge:
 		return "Merged by hand"
-	case d.Merged != nil:
+	case d.Merged != nil || d.Redacted:
 		return "Accepted the rule’s merge"
 	case d.Action == flags.DecisionAccept:
 		return "Accepted " + d.Winner
@@ -237,7 +236,7 @@ func decisionWords(d *flags.ConflictDecision) string {
 	return "Kept " + d.Winner
 }
 
-func decideForm(f *reconcile.File, hidden bool, t *tried) *page.Decide {
+func decideForm(f *reconcile.File, t *tried) *page.Decide {
 	o, id := &f.Outcome, f.Conflict.ID
 	d := &page.Decide{
 		Title: "Decide", Button: "Record the decision", Action: conflictURL(id) + "/decisions",
@@ -245,7 +244,7 @@ func decideForm(f *reconcile.File, hidden bool, t *tried) *page.Decide {
 		Hidden: []page.Hidden{{Name: "base", Value: strconv.Itoa(len(f.Decisions))}},
 		Reason: whyField("reason"),
 	}
-	if !hidden { // It is made of the contents.
+	if !f.Hidden { // It is made of the contents.
 		d.Hidden = append(d.Hidden, page.Hidden{Name: "seen", Value: o.Seen()})
 	}
 	if len(f.Decisions) > 0 {
@@ -262,7 +261,7 @@ func decideForm(f *reconcile.File, hidden bool, t *tried) *page.Decide {
 		}
 		d.Choices = append(d.Choices, c)
 	}
-	if !hidden {
+	if !f.Hidden {
 		d.Choices = append(d.Choices, page.DecideChoice{ID: "choice-merge", Value: string(flags.DecisionMerge), Text: "Merge them yourself", Hint: "The result below is used as you leave it."})
 		d.Merged = page.Field{Name: "merged", Label: "Result of your merge", Kind: "area", Broad: true, Max: reconcile.MaxMerged, Value: pretty(startOf(f)), Hint: "JSON, in the form that the writes have. It begins as what the rule makes of them."}
 	}

@@ -160,7 +160,7 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 		}
 		winner := part.Text("none")
 		if c.Winner != "" {
-			winner = part.To(c.Winner, writeURL(c.Winner))
+			winner = part.To(c.Winner, writeURL(c.Feature, c.Winner))
 			winner.Mono = true
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
@@ -179,7 +179,7 @@ func (u *UI) conflict(c echo.Context) error { return u.showConflict(c, nil, 0) }
 // none was.
 func (u *UI) showConflict(c echo.Context, t *tried, status int) error {
 	id := pathParam(c, "id")
-	d, err := u.o.Report.Conflict(c.Request().Context(), id)
+	d, err := u.o.Report.Conflict(c.Request().Context(), "", id)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (u *UI) showConflict(c echo.Context, t *tried, status int) error {
 		Get: part.Downloads{CSV: address("/api/v1/conflicts/"+escaped(id), "format", "csv"), JSON: "/api/v1/conflicts/" + escaped(id)},
 	}
 	for i := range d.Siblings {
-		m.Siblings = append(m.Siblings, sibling(&d.Siblings[i]))
+		m.Siblings = append(m.Siblings, sibling(d.Feature, &d.Siblings[i]))
 	}
 	for _, f := range d.Fields {
 		m.Fields = append(m.Fields, fieldDiff(f))
@@ -211,7 +211,7 @@ func conflictHead(d *report.ConflictDetail) part.Head {
 		h.Answer = "This conflict of " + format.Plural(int64(len(d.Writes)), "write", "writes") + " waits for a decision."
 	case d.Winner != "" && !slices.Contains(d.Writes, d.Winner):
 		h.Answer = format.Number(len(d.Writes)) + " writes were merged into a new one, " + d.Winner + "."
-		h.Link = part.Link{Text: "See the merged write", URL: writeURL(d.Winner)}
+		h.Link = part.Link{Text: "See the merged write", URL: writeURL(d.Feature, d.Winner)}
 	case d.Winner != "":
 		h.Answer = d.Winner + " won over " + format.Plural(int64(len(d.Writes)-1), "other write", "other writes") + "."
 	default:
@@ -244,8 +244,8 @@ func conflictFacts(d *report.ConflictDetail) []part.Fact {
 	}
 }
 
-func sibling(s *report.Sibling) page.Sibling {
-	out := page.Sibling{WriteID: s.WriteID, URL: writeURL(s.WriteID), Winner: s.Winner, Known: s.Known, At: at(s.Initiated), Labels: s.Labels, Delta: pretty(s.Delta)}
+func sibling(feature string, s *report.Sibling) page.Sibling {
+	out := page.Sibling{WriteID: s.WriteID, URL: writeURL(feature, s.WriteID), Winner: s.Winner, Known: s.Known, At: at(s.Initiated), Labels: s.Labels, Delta: pretty(s.Delta)}
 	add := func(name, value string) {
 		if value != "" {
 			out.About = append(out.About, page.Pair{Name: name, Cell: mono(value)})

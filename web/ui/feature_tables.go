@@ -164,7 +164,7 @@ func violationRows(feature string, vs []metrics.Violation) page.Section {
 		name, _, _ := guaranteeWords(v.Guarantee)
 		write := part.Cell{}
 		if v.WriteID != "" {
-			write = part.To(v.WriteID, writeURL(v.WriteID))
+			write = part.To(v.WriteID, writeURL(v.Feature, v.WriteID))
 			write.Mono = true
 		}
 		place, wanted, got := part.Text(v.Replica), mono(v.Wanted), mono(v.Got)

@@ -202,7 +202,9 @@ func address(path string, pairs ...string) string {
 }
 
 func featureURL(name string) string   { return "/features/" + url.PathEscape(name) }
-func writeURL(id string) string       { return "/writes/" + url.PathEscape(id) }
+func writeURL(feature, id string) string {
+	return address("/writes/"+url.PathEscape(id), "feature", feature)
+}
 func conflictURL(id string) string    { return "/conflicts/" + url.PathEscape(id) }
 func guaranteeURL(name string) string { return "/guarantees/" + url.PathEscape(name) }
 func apiFeature(name, q string) string {

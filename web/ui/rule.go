@@ -17,6 +17,7 @@ import (
 	"tidemark/views/format"
 	"tidemark/views/page"
 	"tidemark/views/part"
+	"tidemark/web/api"
 	"tidemark/web/auth"
 )
 
@@ -46,13 +47,13 @@ func (u *UI) listRules(c echo.Context, m *page.Definitions, q string) error {
 		{Head: "Rule"}, {Head: "Strategy"}, {Head: "Version", Num: true}, {Head: "Features"}, {Head: "Services agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Changed"},
 	}}
 	all := u.o.Flags.List(flags.KindRule)
-	astray, now := 0, u.o.Now()
+	astray, now, may := 0, u.o.Now(), api.MaySee(u.o.Policy, auth.Who(c))
 	for i := range all {
 		v := &all[i]
 		if !holds(v.ID.Name, q) {
 			continue
 		}
-		a, err := u.o.Judge.Agreement(ctx, reconcile.AgreementQuery{Rule: v.ID.Name, From: now.Add(-agreementSpan), Limit: agreementOfMany, Budget: agreementBudget / time.Duration(len(all))})
+		a, err := u.o.Judge.Agreement(ctx, reconcile.AgreementQuery{Rule: v.ID.Name, From: now.Add(-agreementSpan), Limit: agreementOfMany, Budget: agreementBudget / time.Duration(len(all)), May: may})
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (u *UI) showRule(c echo.Context, versions []flags.DocumentVersion, t *attem
 	ctx, cur, now := c.Request().Context(), &versions[0], u.o.Now()
 	name := cur.ID.Name
 	m := page.Rule{Source: part.Command{ID: "definition-text", Text: indented(cur.Content)}}
-	a, err := u.o.Judge.Agreement(ctx, reconcile.AgreementQuery{Rule: name, From: now.Add(-agreementSpan), Budget: agreementBudget})
+	a, err := u.o.Judge.Agreement(ctx, reconcile.AgreementQuery{Rule: name, From: now.Add(-agreementSpan), Budget: agreementBudget, May: api.MaySee(u.o.Policy, auth.Who(c))})
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (u *UI) startReplay(c echo.Context) error {
 	if q.Of.From.IsZero() {
 		return respond.Bad("range", "%q is no range. It is one of 15m, 1h, 24h, 7d and 28d.", c.FormValue("range"))
 	}
-	q.May = api.MaySee(u.o.Policy, auth.Who(c))
+	q.Of.May = api.MaySee(u.o.Policy, auth.Who(c))
 	job, err := u.o.Replays.Start(*q, auth.Who(c).Actor())
 	if err != nil {
 		return err

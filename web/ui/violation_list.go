@@ -120,7 +120,7 @@ func violationSection(list []metrics.Violation, features bool) page.Section {
 		name, _, _ := guaranteeWords(v.Guarantee)
 		write := part.Cell{}
 		if v.WriteID != "" {
-			write = part.To(v.WriteID, writeURL(v.WriteID))
+			write = part.To(v.WriteID, writeURL(v.Feature, v.WriteID))
 			write.Mono = true
 		}
 		cells := []part.Cell{part.When(time.Unix(0, v.At)), {Value: part.Value{Text: name, Under: v.Verdict}}, violationWhat(v), violationWhere(v), write, violationBy(v)}

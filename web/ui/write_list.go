@@ -175,7 +175,7 @@ func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
 				took = part.Value{Text: "over " + format.Duration(*r.AgeNS)}
 			}
 		}
-		id := part.To(r.WriteID, writeURL(r.WriteID))
+		id := part.To(r.WriteID, writeURL(r.Feature, r.WriteID))
 		id.Mono = true
 		missing := part.Text("nowhere")
 		if len(r.Missing) > 0 {
@@ -209,7 +209,7 @@ func (u *UI) search(c echo.Context) error {
 			return err
 		}
 		if i := slices.IndexFunc(story, func(e metrics.Event) bool { return e.WriteID == q }); i >= 0 {
-			return c.Redirect(http.StatusSeeOther, writeURL(q))
+			return c.Redirect(http.StatusSeeOther, writeURL("", q))
 		}
 		if m.Keys, err = u.keyHits(c, names, q); err != nil {
 			return err

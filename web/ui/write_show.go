@@ -18,15 +18,24 @@ import (
 
 func (u *UI) write(c echo.Context) error {
 	id := pathParam(c, "id")
-	s, err := u.o.Teller.Story(c.Request().Context(), id)
+	s, err := u.o.Teller.Story(c.Request().Context(), c.QueryParam("feature"), id)
 	if err != nil {
 		return err
 	}
 	u.o.Policy.RedactStory(auth.Who(c), s)
 	m := page.Write{
 		Head: writeHead(s), Facts: writeFacts(s), Timeline: timeline(s),
-		Get: part.Downloads{CSV: address("/api/v1/writes/"+escaped(id), "format", "csv"), JSON: "/api/v1/writes/" + escaped(id)}, Replicas: progress(s), About: aboutWrite(s), Labels: s.Labels,
+		Get: part.Downloads{
+			CSV: address("/api/v1/writes/"+escaped(id), "feature", s.Feature, "format", "csv"), JSON: address("/api/v1/writes/"+escaped(id), "feature", s.Feature),
+		},
+		Replicas: progress(s), About: aboutWrite(s), Labels: s.Labels,
 		Delta: pretty(s.Delta), Relatives: relatives(s), Conflicts: writeConflicts(s), Repeats: repeats(s),
+	}
+	for _, other := range s.Others[:min(len(s.Others), 5)] {
+		m.Notices = append(m.Notices, part.Notice{
+			Tone: part.Warn, Text: "Feature " + other + " has a write with this id too.", More: "What it reported is no part of this story.",
+			Link: part.Link{Text: "See that one", URL: writeURL(other, id)},
+		})
 	}
 	if s.Truncated {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Warn, Text: "This write has more events than are read for one story.", More: "The earliest are shown."})
@@ -209,7 +218,7 @@ func progress(s *provenance.Story) page.Section {
 			}
 			first = part.Cell{Value: part.Value{Text: p.Replica, Under: under}}
 			if p.SupersededBy.WriteID != "" {
-				after.URL = writeURL(p.SupersededBy.WriteID)
+				after.URL = writeURL(s.Feature, p.SupersededBy.WriteID)
 			}
 		}
 		out.Table.Rows = append(out.Table.Rows, part.Row{Cells: []part.Cell{first, {Status: writeStatus(p.State)}, after}})
@@ -274,7 +283,7 @@ func relatives(s *provenance.Story) page.Section {
 		for _, r := range rs {
 			w := mono(r.WriteID)
 			if r.Known {
-				w.URL = writeURL(r.WriteID)
+				w.URL = writeURL(r.Feature, r.WriteID)
 			} else {
 				w.Under = "no event of it is kept"
 			}

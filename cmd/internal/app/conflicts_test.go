@@ -179,7 +179,7 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 		t.Errorf("the page for a viewer: %s", page)
 	}
 	audit := d.do(d.key("control"), "GET", "/api/v1/audit?subject=conflict/*", "", 200, nil)
-	if strings.Contains(audit, "secret-") || !strings.Contains(audit, "merged_sha256") {
+	if strings.Contains(audit, "secret-") || !strings.Contains(audit, "salted_merged_sha256") {
 		t.Errorf("the audit log: %s", audit)
 	}
 }

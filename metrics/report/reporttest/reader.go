@@ -174,7 +174,7 @@ func (r *Reader) OpenWrites(_ context.Context, q metrics.SpilledQuery) ([]metric
 func (r *Reader) Find(_ context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error) {
 	for i := range r.Events {
 		r.Events[i].Entities(func(kind metrics.EntityKind, e metrics.Entity) {
-			if kind == q.Kind && e == q.Entity && (q.Since == 0 || r.Events[i].ObservedAt >= q.Since) {
+			if kind == q.Kind && e == q.Entity && (q.Since == 0 || r.Events[i].ObservedAt >= q.Since) && (q.Feature == "" || r.Events[i].Feature == q.Feature) {
 				events = append(events, r.Events[i])
 			}
 		})
