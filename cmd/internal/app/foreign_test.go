@@ -38,7 +38,10 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		event("visible", "w1", "shop", `,"replica":"eu"`),
 		event("conflict_resolved", "w1", "shop", `,"conflict_id":"c-cart","winner":"w2","outcome":"mine"`),
 		strings.Replace(event("initiated", "w9", "shop", ""), "w9-initiated", "w4-initiated", 1))
-	send(shop, 1, event("conflict_detected", "w5", "shop", `,"conflict_id":"c-taken","with":["w6"]`))
+	send(shop, 2, event("conflict_detected", "w5", "shop", `,"conflict_id":"c-taken","with":["w6"]`), event("initiated", "w7", "shop", ""))
+	// Both names of a conflict are not to be had: the second is reserved.
+	send(shop, 0, event("conflict_detected", "w5", "shop", `,"conflict_id":"cart~~c-taken","with":["w6"]`))
+	send(cart, 1, event("initiated", "w7", "cart", `,"actor":"alice","labels":["pii"],"expect":["eu","us"]`))
 	send(cart, 1, event("conflict_detected", "w5", "cart", `,"conflict_id":"c-taken","with":["w6"]`))
 	send(cart, 2, event("initiated", "w4", "cart", ""), event("conflict_detected", "w4", "cart", `,"conflict_id":"c-last","with":["w1"]`))
 	for d.get(cart, "/v1/conflicts/c-last").Code != http.StatusOK { // Events are acknowledged before they are counted.
@@ -74,8 +77,18 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		"/v1/writes/w1/status":           `"progress":"0 of 1"`,
 		"/api/v1/conflicts/c-cart":       `"state":"open"`,
 		"/api/v1/writes/w4":              `"feature":"cart"`,
-		"/api/v1/conflicts/cart:c-taken": `"feature":"cart"`,
+		"/api/v1/conflicts/cart~~c-taken": `"feature":"cart"`,
 		"/api/v1/conflicts/c-late":       `secret-pin`, // its own people see it
+		// An id that another feature used first is no way to be without one's own.
+		"/api/v1/conflicts/c-taken":              `"feature":"shop"`,
+		"/api/v1/conflicts/c-taken?feature=cart": `"feature":"cart"`,
+		"/v1/conflicts/c-taken?feature=cart":     `"id":"cart~~c-taken"`,
+		"/api/v1/writes/w7":                      `"other_features":["cart"]`,
+		"/api/v1/writes/w7?feature=cart":         `"actor":"alice"`,
+		"/v1/writes/w7/status?feature=cart":      `"progress":"0 of 2"`,
+		"/writes/w7":                             `href="/writes/w7?feature=cart"`,
+		"/writes/w7?feature=cart":                "alice",
+		"/writes?feature=cart&key=k":             `href="/writes/w7?feature=cart"`,
 	} {
 		if w := d.get(cart, path); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: want %s in %s", path, want, w.Body)

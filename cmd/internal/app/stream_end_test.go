@@ -91,3 +91,26 @@ func TestStreamsEndWithTheRightToThem(t *testing.T) {
 		}
 	}
 }
+
+// tail listens to the events of a server. What it returns reads lines until one says
+// something, and gives all so far.
+func (d *door) tail(key string) func(until string) []string {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.app.URL()+"/api/v1/events/stream", http.NoBody)
+	check(d.t, err)
+	req.Header.Set("Authorization", "Bearer "+key)
+	resp, err := http.DefaultClient.Do(req)
+	check(d.t, err)
+	d.t.Cleanup(func() { _ = resp.Body.Close() }) // The server may be gone.
+	lines := bufio.NewScanner(resp.Body)
+	return func(until string) (all []string) {
+		d.t.Helper()
+		for lines.Scan() {
+			if all = append(all, lines.Text()); strings.Contains(lines.Text(), until) {
+				return all
+			}
+		}
+		d.t.Fatalf("the stream ended before %q: %v", until, lines.Err())
+		return nil
+	}
+}
