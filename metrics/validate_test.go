@@ -51,6 +51,9 @@ func TestValidate(t *testing.T) {
 		"sequence":               {func(e *Event) { e.SessionSeq = -1 }, CodeValueOutOfRange, "session_seq"},
 		"attempt":                {func(e *Event) { e.Attempt = MaxAttempt + 1 }, CodeValueOutOfRange, "attempt"},
 		"large attributes":       {func(e *Event) { e.Attributes = strings.Repeat("x", MaxAttributes+1) }, CodeAttributesTooLarge, "attributes"},
+		"another's conflict":     {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = "shop~~c" }, CodeFieldInvalid, "conflict_id"},
+		"own conflict":           {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~c" }, "", ""},
+		"own and another's":      {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~shop~~c" }, CodeFieldInvalid, "conflict_id"},
 		"empty item":             {func(e *Event) { e.Parents = []string{"a", ""} }, CodeFieldTooLong, "parents"},
 	} {
 		e := validEvent()

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) metrics.Store) {
 		{"Empty", testEmpty},
 		{"AppendScan", testAppendScan},
 		{"Find", testFind},
+		{"FindOfFeature", testFindOfFeature},
 		{"ReadWhileAppending", testReadWhileAppending},
 		{"Rollups", testRollups},
 		{"ZeroCellsGo", testZeroCellsGo},
@@ -175,6 +176,45 @@ func testFind(t *testing.T, s metrics.Store) {
 			}
 		})
 	}
+}
+
+// testFindOfFeature lets two features use the same write, and one of them very often.
+func testFindOfFeature(t *testing.T, s metrics.Store) {
+	ref := NewMemory()
+	add := func(feature string, n int) {
+		events := make([]metrics.Event, n)
+		for i := range events {
+			at := Start + int64(i)
+			events[i] = metrics.Event{
+				EventID: fmt.Sprintf("%s-%d-%d", feature, n, i), Kind: metrics.KindFailed, WriteID: "w", Feature: feature, Service: "s", OccurredAt: at, ObservedAt: at,
+			}
+		}
+		for _, to := range []metrics.Store{ref, s} {
+			_, err := to.Append(t.Context(), events)
+			must(t, err)
+		}
+	}
+	for n := range 5 {
+		add("cart", 3+n)
+		add("shop", 7)
+	}
+	for _, limit := range []int{0, 2, 25, 100} {
+		for _, earliest := range []bool{false, true} {
+			q := metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity("w"), Feature: "cart", Limit: limit, Earliest: earliest}
+			sameFind(t, ref, s, q)
+			q.Feature = "nobody's"
+			sameFind(t, ref, s, q)
+		}
+	}
+	add("shop", metrics.MaxPassed)
+	q := metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity("w"), Feature: "cart", Limit: 1000, Earliest: true}
+	events, more, err := s.Find(t.Context(), q)
+	must(t, err)
+	if len(events) != 25 || !more {
+		t.Fatalf("%d events, more %v; want all 25 of the feature, and that not all of the others were passed over", len(events), more)
+	}
+	q.Earliest = false
+	sameFind(t, ref, s, q)
 }
 
 func sameFind(t *testing.T, ref, s metrics.Store, q metrics.FindQuery) {

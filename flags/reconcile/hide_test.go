@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"testing"
+
+	"tidemark/flags"
+	"tidemark/metrics"
+)
+
+// TestHide: what goes by contents is taken out for who may not see them, and what all may
+// know stays.
+func TestHide(t *testing.T) {
+	t.Parallel()
+	never := func(string, []string) bool { return false }
+	unlabelled := func(_ string, labels []string) bool { return len(labels) == 0 }
+	for name, x := range map[string]struct {
+		strategy string
+		labels   []string
+		unread   bool
+		of       []string // labels of the conflict
+		may      May
+		hidden   bool
+		kind     Kind
+		verdict  Verdict
+	}{
+		"everything may be seen":     {strategy: "merge", labels: []string{"pii"}, kind: Merged, verdict: Differ},
+		"nothing is labelled":        {strategy: "merge", may: unlabelled, kind: Merged, verdict: Differ},
+		"a write is":                 {strategy: "merge", labels: []string{"pii"}, may: unlabelled, hidden: true, kind: Unknown, verdict: Unjudged},
+		"the conflict is":            {strategy: "crdt", of: []string{"pii"}, may: unlabelled, hidden: true, kind: Unknown, verdict: Unjudged},
+		"a write was not read whole": {strategy: "merge", unread: true, may: unlabelled, hidden: true, kind: Unknown, verdict: Unjudged},
+		"a rule that goes by times":  {strategy: "last-writer-wins", may: never, hidden: true, kind: Keep, verdict: Agree},
+		"a rule that asks a person":  {strategy: "manual", may: never, hidden: true, kind: Person, verdict: Differ},
+	} {
+		rule, ok := Implicit(x.strategy)
+		if !ok {
+			t.Fatalf("no strategy %s", x.strategy)
+		}
+		c := &Case{
+			Conflict: &metrics.Conflict{Feature: "cart", Labels: x.of, ResolvedAt: 9, Winner: "w2", Auto: metrics.Yes},
+			Rule:     Named{Rule: rule},
+			Siblings: []Sibling{
+				{WriteID: "w1", Known: true, At: 1, ClockID: "c", Delta: `{"a":1}`, Labels: x.labels, Unread: x.unread},
+				{WriteID: "w2", Known: true, At: 2, ClockID: "c", Delta: `{"b":2}`},
+			},
+		}
+		c.Outcome = rule.Decide(c.Siblings)
+		if err := NewJudge(JudgeOptions{}).compare(t.Context(), c); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.hide(x.may)
+		if c.Hidden != x.hidden || c.Outcome.Kind != x.kind || c.Verdict != x.verdict {
+			t.Errorf("%s: hidden %v, %+v, %s; want %v, %s, %s", name, c.Hidden, c.Outcome, c.Verdict, x.hidden, x.kind, x.verdict)
+		}
+		told := c.Siblings[0].Delta != "" || c.Outcome.Merged != nil || c.Outcome.Fields != nil || c.Outcome.Lost != nil || c.Outcome.LostWrites != nil
+		if told == x.hidden {
+			t.Errorf("%s: contents are told %v: %+v", name, told, c)
+		}
+		d := flags.ConflictDecision{Writes: []string{"w1", "w2"}, Proposed: "a merge", Merged: []byte(`{}`), Salt: "s"}
+		if c.hideIn(&d, x.may); d.Redacted != x.hidden || (d.Merged == nil) != x.hidden || (d.Proposed == "") != x.hidden || (d.Salt == "") != x.hidden {
+			t.Errorf("%s: a decision: %+v", name, d)
+		}
+	}
+}
