@@ -201,7 +201,7 @@ func address(path string, pairs ...string) string {
 	return path + "?" + v.Encode()
 }
 
-func featureURL(name string) string   { return "/features/" + url.PathEscape(name) }
+func featureURL(name string) string { return "/features/" + url.PathEscape(name) }
 func writeURL(feature, id string) string {
 	return address("/writes/"+url.PathEscape(id), "feature", feature)
 }

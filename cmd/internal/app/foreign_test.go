@@ -73,12 +73,12 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/api/v1/writes/w2":              `"feature":"cart"`,
-		"/v1/writes/w1/status":           `"progress":"0 of 1"`,
-		"/api/v1/conflicts/c-cart":       `"state":"open"`,
-		"/api/v1/writes/w4":              `"feature":"cart"`,
+		"/api/v1/writes/w2":               `"feature":"cart"`,
+		"/v1/writes/w1/status":            `"progress":"0 of 1"`,
+		"/api/v1/conflicts/c-cart":        `"state":"open"`,
+		"/api/v1/writes/w4":               `"feature":"cart"`,
 		"/api/v1/conflicts/cart~~c-taken": `"feature":"cart"`,
-		"/api/v1/conflicts/c-late":       `secret-pin`, // its own people see it
+		"/api/v1/conflicts/c-late":        `secret-pin`, // its own people see it
 		// An id that another feature used first is no way to be without one's own.
 		"/api/v1/conflicts/c-taken":              `"feature":"shop"`,
 		"/api/v1/conflicts/c-taken?feature=cart": `"feature":"cart"`,
