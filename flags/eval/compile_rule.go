@@ -151,7 +151,7 @@ func (c *compiler) operation(name string, o operator, operands any, src map[stri
 		}
 		return c.combine(path, n, parts, false, nil)
 	}
-	r := c.combine(path, &op{origin: where, do: o.do, args: nodes(parts)}, parts, o.impure, nil)
+	r := c.combine(path, direct(name, op{origin: where, do: o.do, args: nodes(parts)}), parts, o.impure, nil)
 	r.vars = r.vars || o.names
 	return r
 }
