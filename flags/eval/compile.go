@@ -37,8 +37,10 @@ func Compile(d Definition) (*Set, error) {
 		return nil, err
 	}
 	s.keys = slices.Sorted(maps.Keys(s.flags))
+	s.kinds = 1
 	for _, k := range s.keys {
 		s.order = append(s.order, s.flags[k])
+		s.kinds = s.flags[k].number(s.kinds)
 	}
 	s.hash = hashOf(d)
 	return s, nil

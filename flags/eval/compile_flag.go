@@ -55,12 +55,12 @@ func (c *compiler) frame(key string, src Source, set map[string]any, path string
 		c.add(path, "is not a flag: %v", err)
 		return nil
 	}
-	f := &flag{key: key, revision: src.Revision, fallback: -1}
+	f := &flag{key: key, revision: src.Revision, fallback: -1, first: unnumbered}
 	f.disabled = c.state(w.State, child(path, "state"))
 	c.variants(f, w.Variants, child(path, "variants"))
 	c.defaultVariant(f, w.DefaultVariant, child(path, "defaultVariant"))
 	c.checkMetadata(w.Metadata, child(path, "metadata"))
-	meta, err := newBaseMetadata(set, w.Metadata)
+	meta, err := newBaseMetadata(set, w.Metadata, src.Revision)
 	if err != nil {
 		c.add(child(path, "metadata"), "cannot be written as JSON: %v", err)
 	}

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"tidemark/flags"
@@ -28,16 +27,15 @@ func (s *Set) evaluate(key string, ctx Context, now time.Time, t *tracer) Result
 	return r
 }
 
-// EvaluateAll appends what Evaluate answers for every flag, in the order of Keys.
-func (s *Set) EvaluateAll(dst []Result, ctx Context, now time.Time) []Result {
+// EvaluateAll tells what Evaluate answers for every flag, in the order of Keys. The next
+// answer is written over the one before it.
+func (s *Set) EvaluateAll(ctx Context, now time.Time, tell func(r *Result)) {
 	e := s.begin(ctx, now, nil)
-	first := len(dst)
-	dst = slices.Grow(dst, len(s.order))[:first+len(s.order)]
-	for i, f := range s.order {
-		s.answer(f, e, &dst[first+i])
+	for _, f := range s.order {
+		s.answer(f, e, &e.result)
+		tell(&e.result)
 	}
 	s.end(e)
-	return dst
 }
 
 // answer evaluates one flag in an environment that has its context and time. Like all
@@ -117,19 +115,22 @@ func (f *flag) fallbackResult(r *Result, reason Reason, t *tracer) {
 func (f *flag) answer(r *Result, i int, reason Reason) {
 	v := &f.variants[i]
 	r.Key, r.Value, r.JSON, r.Variant = f.key, v.value, v.json, v.name
-	r.Reason, r.Code, r.Details = reason, CodeNone, ""
-	r.written = v
+	r.Reason = reason
+	if r.Code != CodeNone {
+		r.Code, r.Details = CodeNone, ""
+	}
+	r.written, r.kind = v, f.kind(i, reason)
 	r.Metadata.of(f)
 }
 
 // codeDefault answers that the flag says nothing.
 func (f *flag) codeDefault(r *Result, reason Reason) {
-	*r = Result{Key: f.key, Reason: reason}
+	*r = Result{Key: f.key, Reason: reason, kind: f.kind(noVariant, reason)}
 	r.Metadata.of(f)
 }
 
 func (f *flag) fail(r *Result, code ErrorCode, details string) {
-	*r = Result{Key: f.key, Reason: ReasonError, Code: code, Details: details}
+	*r = Result{Key: f.key, Reason: ReasonError, Code: code, Details: details, kind: f.kind(noVariant, ReasonError)}
 	r.Metadata.of(f)
 }
 

@@ -25,6 +25,7 @@ func (r *Result) Fingerprint() uint64 {
 	return sum ^ xxhash.Sum64(b)
 }
 
+// reasonCode numbers the reasons from 1 to reasons.
 func reasonCode(r Reason) uint64 {
 	switch r {
 	case ReasonStatic:

@@ -19,6 +19,7 @@ type flag struct {
 	split    *assignment // nil: no rollout
 	past     map[int64]*flag
 	broken   int64 // pins given before are void, Unix ns
+	first    int   // the first kind of its answers
 }
 
 // variant is one of a flag's values.

@@ -41,6 +41,10 @@ type baseMetadata struct {
 	values map[string]any
 	json   []byte // the members without the braces
 	owned  bool   // there is a member "version"
+	// end is the end of every answer that nothing was added to: the metadata of this
+	// version, and the answer's own brace.
+	end     []byte
+	version int64
 }
 
 // reservedMetadata are the names that only a rollout or a pin gives.
@@ -48,13 +52,13 @@ func reservedMetadata() []string {
 	return []string{"rollout", "step", "arm", "pin", "pinned", "pin_error"}
 }
 
-func newBaseMetadata(set, flag map[string]any) (*baseMetadata, error) {
+func newBaseMetadata(set, flag map[string]any, version int64) (*baseMetadata, error) {
 	values := maps.Clone(set)
 	if values == nil {
 		values = make(map[string]any, len(flag))
 	}
 	maps.Copy(values, flag)
-	b := &baseMetadata{values: values}
+	b := &baseMetadata{values: values, version: version}
 	_, b.owned = values["version"]
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		member, err := json.Marshal(map[string]any{k: values[k]})
@@ -66,6 +70,8 @@ func newBaseMetadata(set, flag map[string]any) (*baseMetadata, error) {
 		}
 		b.json = append(b.json, member[1:len(member)-1]...)
 	}
+	m := Metadata{base: b, Version: version}
+	b.end = append(m.AppendJSON(nil), '}')
 	return b, nil
 }
 
@@ -110,7 +116,7 @@ func (m *Metadata) AppendJSON(b []byte) []byte {
 		b = appendName(b, start, "version")
 		b = strconv.AppendInt(b, m.Version, 10)
 	}
-	if m.Rollout != "" || m.Pin != "" || m.PinError != PinOK {
+	if m.added() {
 		b = m.appendRollout(b, start)
 	}
 	return append(b, '}')
@@ -140,13 +146,27 @@ func (m *Metadata) appendRollout(b []byte, start int) []byte {
 	return b
 }
 
+// appendEnd appends the metadata and the brace that ends the answer.
+func (m *Metadata) appendEnd(b []byte) []byte {
+	if !m.added() && m.base != nil && m.Version == m.base.version {
+		return append(b, m.base.end...)
+	}
+	return append(m.AppendJSON(b), '}')
+}
+
 // of makes it the metadata of a flag that nothing was added to.
 func (m *Metadata) of(f *flag) {
 	m.base, m.Version = f.meta, f.revision
-	m.Rollout, m.Step, m.Arm = "", 0, flags.ArmNone
-	m.Pin, m.Pinned, m.PinError = "", false, PinOK
-	m.Session = Session{}
+	if m.added() {
+		m.Rollout, m.Step, m.Arm = "", 0, flags.ArmNone
+		m.Pin, m.Pinned, m.PinError = "", false, PinOK
+		m.Session = Session{}
+	}
 }
+
+// added reports whether a rollout or a pin has added anything. A step and an arm come
+// with a rollout; a session, and that it is pinned, with a pin.
+func (m *Metadata) added() bool { return m.Rollout != "" || m.Pin != "" || m.PinError != PinOK }
 
 // MarshalJSON writes what AppendJSON appends.
 func (m *Metadata) MarshalJSON() ([]byte, error) { return m.AppendJSON(nil), nil }

@@ -67,6 +67,8 @@ type env struct {
 	buf   []byte
 	pins  any // what the context holds for pins; nil: nothing
 
+	result Result // the answer that is being told, when all are asked for
+
 	known uint64        // bit i: attributes[i] was looked up in ctx
 	found [maxSlots]any // attributes, by the slots that the compiler gave their names
 }
@@ -92,7 +94,7 @@ func (s *Set) begin(ctx Context, now time.Time, t *tracer) *env {
 
 // end gives it back. It keeps nothing of the context.
 func (s *Set) end(e *env) {
-	e.ctx, e.trace, e.pins = nil, nil, nil
+	e.ctx, e.trace, e.pins, e.result = nil, nil, nil, Result{}
 	for e.known != 0 {
 		i := bits.TrailingZeros64(e.known)
 		e.found[i] = nil

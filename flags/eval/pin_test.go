@@ -160,6 +160,9 @@ func TestPinIsForOneSession(t *testing.T) {
 			if r.Metadata.PinError != c.want || r.Variant != c.variant {
 				t.Errorf("got %q with pin error %q, want %q with %q", r.Variant, r.Metadata.PinError, c.variant, c.want)
 			}
+			if (r.Kind() < 1) != (c.name == "older revision") {
+				t.Errorf("its kind is number %d; only those of the current revision have one", r.Kind())
+			}
 			if c.want == PinOK && r.Metadata.Pin != pin {
 				t.Errorf("the pin was made anew")
 			}

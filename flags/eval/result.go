@@ -48,6 +48,7 @@ type Result struct {
 	Metadata Metadata
 
 	written *variant // the one that Value, JSON and Variant are of; nil when they are of none
+	kind    int
 }
 
 // HasValue reports whether the flag says what to use, rather than the code's default.

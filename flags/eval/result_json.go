@@ -21,7 +21,7 @@ func (r *Result) AppendJSON(b []byte) []byte {
 		b = append(b, r.Reason...)
 		b = append(b, `","metadata":`...)
 	}
-	return append(r.Metadata.AppendJSON(b), '}')
+	return r.Metadata.appendEnd(b)
 }
 
 // AppendFailure appends the protocol's members of an error, without braces.

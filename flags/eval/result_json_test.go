@@ -78,17 +78,21 @@ func TestAnswersAsJSON(t *testing.T) {
 func TestAllAnswersAreThoseOfEach(t *testing.T) {
 	t.Parallel()
 	s := everyAnswer(t)
-	all := make([]Result, 0, 1)
 	for _, ctx := range contexts(s) {
-		all = s.EvaluateAll(all[:0], ctx, now())
-		for i, key := range s.Keys() {
+		keys := s.Keys()
+		s.EvaluateAll(ctx, now(), func(r *Result) {
+			key := keys[0]
+			keys = keys[1:]
 			want := s.Evaluate(key, ctx, now())
-			if got, want := string(all[i].AppendJSON(nil)), string(want.AppendJSON(nil)); got != want {
+			if got, want := string(r.AppendJSON(nil)), string(want.AppendJSON(nil)); got != want {
 				t.Errorf("%s %v: %s among all; %s alone", key, ctx, got, want)
 			}
-			if all[i].Fingerprint() != want.Fingerprint() {
-				t.Errorf("%s %v: one answer, two fingerprints", key, ctx)
+			if r.Fingerprint() != want.Fingerprint() || r.Kind() != want.Kind() {
+				t.Errorf("%s %v: one answer, two fingerprints or kinds", key, ctx)
 			}
+		})
+		if len(keys) > 0 {
+			t.Errorf("%v: no answer for %v", ctx, keys)
 		}
 	}
 }
@@ -142,15 +146,15 @@ func TestManyAttributes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		for _, r := range s.EvaluateAll(nil, ctx, now()) {
+		s.EvaluateAll(ctx, now(), func(r *Result) {
 			if r.Variant != "yes" {
 				t.Errorf("%s answers %q %s", r.Key, r.Variant, r.Details)
 			}
-		}
-		for _, r := range s.EvaluateAll(nil, Context{}, now()) {
+		})
+		s.EvaluateAll(Context{}, now(), func(r *Result) {
 			if r.Variant == "yes" {
 				t.Errorf("%s remembers the context before", r.Key)
 			}
-		}
+		})
 	}
 }

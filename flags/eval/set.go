@@ -12,6 +12,7 @@ type Set struct {
 	flags  map[string]*flag
 	keys   []string
 	order  []*flag // by key, as keys
+	kinds  int
 	hash   string
 	source Definition
 	pins   *Pins // nil: pins are neither given nor taken

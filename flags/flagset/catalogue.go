@@ -64,6 +64,7 @@ type state struct {
 	assignments []flags.Assignment
 	pinsBroken  map[string]int64 // by flag, Unix ns; nil when nobody keeps account
 	set         *eval.Set
+	counters    counters      // of what set answers
 	changed     chan struct{} // closed when the next state takes its place
 }
 
@@ -83,6 +84,7 @@ func Open(ctx context.Context, opt Options) (*Catalogue, error) {
 	if s.set, err = c.compile(s); err != nil {
 		return nil, fmt.Errorf("stored flags cannot be evaluated: %w", err)
 	}
+	s.counters = make(counters, s.set.Kinds())
 	c.now.Store(s)
 	return c, nil
 }
@@ -178,4 +180,7 @@ func (c *Catalogue) SetAssignments(ctx context.Context, as []flags.Assignment) e
 func (c *Catalogue) Assignments() []flags.Assignment { return slices.Clone(c.now.Load().assignments) }
 
 // swap makes a state current and wakes who waits for a change.
-func (c *Catalogue) swap(s *state) { close(c.now.Swap(s).changed) }
+func (c *Catalogue) swap(s *state) {
+	s.counters = make(counters, s.set.Kinds())
+	close(c.now.Swap(s).changed)
+}

@@ -31,7 +31,7 @@ type harness struct {
 	clock *clock
 }
 
-func open4test(t *testing.T) *harness {
+func open4test(t testing.TB) *harness {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "control.db"))
 	if err != nil {
@@ -47,7 +47,7 @@ func open4test(t *testing.T) *harness {
 	return h
 }
 
-func (h *harness) reopen(t *testing.T) {
+func (h *harness) reopen(t testing.TB) {
 	t.Helper()
 	c, err := Open(t.Context(), Options{Store: h.store, Usage: h.store, Now: h.clock.now})
 	if err != nil {
@@ -64,7 +64,7 @@ func cohortID(name string) flags.DocumentID {
 	return flags.DocumentID{Kind: flags.KindCohort, Name: name}
 }
 
-func (h *harness) save(t *testing.T, id flags.DocumentID, content string) flags.DocumentVersion {
+func (h *harness) save(t testing.TB, id flags.DocumentID, content string) flags.DocumentVersion {
 	t.Helper()
 	v, err := h.Save(t.Context(), Edit{ID: id, Content: json.RawMessage(content), Base: AnyBase}, by("because"))
 	if err != nil {

@@ -106,8 +106,9 @@ func (d *draining) ask(unit, pin string) (variant, next string) {
 	if pin != "" {
 		ctx[eval.PinKey] = pin
 	}
-	r := d.Set().Evaluate("dark", ctx, d.clock.t)
-	d.Observe("dark", ctx, &r)
+	set := d.Set()
+	r := set.Evaluate("dark", ctx, d.clock.t)
+	d.Observe(set, &r)
 	return r.Variant, r.Metadata.Pin
 }
 

@@ -13,8 +13,8 @@ import (
 	"tidemark/flags/eval"
 )
 
-// usage counts answers. Counting is on the way of every evaluation, so it is one map
-// look-up and one atomic addition, and asks no clock: a flush gives what has come
+// usage counts answers. Counting is on the way of every evaluation, so it is one look-up
+// in a table and one atomic addition, and asks no clock: a flush gives what has come
 // since the one before it the time of the flush.
 type usage struct {
 	counters atomic.Pointer[map[answer]*counter]
@@ -46,6 +46,7 @@ func (u *usage) add(a answer) {
 	c.all.Add(1)
 }
 
+// counter returns the counter of a kind of answer, which it makes where there is none.
 func (u *usage) counter(a answer) *counter {
 	u.adding.Lock()
 	defer u.adding.Unlock()
@@ -60,21 +61,29 @@ func (u *usage) counter(a answer) *counter {
 	return c
 }
 
-// Observe counts an answer and may take the context into the sample by which cohorts
-// are estimated. It keeps nothing of ctx. It is cheap enough for every evaluation.
-func (c *Catalogue) Observe(flag string, ctx eval.Context, r *eval.Result) {
-	c.count(flag, r)
-	c.sample.offer(ctx)
+// counters are those of the answers that one set gives, by their kind. One is nil until
+// it is needed: then it is found in the map, where sets that follow each other share it.
+type counters []atomic.Pointer[counter]
+
+// Observe counts an answer that a set gave. It is cheap enough for every evaluation.
+func (c *Catalogue) Observe(set *eval.Set, r *eval.Result) {
+	kind, now := r.Kind(), c.now.Load()
+	if kind < 1 || set != now.set { // Not numbered, or the flags were changed meanwhile.
+		c.count(r.Key, r)
+		return
+	}
+	n := now.counters[kind].Load()
+	if n == nil {
+		n = c.usage.counter(answerOf(r.Key, r))
+		now.counters[kind].Store(n)
+	}
+	n.all.Add(1)
+	c.countPin(r.Key, r)
 }
 
-// ObserveAll is Observe for the answers to one context: a unit that asks for fifty
-// flags at once is one unit.
-func (c *Catalogue) ObserveAll(ctx eval.Context, rs []eval.Result) {
-	for i := range rs {
-		c.count(rs[i].Key, &rs[i])
-	}
-	c.sample.offer(ctx)
-}
+// Asked may take a context into the sample by which cohorts are estimated. It keeps
+// nothing of it. A unit that asks for fifty flags at once is one unit.
+func (c *Catalogue) Asked(ctx eval.Context) { c.sample.offer(ctx) }
 
 // Count counts an answer that the server gave itself. Its context is none of the
 // traffic's, and that it has no such flag is its own affair.
@@ -89,10 +98,18 @@ func (c *Catalogue) count(flag string, r *eval.Result) {
 		c.usage.unknown.Add(1)
 		return
 	}
-	c.usage.add(answer{flag, r.Variant, string(r.Reason)})
+	c.usage.add(answerOf(flag, r))
+	c.countPin(flag, r)
+}
+
+func (c *Catalogue) countPin(flag string, r *eval.Result) {
 	if r.Metadata.Session.Expires != 0 {
 		c.observePin(flag, r)
 	}
+}
+
+func answerOf(flag string, r *eval.Result) answer {
+	return answer{flag, r.Variant, string(r.Reason)}
 }
 
 // Unknown is how many questions were for flags that do not exist, since the start.

@@ -14,8 +14,10 @@ import (
 
 func (h *harness) ask(key string, ctx eval.Context, times int) {
 	for range times {
-		r := h.Set().Evaluate(key, ctx, h.clock.t)
-		h.Observe(key, ctx, &r)
+		set := h.Set()
+		r := set.Evaluate(key, ctx, h.clock.t)
+		h.Observe(set, &r)
+		h.Asked(ctx)
 	}
 }
 
@@ -105,8 +107,7 @@ func TestACohortsShareIsEstimatedFromASample(t *testing.T) {
 			email = "x@example.com"
 		}
 		ctx := eval.Context{"targetingKey": fmt.Sprint(i / 4 * 4), "email": email, "tidemark.pin": "secret"}
-		r := eval.Result{Key: "dark"}
-		h.Observe("dark", ctx, &r)
+		h.Asked(ctx)
 	}
 	h.clock.t = h.clock.t.Add(time.Minute)
 	if all, err = h.Estimates(); err != nil {
@@ -180,11 +181,45 @@ func TestARuleCanBeTriedBeforeItIsStored(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	c := &Catalogue{usage: newUsage(), sample: newSample(time.Now)}
+	h := open4test(b)
+	h.save(b, cohortID("staff"), staff)
+	h.save(b, flagID("dark"), targeted)
 	ctx := eval.Context{"targetingKey": "user-17", "email": "x@example.com", "plan": "pro"}
-	r := eval.Result{Key: "dark", Variant: "on", Reason: eval.ReasonSplit}
+	set := h.Set()
+	r := set.Evaluate("dark", ctx, h.clock.t)
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Observe("dark", ctx, &r)
+		h.Observe(set, &r)
+		h.Asked(ctx)
+	}
+}
+
+// TestAnswersAreCountedForTheirFlagWhileFlagsChange: each set numbers its answers anew,
+// and some are observed only after the next one is in force.
+func TestAnswersAreCountedForTheirFlagWhileFlagsChange(t *testing.T) {
+	t.Parallel()
+	h := open4test(t)
+	h.save(t, flagID("dark"), plain)
+	before := h.Set()
+	old := before.Evaluate("dark", eval.Context{}, h.clock.t)
+	h.Observe(before, &old)
+	h.save(t, flagID("apple"), plain) // Comes before the other, and moves its numbers.
+	h.Observe(before, &old)
+	after := h.Set()
+	for range 3 {
+		after.EvaluateAll(eval.Context{}, h.clock.t, func(r *eval.Result) { h.Observe(after, r) })
+	}
+	if err := h.FlushUsage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.Observe(before, &old)
+	for key, want := range map[string]int64{"dark": 6, "apple": 3} {
+		u, err := h.Usage(t.Context(), key, DefaultStale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Count != want || len(u.Answers) != 1 {
+			t.Errorf("%s: %+v, want %d", key, u, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package ofrep
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/bits"
@@ -30,16 +31,13 @@ func (h *Handler) bulk(c echo.Context) error {
 	token, epoch := h.streamToken(auth.Who(c), now)
 	var seen fingerprint
 	s.out = append(s.out[:0], `{"flags":[`...)
-	s.all = set.EvaluateAll(s.all, s.ctx, now)
-	for i := range s.all {
-		r := &s.all[i]
+	set.EvaluateAll(s.ctx, now, func(r *eval.Result) {
 		seen.add(r)
-		if i > 0 {
-			s.out = append(s.out, ',')
-		}
-		s.out = r.AppendJSON(s.out)
-	}
-	h.o.Flags.ObserveAll(s.ctx, s.all)
+		s.out = append(r.AppendJSON(s.out), ',')
+		h.o.Flags.Observe(set, r)
+	})
+	s.out = bytes.TrimSuffix(s.out, []byte(","))
+	h.o.Flags.Asked(s.ctx)
 	etag := seen.etag(set.Hash(), epoch)
 	c.Response().Header()["Etag"] = []string{etag}
 	if matches(c.Request().Header.Get("If-None-Match"), etag) {

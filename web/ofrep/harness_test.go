@@ -39,20 +39,16 @@ type state struct {
 func (s *source) Set() *eval.Set           { return s.now.Load().set }
 func (s *source) Changed() <-chan struct{} { return s.now.Load().changed }
 
-func (s *source) Observe(flag string, _ eval.Context, r *eval.Result) {
+func (s *source) Observe(_ *eval.Set, r *eval.Result) {
 	if !s.record {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.observed = append(s.observed, flag+"="+r.Variant)
+	s.observed = append(s.observed, r.Key+"="+r.Variant)
 }
 
-func (s *source) ObserveAll(ctx eval.Context, rs []eval.Result) {
-	for i := range rs {
-		s.Observe(rs[i].Key, ctx, &rs[i])
-	}
-}
+func (s *source) Asked(eval.Context) {}
 
 func (s *source) put(set *eval.Set) {
 	if old := s.now.Swap(&state{set, make(chan struct{})}); old != nil {

@@ -21,10 +21,10 @@ type Flags interface {
 	// Changed is closed when the next Set is in force. Ask for it before Set, so that
 	// no change is missed.
 	Changed() <-chan struct{}
-	// Observe is told of each answer to one question, ObserveAll of the answers for
-	// all flags at once. They are quick, and keep nothing of what they get.
-	Observe(flag string, ctx eval.Context, r *eval.Result)
-	ObserveAll(ctx eval.Context, rs []eval.Result)
+	// Observe is told of each answer and the Set that gave it, Asked of the context of
+	// each request that was answered. They are quick, and keep nothing of what they get.
+	Observe(set *eval.Set, r *eval.Result)
+	Asked(ctx eval.Context)
 }
 
 // Options are what the handlers need.
@@ -95,7 +95,6 @@ type scratch struct {
 	body []byte
 	out  []byte
 	ctx  eval.Context
-	all  []eval.Result
 }
 
 func (h *Handler) take() *scratch {
@@ -107,10 +106,9 @@ func (h *Handler) take() *scratch {
 const maxKept = 64 << 10
 
 func (h *Handler) put(s *scratch) {
-	if cap(s.body) > maxKept || cap(s.out) > 4*maxKept || cap(s.all) > 1000 || len(s.ctx) > 100 {
+	if cap(s.body) > maxKept || cap(s.out) > 4*maxKept || len(s.ctx) > 100 {
 		return
 	}
 	clear(s.ctx)
-	s.all = s.all[:0] // Not cleared: it refers to the flags in force, mostly.
 	h.scratch.Put(s)
 }

@@ -17,9 +17,11 @@ func (h *Handler) single(c echo.Context) error {
 		return refuse(c, err, &key)
 	}
 	now := h.o.Now()
-	r := h.evaluate(h.o.Flags.Set(), key, s.ctx, now)
+	set := h.o.Flags.Set()
+	r := h.evaluate(set, key, s.ctx, now)
 	s.out = r.AppendJSON(s.out[:0])
-	h.o.Flags.Observe(key, s.ctx, &r)
+	h.o.Flags.Observe(set, &r)
+	h.o.Flags.Asked(s.ctx)
 	return send(c, statusOf(r.Code), s.out)
 }
 
