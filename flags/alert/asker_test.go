@@ -82,7 +82,7 @@ func TestWebhooksThatCannotBeAsked(t *testing.T) {
 		enabled bool
 		want    error
 		say     string
-	}{"off": {false, flags.ErrRefused, "switched off"}, "inside": {true, nil, "is not a public address"}} {
+	}{"off": {false, flags.ErrRefused, "switched off"}, "inside": {true, nil, "an address that is not public"}} {
 		hook, err := hooks.Create(t.Context(), Input{Name: name, URL: inside, Enabled: c.enabled}, "user:a", "")
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,8 @@ const (
 	maxResponse = 64 << 10
 )
 
+var errInside = fmt.Errorf("%w: the URL leads to an address that is not public; networks inside must be allowed in the settings", flags.ErrRefused)
+
 // courier brings signed messages to webhooks. It follows no redirects, uses no proxy,
 // and connects to allowed addresses only.
 type courier struct{ client *http.Client }
@@ -58,6 +60,9 @@ func (c *courier) post(ctx context.Context, w *flags.Webhook, id string, now tim
 	req.Header.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set(HeaderSignature, signature)
 	resp, err := c.client.Do(req)
+	if errors.Is(err, flags.ErrRefused) { // The dialer's error tells where a name inside leads to.
+		return 0, nil, errInside
+	}
 	if err != nil {
 		return 0, nil, fmt.Errorf("no answer: %w", err)
 	}

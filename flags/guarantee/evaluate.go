@@ -17,6 +17,8 @@ import (
 type EvaluatorOptions struct {
 	Store    flags.GuaranteeStore
 	Observer Observer
+	// Team returns who owns a feature that promises nothing; "" = nobody. May be nil.
+	Team func(feature string) string
 	// Alert is given the state of every alert rule after each evaluation; may be nil.
 	Alert func(ctx context.Context, now time.Time, conditions []flags.AlertCondition) error
 }

@@ -69,7 +69,7 @@ func evaluate(t *testing.T, text string, n *numbers) (*bench, *Evaluator, *[]fla
 	b := newBench(t)
 	b.mustApply(text)
 	var got []flags.AlertCondition
-	e := NewEvaluator(EvaluatorOptions{Store: b.store, Observer: n, Alert: func(_ context.Context, _ time.Time, cs []flags.AlertCondition) error {
+	e := NewEvaluator(EvaluatorOptions{Store: b.store, Observer: n, Team: func(f string) string { return map[string]string{"f": "other", "free": "loose"}[f] }, Alert: func(_ context.Context, _ time.Time, cs []flags.AlertCondition) error {
 		got = cs
 		return nil
 	}})
@@ -228,7 +228,7 @@ func TestHopsAgainstPolicyAreATicket(t *testing.T) {
 	if diff := cmp.Diff([]flags.AlertCondition{
 		want("calm", "", "calm: no hop of a labelled write in the last 1h was against policy.", 0),
 		want("f", "team", "f breaks policy: 1 of 1 hop of labelled writes in the last 1h reached a service without clearance, at replica a.", 1),
-		want("free", "", "free breaks policy: 1,200 of 3,000 hops of labelled writes in the last 1h reached a service without clearance, at replicas a, b.", 1200),
+		want("free", "loose", "free breaks policy: 1,200 of 3,000 hops of labelled writes in the last 1h reached a service without clearance, at replicas a, b.", 1200),
 	}, got); diff != "" {
 		t.Error(diff)
 	}

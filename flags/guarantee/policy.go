@@ -48,6 +48,9 @@ func (e *Evaluator) policyCondition(a *Against) flags.AlertCondition {
 		Feature:  a.Feature, Severity: flags.SeverityTicket, Known: true, Holds: a.Hops > 0,
 		Numbers: flags.AlertNumbers{Long: float64(a.Hops), LongWindow: policyWindow},
 	}
+	if e.opt.Team != nil {
+		c.Owner = e.opt.Team(a.Feature)
+	}
 	for i := range e.docs {
 		if g := e.docs[i].Document.Guarantee; g.Feature == a.Feature {
 			c.Owner = g.Owner
@@ -73,7 +76,7 @@ func counted(n int64, one, many string) string {
 // Against implements Observer.
 func (r *ReportObserver) Against(ctx context.Context, window time.Duration, now time.Time) ([]Against, error) {
 	q := metrics.CellQuery{
-		Level: metrics.Level10s, From: metrics.Level10s.Start(now.Add(-window).UnixNano()), To: now.Unix() + 1,
+		Level: metrics.Level1m, From: metrics.Level1m.Start(now.Add(-window).UnixNano()), To: now.Unix() + 1,
 		Metrics: []metrics.Metric{metrics.MetricPolicy}, AllFeatures: true,
 	}
 	by := map[string]*Against{}

@@ -24,6 +24,14 @@ func (s *Set) Owners(features []string, teams []access.Team, keys []access.Key, 
 	return all
 }
 
+// Team is the team that owns a feature; "" = none.
+func (s *Set) Team(feature string) string {
+	if s == nil {
+		return ""
+	}
+	return s.features[feature].team
+}
+
 func (f *feature) declares() bool { return f.Publishers != nil || f.Consumers != nil }
 
 // narrow leaves those whom the default policies leave: who may not publish any more may

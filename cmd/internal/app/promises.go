@@ -52,6 +52,7 @@ func (a *App) judgePromises(ctx context.Context) error {
 	machine := alert.NewMachine(alert.Options{Alerts: a.control, Webhooks: a.control})
 	a.judge = guarantee.NewEvaluator(guarantee.EvaluatorOptions{
 		Store: a.control, Observer: &guarantee.ReportObserver{Reader: a.engine, Reporter: a.report}, Alert: machine.Step,
+		Team: func(feature string) string { return a.policies.Set().Team(feature) },
 	})
 	if err := a.judge.Tick(ctx, a.o.Now()); err != nil {
 		a.log.WarnContext(ctx, "promises could not be judged yet", "error", err)
