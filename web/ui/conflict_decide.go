@@ -135,7 +135,7 @@ func proposalCard(f *reconcile.File) *page.Proposal {
 	if f.Verdict == reconcile.Unjudged && f.Outcome.Kind != reconcile.Unknown {
 		p.Note = "Whether it is what was reported cannot be judged: " + f.Cause.Words() + "."
 	}
-	if f.Hidden {
+	if f.Hidden && o.Cause != reconcile.CauseHidden {
 		p.Note = "What it makes of the contents is not shown: it needs a clearance for their labels."
 	}
 	p.Fields, p.Lost, p.Result = mergedFields(&o), lostFields(&o), pretty(string(o.Merged))
@@ -152,10 +152,16 @@ func outcomeAnswer(f *reconcile.File) string {
 	case reconcile.Person:
 		return "A person decides."
 	}
+	if o.Cause == reconcile.CauseHidden {
+		return "It is not shown to you."
+	}
 	return "It cannot be told."
 }
 
 func caseStatus(f *reconcile.File) part.Status {
+	if f.Outcome.Cause == reconcile.CauseHidden {
+		return part.Status{Tone: part.Neutral, Text: "Hidden"}
+	}
 	switch f.Verdict {
 	case reconcile.Agree:
 		return part.Status{Tone: part.Good, Text: "As reported"}

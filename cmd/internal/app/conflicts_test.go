@@ -175,7 +175,7 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 		t.Errorf("the replay as CSV: %q", csv)
 	}
 	page := d.page(viewer, "/conflicts/c1", nil).Body.String()
-	if strings.Contains(page, "secret-") || !strings.Contains(page, "Merged by hand") || strings.Contains(page, "Record the") {
+	if strings.Contains(page, "secret-") || !strings.Contains(page, "It is not shown to you.") || !strings.Contains(page, "Merged by hand") || strings.Contains(page, "Record the") {
 		t.Errorf("the page for a viewer: %s", page)
 	}
 	audit := d.do(d.key("control"), "GET", "/api/v1/audit?subject=conflict/*", "", 200, nil)
