@@ -12,6 +12,9 @@ import (
 // Unknown is what is shown where a number is not known. It is never 0.
 const Unknown = "—"
 
+// tie is a space that does not break: between a number and its unit.
+const tie = "\u00a0"
+
 var durationUnits = []struct {
 	size float64
 	name string
@@ -30,7 +33,7 @@ var durationUnits = []struct {
 func Duration(ns int64) string {
 	switch {
 	case ns == 0:
-		return "0 s"
+		return "0" + tie + "s"
 	case ns < 0:
 		return "−" + Duration(-ns)
 	}
@@ -38,10 +41,10 @@ func Duration(ns int64) string {
 	for _, u := range durationUnits {
 		// 59.97 s is 60 s in two digits: let it be 1 min.
 		if v >= 0.9995*u.size {
-			return digits(v/u.size) + " " + u.name
+			return digits(v/u.size) + tie + u.name
 		}
 	}
-	return digits(v) + " ns"
+	return digits(v) + tie + "ns"
 }
 
 // Age writes a duration in whole units of at most two kinds: "4 min", "2 h 5 min",
@@ -49,11 +52,11 @@ func Duration(ns int64) string {
 func Age(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Second:
-		return "under 1 s"
+		return "under 1" + tie + "s"
 	case d < time.Minute:
-		return whole(d, time.Second) + " s"
+		return whole(d, time.Second) + tie + "s"
 	case d < time.Hour:
-		return whole(d, time.Minute) + " min"
+		return whole(d, time.Minute) + tie + "min"
 	case d < 24*time.Hour:
 		return pair(d, time.Hour, "h", time.Minute, "min")
 	}
@@ -63,9 +66,9 @@ func Age(d time.Duration) string {
 func whole(d, unit time.Duration) string { return strconv.FormatInt(int64(d/unit), 10) }
 
 func pair(d, big time.Duration, bigName string, small time.Duration, smallName string) string {
-	s := whole(d, big) + " " + bigName
+	s := whole(d, big) + tie + bigName
 	if rest := d % big; rest >= small {
-		s += " " + whole(rest, small) + " " + smallName
+		s += " " + whole(rest, small) + tie + smallName
 	}
 	return s
 }
@@ -179,11 +182,11 @@ func Bytes(n int64) string {
 	v := float64(n)
 	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
 		if math.Abs(v) < 1023.5 {
-			return digits3(v) + " " + unit
+			return digits3(v) + tie + unit
 		}
 		v /= 1024
 	}
-	return digits3(v) + " TiB"
+	return digits3(v) + tie + "TiB"
 }
 
 // Nines writes −log10(1 − share): "2.9 nines".

@@ -2,15 +2,18 @@ package format_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"tidemark/views/format"
 )
 
+// check takes cases in which ~ is the space that does not break.
 func check[T any](t *testing.T, name string, f func(T) string, cases map[string]T) {
 	t.Helper()
 	for want, in := range cases {
+		want = strings.ReplaceAll(want, "~", "\u00a0")
 		if got := f(in); got != want {
 			t.Errorf("%s(%v) = %q; want %q", name, in, got, want)
 		}
@@ -20,17 +23,17 @@ func check[T any](t *testing.T, name string, f func(T) string, cases map[string]
 func TestDuration(t *testing.T) {
 	t.Parallel()
 	check(t, "Duration", format.Duration, map[string]int64{
-		"0 s": 0, "1 ns": 1, "999 ns": 999, "1 µs": 1000, "1.5 µs": 1499, "92 ms": 92e6, "640 ms": 640e6,
-		"1 s": 999_900_000, "1.5 s": 1_480_000_000, "10 s": 9_960_000_000, "48 s": 48e9, "1 min": 59_980_000_000,
-		"1.5 min": 90e9, "4 min": 240e9, "3.2 h": 11_500e9, "28 d": 28 * 86400e9, "−1.5 s": -1_500_000_000,
+		"0~s": 0, "1~ns": 1, "999~ns": 999, "1~µs": 1000, "1.5~µs": 1499, "92~ms": 92e6, "640~ms": 640e6,
+		"1~s": 999_900_000, "1.5~s": 1_480_000_000, "10~s": 9_960_000_000, "48~s": 48e9, "1~min": 59_980_000_000,
+		"1.5~min": 90e9, "4~min": 240e9, "3.2~h": 11_500e9, "28~d": 28 * 86400e9, "−1.5~s": -1_500_000_000,
 	})
 }
 
 func TestAge(t *testing.T) {
 	t.Parallel()
 	check(t, "Age", format.Age, map[string]time.Duration{
-		"under 1 s": 400 * time.Millisecond, "1 s": time.Second, "59 s": 59 * time.Second, "4 min": 4*time.Minute + 30*time.Second,
-		"2 h": 2 * time.Hour, "2 h 5 min": 2*time.Hour + 5*time.Minute, "3 d 4 h": 76 * time.Hour, "90 d": 90 * 24 * time.Hour,
+		"under 1~s": 400 * time.Millisecond, "1~s": time.Second, "59~s": 59 * time.Second, "4~min": 4*time.Minute + 30*time.Second,
+		"2~h": 2 * time.Hour, "2~h 5~min": 2*time.Hour + 5*time.Minute, "3~d 4~h": 76 * time.Hour, "90~d": 90 * 24 * time.Hour,
 	})
 }
 
@@ -65,7 +68,7 @@ func TestCounts(t *testing.T) {
 	t.Parallel()
 	check(t, "Count", format.Count, map[string]int64{"0": 0, "999": 999, "1,000": 1000, "18,240": 18240, "1,234,567": 1234567, "−1,204": -1204})
 	check(t, "Short", format.Short, map[string]int64{"0": 0, "9,310": 9310, "18.2k": 18240, "402k": 401_900, "1M": 999_900, "4.5M": 4_480_000, "1.2G": 1_200_000_000})
-	check(t, "Bytes", format.Bytes, map[string]int64{"0 B": 0, "512 B": 512, "1 KiB": 1024, "1.5 MiB": 1536 << 10, "20 GiB": 20 << 30, "3 TiB": 3 << 40})
+	check(t, "Bytes", format.Bytes, map[string]int64{"0~B": 0, "512~B": 512, "1~KiB": 1024, "1.5~MiB": 1536 << 10, "20~GiB": 20 << 30, "3~TiB": 3 << 40})
 }
 
 func TestRate(t *testing.T) {
