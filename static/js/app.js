@@ -4,6 +4,7 @@ import { theme } from "./theme.js";
 import { keys } from "./keys.js";
 import { times } from "./times.js";
 import { copies } from "./copy.js";
+import { side } from "./side.js";
 import { live } from "./live.js";
 import { heat } from "./heat.js";
 import { series } from "./series.js";
@@ -12,6 +13,7 @@ document.documentElement.classList.add("js");
 theme();
 keys();
 copies();
+side();
 
 // What depends on the page's content runs again whenever a part was exchanged.
 const fresh = () => {

@@ -82,6 +82,15 @@ func (t *Tab) Overflow() ([]string, error) {
 	})()`)
 }
 
+// CutTables returns the tables that are wider than their box, so that a part of them
+// is out of sight. Tables that stand folded beside a drawing may have a column for
+// each of its points; they scroll.
+func (t *Tab) CutTables() ([]string, error) {
+	return Eval[[]string](t, `[...document.querySelectorAll(".scroll")]
+		.filter(box => box.querySelector("table") && !box.closest("details") && box.scrollWidth > box.clientWidth + 1)
+		.map(box => JSON.stringify(box.getAttribute("aria-label")) + " needs " + box.scrollWidth + " px and has " + box.clientWidth)`)
+}
+
 // SmallTargets returns the controls that are smaller than 24 by 24 CSS pixels and
 // neither inside a line of text nor spaced apart from other controls, as WCAG 2.5.8
 // asks.

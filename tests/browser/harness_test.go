@@ -62,7 +62,8 @@ func axe(t *testing.T) Axe {
 const bad = `<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width"><title>Bad</title></head>
 <body><main><h1>Bad</h1><script>document.title = "ran"</script><script src="/log.js"></script>
 <p style="color:#ccc;background:#fff">pale</p><input type="text"><div id="wide">wide</div>
-<button id="a" class="s">x</button><button class="s">y</button></main>
+<button id="a" class="s">x</button><button class="s">y</button>
+<div class="scroll" aria-label="Cut"><table><tr><td>a number that is out of sight</td></tr></table></div></main>
 <link rel="stylesheet" href="/wide.css"></body></html>`
 
 // TestTheHarnessSeesWhatIsWrong holds the checks against a page that fails each:
@@ -78,7 +79,7 @@ func TestTheHarnessSeesWhatIsWrong(t *testing.T) {
 			_, _ = w.Write([]byte(`console.error("out of order"); throw new Error("broke down")`))
 		case "/wide.css":
 			w.Header().Set("Content-Type", "text/css")
-			_, _ = w.Write([]byte(`#wide{width:900px} .s{width:10px;height:10px;padding:0;margin:0} p{color:#ccc}`))
+			_, _ = w.Write([]byte(`#wide{width:900px} .s{width:10px;height:10px;padding:0;margin:0} p{color:#ccc} .scroll{width:50px;overflow:auto;white-space:nowrap}`))
 		case "/":
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte(bad))
@@ -98,6 +99,9 @@ func TestTheHarnessSeesWhatIsWrong(t *testing.T) {
 	}
 	if found, err := p.Overflow(); err != nil || len(found) == 0 || !strings.Contains(found[0], "div#wide") {
 		t.Errorf("overflow: %v, %v; want div#wide", found, err)
+	}
+	if found, err := p.CutTables(); err != nil || len(found) != 1 || !strings.Contains(found[0], "Cut") {
+		t.Errorf("cut tables: %v, %v; want one", found, err)
 	}
 	if found, err := p.SmallTargets(); err != nil || len(found) != 2 {
 		t.Errorf("small targets: %v, %v; want both buttons", found, err)

@@ -131,6 +131,7 @@ func checkPage(t *testing.T, p *Tab, base string, page Page, look Look, a Axe) {
 	checkHead(t, p)
 	report(t, "accessibility", func() ([]string, error) { return a.Check(p) })
 	report(t, "small target", p.SmallTargets)
+	report(t, "a table is cut", p.CutTables)
 	if look.Width <= Narrow {
 		report(t, "the page scrolls sideways", p.Overflow)
 	}

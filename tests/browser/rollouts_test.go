@@ -53,7 +53,7 @@ func TestARunningRolloutUpdatesAndRevertsInTwoClicks(t *testing.T) {
 	key := evaluationKey(t, b, s)
 	p := tab(t, b, Look{Width: Wide, Height: 900})
 	visit(t, p, s.URL+"/")
-	if err := p.Click("#f-profile-edit a[href^='/rollouts/']"); err != nil {
+	if err := p.Click("#f-profile-edit a.whole"); err != nil {
 		t.Fatal(err)
 	}
 	const state = `document.querySelector("#sample")?.innerText + document.querySelector("main h1")?.textContent`

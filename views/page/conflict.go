@@ -73,6 +73,14 @@ type Sibling struct {
 	Delta   string // indented JSON
 }
 
+// sibling names the write that a field's value is of.
+func (m Conflict) sibling(i int) string {
+	if i < len(m.Siblings) {
+		return m.Siblings[i].WriteID
+	}
+	return ""
+}
+
 // FieldDiff is what each sibling did to one field; "" = did not touch it.
 type FieldDiff struct {
 	Path   string

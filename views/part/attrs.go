@@ -16,7 +16,7 @@ func (c Choice) current() templ.Attributes {
 
 // role repeats the roles that a table loses when it is laid out as cards.
 func (t Table) role(name string) templ.Attributes {
-	if t.Cards {
+	if t.cards() {
 		return templ.Attributes{"role": name}
 	}
 	return nil

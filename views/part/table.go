@@ -31,15 +31,25 @@ type Table struct {
 	Caption string // for those who do not see the heading above it
 	Columns []Column
 	Rows    []Row
-	Cards   bool // becomes cards on a narrow screen
+	Cards   bool // becomes cards on a narrow screen, however few its columns are
+	Matrix  bool // its columns are alike, and may be many: it scrolls on a narrow screen
 	Tight   bool
 	Steps   bool // j and k step through it
 }
 
+// fewest is the number of columns from which on a table becomes cards on a narrow screen.
+const fewest = 3
+
+func (t Table) cards() bool { return t.Cards || (len(t.Columns) >= fewest && !t.Matrix) }
+
 // lineLength is the length above which a text may break into lines.
 const lineLength = 44
 
-func (c Cell) long() bool { return len(c.Text) > lineLength || len(c.Under) > lineLength }
+// long reports whether a cell may break into lines. Class is asked too: a class that is
+// given as not so takes the same one away that is given as so.
+func (c Cell) long() bool {
+	return c.Class == "wrap" || len(c.Text) > lineLength || len(c.Under) > lineLength
+}
 
 // hint is what hovering shows: at least the whole text where the cell may cut it.
 func (c Cell) hint() string {

@@ -139,7 +139,7 @@ func (k *known) sessionRows(own string) page.Section {
 		ID: "sessions", Title: "Your sessions", About: "Browsers in which you are signed in. A session ends after a week, or after a day without use.",
 		None: part.Empty{Title: "You have no session", Text: "An API key shows who you are."},
 	}
-	s.Table = part.Table{Caption: "Your sessions", Cards: true, Columns: []part.Column{{Head: "Browser"}, {Head: "From"}, {Head: "Signed in"}, {Head: "Last used"}, {Head: "End"}}}
+	s.Table = part.Table{Caption: "Your sessions", Columns: []part.Column{{Head: "Browser"}, {Head: "From"}, {Head: "Signed in"}, {Head: "Last used"}, {Head: "End"}}}
 	for i := range k.sessions {
 		b := &k.sessions[i]
 		end := part.To("End", accessURL+"/sessions/"+b.ID+"/end")
@@ -176,7 +176,7 @@ func (k *known) ownerRows() page.Section {
 		Get:  both("/api/v1/owners"),
 		None: part.Empty{Title: "No feature is known yet", Text: "Features appear when a service reports about them, or a team or a key names them."},
 	}
-	s.Table = part.Table{Caption: "Owners and consumers of features", Cards: true, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}, {Head: "Said by"}}}
+	s.Table = part.Table{Caption: "Owners and consumers of features", Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}, {Head: "Said by"}}}
 	for i := range k.owners {
 		o := &k.owners[i]
 		by := part.To("keys", address(ownershipPages.url, "feature", o.Feature)+"#new")
@@ -195,7 +195,7 @@ func (k *known) teamRows() page.Section {
 		ID: "teams", Title: "Teams", Get: both("/api/v1/teams"),
 		None: part.Empty{Title: "There is no team yet", Text: "A team owns features; its members may control them."},
 	}
-	s.Table = part.Table{Caption: "Teams", Cards: true, Columns: []part.Column{{Head: "Team"}, {Head: "Members"}, {Head: "Features"}}}
+	s.Table = part.Table{Caption: "Teams", Columns: []part.Column{{Head: "Team"}, {Head: "Members"}, {Head: "Features"}}}
 	for i := range k.teams {
 		t := &k.teams[i]
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
@@ -216,7 +216,7 @@ func memberNames(t *access.Team) []string {
 
 func (k *known) peopleRows() page.Section {
 	s := page.Section{ID: "people", Title: "People", Get: both("/api/v1/users"), None: part.Empty{Title: "There is no account yet", Text: "Invite somebody."}}
-	s.Table = part.Table{Caption: "People", Cards: true, Steps: true, Columns: []part.Column{{Head: "Name"}, {Head: "Status"}, {Head: "Role"}, {Head: "Teams"}, {Head: "Signs in by"}, {Head: "Last signed in"}}}
+	s.Table = part.Table{Caption: "People", Steps: true, Columns: []part.Column{{Head: "Name"}, {Head: "Status"}, {Head: "Role"}, {Head: "Teams"}, {Head: "Signs in by"}, {Head: "Last signed in"}}}
 	for i := range k.people {
 		p := &k.people[i]
 		last := part.When(p.LastSignIn)
@@ -262,7 +262,7 @@ func (k *known) keyRows() page.Section {
 		Get:  both("/api/v1/keys"),
 		None: part.Empty{Title: "There is no API key yet", Text: "A service needs one to send events or ask questions.", Command: part.Command{ID: "key-command", Text: "tidemark keys create SERVICE --data DIR --scope publish:FEATURE"}},
 	}
-	s.Table = part.Table{Caption: "API keys", Cards: true, Steps: true, Columns: []part.Column{{Head: "Service"}, {Head: "Status"}, {Head: "May"}, {Head: "Last used"}, {Head: "Expires"}, {Head: "Limit", Num: true}}}
+	s.Table = part.Table{Caption: "API keys", Steps: true, Columns: []part.Column{{Head: "Service"}, {Head: "Status"}, {Head: "May"}, {Head: "Last used"}, {Head: "Expires"}, {Head: "Limit", Num: true}}}
 	for _, live := range []bool{true, false} { // The dead come last.
 		for i := range k.keys {
 			if key := &k.keys[i]; key.Live(k.now) == live {

@@ -107,7 +107,7 @@ func alertRows(a *asked, list []flags.Alert, next string) page.Section {
 		Get:  part.Downloads{CSV: address("/api/v1/alerts", append(api, "format", "csv")...), JSON: address("/api/v1/alerts", api...)},
 		None: part.Empty{Title: "No alert", Text: "An alert fires when a promise uses its error budget too fast, or a hop is against policy."},
 	}
-	s.Table = part.Table{Caption: "Alerts", Cards: true, Steps: true, Columns: []part.Column{{Head: "What"}, {Head: "State"}, {Head: "Severity"}, {Head: "Fired"}, {Head: "Lasted", Num: true}, {Head: "Burn rate", Num: true, Hint: "Long window, when it fired"}, {Head: "Budget left", Num: true}, {Head: "Owner"}}}
+	s.Table = part.Table{Caption: "Alerts", Steps: true, Columns: []part.Column{{Head: "What"}, {Head: "State"}, {Head: "Severity"}, {Head: "Fired"}, {Head: "Lasted", Num: true}, {Head: "Burn rate", Num: true, Hint: "Long window, when it fired"}, {Head: "Budget left", Num: true}, {Head: "Owner"}}}
 	for i := range list {
 		al := &list[i]
 		first := part.To(al.Guarantee, guaranteeURL(al.Guarantee))

@@ -103,7 +103,7 @@ func auditHead(h audit.Head, point *audit.Checkpoint) part.Head {
 	}
 	switch {
 	case h.Size == 0:
-		out.Answer, out.Tone = "Nothing was changed yet.", part.Neutral
+		out.Answer = "Nothing was changed yet."
 	case point == nil:
 		out.Sub += " The root was not signed yet."
 	case point.Size < h.Size:
@@ -175,15 +175,11 @@ func auditRows(a *asked, entries []audit.Entry) page.Section {
 		Get:  part.Downloads{CSV: address("/api/v1/audit", append(api, "format", "csv")...), JSON: address("/api/v1/audit", api...)},
 		None: part.Empty{Title: "No change", Text: "No entry matches. Every change of flags, promises, rollouts, keys and people is listed here."},
 	}
-	s.Table = part.Table{Caption: "Changes", Cards: true, Steps: true, Columns: []part.Column{{Head: "Entry"}, {Head: "When"}, {Head: "Who"}, {Head: "Did"}, {Head: "To"}, {Head: "Why"}}}
+	s.Table = part.Table{Caption: "Changes", Steps: true, Columns: []part.Column{{Head: "Entry"}, {Head: "When"}, {Head: "Who"}, {Head: "Did"}, {Head: "To"}, {Head: "Why"}}}
 	for i := range entries {
 		e := &entries[i]
-		why := part.Text(e.Reason)
-		if e.Reason == "" {
-			why = part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
-		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.To(format.Count(e.Index), auditURL(e.Index)), part.When(e.At.Truncate(time.Second)), part.Text(e.Actor), part.Text(e.Action), part.Text(e.Subject), why,
+			part.To(format.Count(e.Index), auditURL(e.Index)), part.When(e.At.Truncate(time.Second)), named(e.Actor), part.Text(e.Action), named(e.Subject), because(e.Reason),
 		}})
 	}
 	if n := len(entries); n == auditPage && entries[n-1].Index > 0 {
@@ -191,5 +187,8 @@ func auditRows(a *asked, entries []audit.Entry) page.Section {
 	}
 	return s
 }
+
+// named is a cell with a name that may be long and have no place to break.
+func named(s string) part.Cell { return part.Cell{Value: part.Value{Text: s}, Class: "name"} }
 
 func auditURL(n int64) string { return "/audit/" + strconv.FormatInt(n, 10) }

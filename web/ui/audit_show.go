@@ -54,16 +54,12 @@ func auditEntryHead(e *audit.Entry, fits bool) part.Head {
 }
 
 func auditAbout(e *audit.Entry) []page.Pair {
-	why := part.Text(e.Reason)
-	if e.Reason == "" {
-		why = part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
-	}
 	return []page.Pair{
 		{Name: "Who", Cell: part.To(e.Actor, address("/audit", "actor", e.Actor))},
 		{Name: "Did", Cell: part.To(e.Action, address("/audit", "action", e.Action))},
 		{Name: "To", Cell: part.To(e.Subject, address("/audit", "subject", e.Subject))},
 		{Name: "When", Cell: part.When(e.At.Truncate(time.Second))},
-		{Name: "Why", Cell: why},
+		{Name: "Why", Cell: because(e.Reason)},
 	}
 }
 
@@ -123,7 +119,7 @@ func proofPath(proof tlog.RecordProof, n, size int64) page.Section {
 		About: "Begin with the entry’s hash. In each step hash a byte 01, the hash on the left and the hash on the right (SHA-256, RFC 6962); the last result is the root.",
 		None:  part.Empty{Title: "No step", Text: "The log has one entry: its hash is the root."},
 	}
-	s.Table = part.Table{Caption: "The path", Cards: true, Columns: []part.Column{{Head: "Step"}, {Head: "This hash is"}, {Head: "Hash"}}}
+	s.Table = part.Table{Caption: "The path", Columns: []part.Column{{Head: "Step"}, {Head: "This hash is"}, {Head: "Hash"}}}
 	left := audit.PathLeft(n, size, len(proof))
 	for i, h := range proof {
 		side := "on the right"

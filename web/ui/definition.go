@@ -345,7 +345,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 	s := page.Section{ID: "versions", Title: "Revisions, newest first", About: "Every change makes one; none is ever changed or removed.", Get: part.Downloads{
 		CSV: k.api + "/" + escaped(id.Name) + "/versions?format=csv", JSON: k.api + "/" + escaped(id.Name) + "/versions",
 	}}
-	s.Table = part.Table{Caption: "Revisions", Cards: true, Columns: []part.Column{{Head: "Revision"}, {Head: "When"}, {Head: "By"}, {Head: "Why"}}}
+	s.Table = part.Table{Caption: "Revisions", Columns: []part.Column{{Head: "Revision"}, {Head: "When"}, {Head: "By"}, {Head: "Why"}}}
 	for i := range vs {
 		v := &vs[i]
 		first := part.To(strconv.FormatInt(v.Revision, 10), address(k.of(id.Name), "revision", strconv.FormatInt(v.Revision, 10)))
@@ -355,7 +355,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 		case gone(v):
 			first.Under = "deletes it"
 		}
-		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to, Cells: []part.Cell{first, part.When(v.At), actorCell(v.Actor), part.Text(v.Reason)}})
+		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to, Cells: []part.Cell{first, part.When(v.At), actorCell(v.Actor), because(v.Reason)}})
 	}
 	m.Versions = s
 	if to != cur.Revision && k.mayChange(c, id.Name) {

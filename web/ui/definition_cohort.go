@@ -24,7 +24,7 @@ func (u *UI) listCohorts(m *page.Definitions, q string) error {
 		return err
 	}
 	m.List = page.Section{ID: "cohorts", Title: "Cohorts", Get: part.Downloads{CSV: "/api/v1/cohorts?format=csv", JSON: "/api/v1/cohorts"}}
-	m.List.Table = part.Table{Caption: "Cohorts", Cards: true, Steps: true, Columns: []part.Column{
+	m.List.Table = part.Table{Caption: "Cohorts", Steps: true, Columns: []part.Column{
 		{Head: "Cohort"}, {Head: "Share of traffic", Num: true}, {Head: "Sample", Num: true}, {Head: "Used by flags"}, {Head: "Used by cohorts"}, {Head: "Changed"},
 	}}
 	all := u.o.Flags.List(flags.KindCohort)
@@ -38,7 +38,7 @@ func (u *UI) listCohorts(m *page.Definitions, q string) error {
 			part.To(v.ID.Name, cohortPages.of(v.ID.Name)), cell(cohortShare(e)), cell(cohortSample(e)), tags(inFlags), tags(inCohorts), part.When(v.At),
 		}})
 	}
-	m.Head = part.Head{Answer: "No cohort is defined.", Tone: part.Neutral}
+	m.Head = part.Head{Answer: "No cohort is defined."}
 	if len(all) > 0 {
 		m.Head = part.Head{Tone: part.Good, Answer: format.Plural(int64(len(all)), "cohort is", "cohorts are") + " defined.", Sub: "Shares are of the recent evaluations, from a uniform sample of their contexts."}
 	}
@@ -69,7 +69,7 @@ func cohortSample(e *flagset.Estimate) part.Value {
 func (u *UI) fillCohort(c echo.Context, m *page.Definition, cur *flags.DocumentVersion) error {
 	name := cur.ID.Name
 	inFlags, inCohorts := u.o.Flags.Uses(name)
-	m.Head = part.Head{Crumbs: []part.Crumb{{Text: "Cohorts", URL: cohortPages.url}, {Text: name}}, Tone: part.Neutral, Answer: name + " was deleted.", Sub: "Open a revision below to restore it."}
+	m.Head = part.Head{Crumbs: []part.Crumb{{Text: "Cohorts", URL: cohortPages.url}, {Text: name}}, Answer: name + " was deleted.", Sub: "Open a revision below to restore it."}
 	m.About = []page.Pair{
 		{Name: "Used by flags", Cell: part.Text(orElse(strings.Join(inFlags, ", "), "none"))},
 		{Name: "Used by cohorts", Cell: part.Text(orElse(strings.Join(inCohorts, ", "), "none"))},

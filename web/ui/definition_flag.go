@@ -72,7 +72,7 @@ func (u *UI) listFlags(c echo.Context, m *page.Definitions, q string) error {
 		return err
 	}
 	m.List = page.Section{ID: "flags", Title: "Flags", Get: part.Downloads{CSV: "/api/v1/flags?format=csv", JSON: "/api/v1/flags"}}
-	m.List.Table = part.Table{Caption: "Flags", Cards: true, Steps: true, Columns: []part.Column{
+	m.List.Table = part.Table{Caption: "Flags", Steps: true, Columns: []part.Column{
 		{Head: "Flag"}, {Head: "State"}, {Head: "By default"}, {Head: "Decided by"}, {Head: "Asked for", Num: true, Hint: "in the last 30 days"}, {Head: "Last asked"}, {Head: "Changed"},
 	}}
 	all, stale, held := 0, 0, 0
@@ -91,7 +91,7 @@ func (u *UI) listFlags(c echo.Context, m *page.Definitions, q string) error {
 			m.List.Table.Rows = append(m.List.Table.Rows, part.Row{Cells: flagRow(&v, &s, use, a)})
 		}
 	}
-	m.Head = part.Head{Answer: "No flag is defined.", Tone: part.Neutral}
+	m.Head = part.Head{Answer: "No flag is defined."}
 	if all > 0 {
 		m.Head = part.Head{Tone: part.Good, Answer: format.Plural(int64(all), "flag is", "flags are") + " defined; " + format.Plural(int64(held), "is", "are") + " being rolled out."}
 		if held == 0 {
@@ -160,7 +160,7 @@ func (u *UI) fillFlag(c echo.Context, m *page.Definition, cur *flags.DocumentVer
 	}
 	switch {
 	case gone(cur):
-		m.Head = part.Head{Crumbs: m.Head.Crumbs, Answer: key + " was deleted: everyone gets the default in the code.", Tone: part.Neutral, Sub: "Open a revision below to restore it."}
+		m.Head = part.Head{Crumbs: m.Head.Crumbs, Answer: key + " was deleted: everyone gets the default in the code.", Sub: "Open a revision below to restore it."}
 	case s.State == "DISABLED":
 		m.Head.Tone = part.Warn
 	}

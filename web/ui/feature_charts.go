@@ -89,7 +89,7 @@ func lagWords(lines []report.LagSeries, by string) string {
 }
 
 func lagTable(lines []report.LagSeries, by string) part.Table {
-	t := part.Table{Caption: "p99 of time to visibility over time", Tight: true, Columns: []part.Column{{Head: "Began"}}}
+	t := part.Table{Caption: "p99 of time to visibility over time", Matrix: true, Tight: true, Columns: []part.Column{{Head: "Began"}}}
 	if len(lines) == 0 {
 		return t
 	}
@@ -189,7 +189,7 @@ func curve(a *asked, c *report.Convergence, limit int64) part.Curve {
 }
 
 func curveTable(c *report.Convergence, by string) part.Table {
-	t := part.Table{Caption: "Share of writes visible within a time", Tight: true, Columns: []part.Column{{Head: dimension(by)}}}
+	t := part.Table{Caption: "Share of writes visible within a time", Matrix: true, Tight: true, Columns: []part.Column{{Head: dimension(by)}}}
 	if by != "" {
 		t.Columns[0].Head = "By " + dimension(by)
 	}
@@ -261,7 +261,7 @@ const heatColumnsInTable = 6
 
 // heatTable gathers columns, so that the table can be read and has the same links.
 func heatTable(h *report.Heatmap) part.Table {
-	t := part.Table{Caption: "Writes by lag and time", Tight: true, Columns: []part.Column{{Head: "Lag"}}}
+	t := part.Table{Caption: "Writes by lag and time", Matrix: true, Tight: true, Columns: []part.Column{{Head: "Lag"}}}
 	per := max(1, (len(h.Columns)+heatColumnsInTable-1)/heatColumnsInTable)
 	layout := "15:04"
 	if h.To-h.From > int64(24*time.Hour) {

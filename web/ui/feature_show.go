@@ -242,7 +242,7 @@ func featureFacts(all *answers) []part.Fact {
 // promises are the objectives of the feature's guarantees.
 func promises(results []guarantee.Result) page.Section {
 	s := page.Section{ID: "promises", Title: "What is promised", Get: both("/api/v1/guarantees")}
-	s.Table = part.Table{Caption: "Objectives", Cards: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: "Objectives", Columns: []part.Column{
 		{Head: "Objective"}, {Head: "Status"}, {Head: "Kept", Num: true}, {Head: "Budget left", Num: true}, {Head: "Why"},
 	}}
 	for i := range results {

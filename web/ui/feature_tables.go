@@ -42,7 +42,7 @@ func replicas(a *asked, b *report.Backlog) page.Section {
 		Get:  part.Downloads{CSV: address(apiFeature(b.Feature, "/backlog"), "format", "csv"), JSON: apiFeature(b.Feature, "/backlog")},
 		None: part.Empty{Title: "No replica is known", Text: "Name the expected replicas in a guarantee or a route, or with “expect” on events."},
 	}
-	s.Table = part.Table{Caption: "Replicas, now", Cards: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: "Replicas, now", Columns: []part.Column{
 		{Head: "Replica"}, {Head: "Status"}, {Head: "Last heard"}, {Head: "Backlog", Num: true}, {Head: "Oldest", Num: true}, {Head: "Clear in", Num: true}, {Head: "Arriving", Num: true}, {Head: "Satisfied", Num: true},
 	}}
 	for i := range b.Replicas {
@@ -165,7 +165,7 @@ func violationRows(feature string, vs []metrics.Violation) page.Section {
 		write := part.Cell{}
 		if v.WriteID != "" {
 			write = part.To(v.WriteID, writeURL(v.Feature, v.WriteID))
-			write.Mono = true
+			write.Mono, write.Class = true, "short"
 		}
 		place, wanted, got := part.Text(v.Replica), mono(v.Wanted), mono(v.Got)
 		if v.Guarantee == metrics.MetricPolicy {
@@ -294,6 +294,7 @@ func agreement(feature string, p *report.Phi) page.Section {
 			c := part.Cell{}
 			if v := d.Versions[r]; v != nil {
 				c = mono(*v)
+				c.Class = "break"
 			}
 			row.Cells = append(row.Cells, c)
 		}

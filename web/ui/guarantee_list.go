@@ -33,7 +33,7 @@ func (u *UI) guarantees(c echo.Context) error {
 }
 
 func guaranteesHead(s *guarantee.Snapshot, docs []guarantee.Stored, due []guarantee.ReviewDue) part.Head {
-	h := part.Head{Answer: "No promise is written down yet.", Tone: part.Neutral}
+	h := part.Head{Answer: "No promise is written down yet."}
 	if len(s.Results) > 0 {
 		h.Answer, h.Tone = promisesAnswer(s), verdictStatus(s.Results[0].Verdict).Tone
 	} else if len(docs) > 0 {
@@ -59,7 +59,7 @@ func guaranteeRows(s *guarantee.Snapshot, docs []guarantee.Stored) page.Section 
 			Command: part.Command{ID: "first-guarantee", Text: firstGuarantee},
 		},
 	}
-	out.Table = part.Table{Caption: "Guarantees", Cards: true, Steps: true, Columns: []part.Column{
+	out.Table = part.Table{Caption: "Guarantees", Steps: true, Columns: []part.Column{
 		{Head: "Guarantee"}, {Head: "Status"}, {Head: "Feature"}, {Head: "Model"}, {Head: "Kept", Num: true}, {Head: "Budget left", Num: true}, {Head: "Owner"}, {Head: "Changed"},
 	}}
 	for i := range docs {

@@ -213,7 +213,7 @@ func versionRows(name string, vs []guarantee.Stored, from, to int64) page.Sectio
 			first.Under = "restores " + strconv.FormatInt(v.Restores, 10)
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to || v.Revision == from, Cells: []part.Cell{
-			first, {Value: part.Value{Text: v.Version, Under: string(v.Status)}}, part.When(v.At), part.Text(v.Actor), part.Text(v.Reason),
+			first, {Value: part.Value{Text: v.Version, Under: string(v.Status)}}, part.When(v.At), part.Text(v.Actor), because(v.Reason),
 		}})
 	}
 	return s

@@ -153,7 +153,7 @@ func (u *UI) heldByLabel(counts []metrics.HeldCount) (out []undeclared) {
 func labelsHead(declared int, held []undeclared) part.Head {
 	h := part.Head{Tone: part.Good, Answer: format.Plural(int64(declared), "label is", "labels are") + " declared.", Sub: "A label travels with a write: it may reach only services with clearance for it."}
 	if declared == 0 {
-		h.Tone, h.Answer = part.Neutral, "No label is declared."
+		h.Tone, h.Answer = "", "No label is declared."
 	}
 	if len(held) > 0 {
 		h.Tone = part.Warn
@@ -181,7 +181,7 @@ func labelOf(v *flags.DocumentVersion) (l flagset.Label) {
 func (u *UI) labelRows(all []flags.DocumentVersion, held []undeclared, q string) page.Section {
 	s := page.Section{ID: "labels", Title: "Labels", Get: both(labelPages.api)}
 	s.None = part.Empty{Title: "No label here", Text: "A label, such as pii or tenant:*, says which services may carry a write that has it. Declare one below."}
-	s.Table = part.Table{Caption: "Labels", Cards: true, Steps: true, Columns: []part.Column{{Head: "Label"}, {Head: "Services with clearance"}, {Head: "Changed"}, {Head: "By"}}}
+	s.Table = part.Table{Caption: "Labels", Steps: true, Columns: []part.Column{{Head: "Label"}, {Head: "Services with clearance"}, {Head: "Changed"}, {Head: "By"}}}
 	for _, h := range held {
 		if !holds(h.label, q) {
 			continue

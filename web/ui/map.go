@@ -153,6 +153,14 @@ func violationsOf(r *report.FeatureRow) part.Value {
 	return v
 }
 
+// because is somebody's reason, which may be long.
+func because(reason string) part.Cell {
+	if reason == "" {
+		return part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
+	}
+	return part.Cell{Value: part.Value{Text: reason}, Class: "wrap"}
+}
+
 func tags(names []string) part.Cell { return part.Cell{Tags: names} }
 
 // options are the alternatives of a filter: pairs of value and text.

@@ -83,7 +83,7 @@ func ownershipOf(v *flags.DocumentVersion) (o policy.Ownership) {
 func ownershipRows(all []flags.DocumentVersion, owners []access.Ownership, q string) page.Section {
 	s := page.Section{ID: "declared", Title: "Features that declare their services", Get: both(ownershipPages.api)}
 	s.None = part.Empty{Title: "No declaration here", Text: "Without one, every key with a scope for the feature may report about it."}
-	s.Table = part.Table{Caption: s.Title, Cards: true, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}, {Head: "Changed"}, {Head: "By"}}}
+	s.Table = part.Table{Caption: s.Title, Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Owning team"}, {Head: "Publishers"}, {Head: "Consumers"}, {Head: "Changed"}, {Head: "By"}}}
 	for i := range all {
 		v := &all[i]
 		if !holds(v.ID.Name, q) {

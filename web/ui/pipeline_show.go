@@ -122,7 +122,7 @@ func pipelineHead(p *Pipeline, src *sources, pairs []clock.Pair) part.Head {
 		}
 	}
 	if offered == 0 && len(src.all) == 0 {
-		return part.Head{Tone: part.Neutral, Answer: "No event has arrived yet.", Link: part.Link{Text: "How to send the first", URL: "/"}}
+		return part.Head{Answer: "No event has arrived yet.", Link: part.Link{Text: "How to send the first", URL: "/"}}
 	}
 	h.Sub = format.Plural(p.Stats.Accepted, "event was", "events were") + " accepted since " + p.Since.UTC().Format("2 Jan 15:04 UTC") + "."
 	return h
@@ -141,7 +141,7 @@ func unexplained(pairs []clock.Pair) int {
 func (u *UI) pipelineFacts(p *Pipeline) []part.Fact {
 	offered := p.Stats.Accepted + p.Stats.Duplicates + rejectedCount(p)
 	queue := number(p.Stats.Queued)
-	queue.Under = "of " + format.Short(int64(p.Stats.QueueLimit)) + " events may wait"
+	queue.Under = "of at most " + format.Short(int64(p.Stats.QueueLimit))
 	failures := number(p.Stats.Failures)
 	if p.Stats.Failures > 0 {
 		failures.Tone = part.Bad
@@ -180,7 +180,7 @@ func quarantineFact(p *Pipeline) part.Value {
 		return part.Value{Text: "off", Under: "unknown labels are taken"}
 	}
 	v := number(q.Events)
-	v.Under = "of " + format.Short(q.Most.Events) + " events that may be"
+	v.Under = "of at most " + format.Short(q.Most.Events)
 	if q.Events > 0 {
 		v.Tone = part.Warn
 	}

@@ -217,7 +217,7 @@ func policyOrigin(p *policy.Policy) string {
 
 func policyRows(set *policy.Set) page.Section {
 	s := page.Section{ID: "policies", Title: "Policies", Get: part.Downloads{CSV: "/api/v1/policies?format=csv", JSON: "/api/v1/policies"}}
-	s.Table = part.Table{Caption: "Policies", Cards: true, Steps: true, Columns: []part.Column{{Head: "Policy"}, {Head: "Effect"}, {Head: "To"}, {Head: "Text"}}}
+	s.Table = part.Table{Caption: "Policies", Steps: true, Columns: []part.Column{{Head: "Policy"}, {Head: "Effect"}, {Head: "To"}, {Head: "Text"}}}
 	for _, p := range set.Policies() {
 		name := part.To(p.Name, policyURL(p.Name))
 		name.Under = p.Description

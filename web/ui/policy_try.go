@@ -28,7 +28,7 @@ func (u *UI) attemptRows(feature string) page.Section {
 		Get:  part.Downloads{CSV: address("/api/v1/policy/attempts", "feature", feature, "format", "csv"), JSON: url},
 		None: part.Empty{Title: "No event was refused by a policy", Text: "In the last 90 days."},
 	}
-	s.Table = part.Table{Caption: "Events refused by policy", Cards: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: "Events refused by policy", Columns: []part.Column{
 		{Head: "Key"}, {Head: "Feature"}, {Head: "Wanted to"}, {Head: "Events", Num: true}, {Head: "Refused by"}, {Head: "First"}, {Head: "Last"}, {Head: "Last event"},
 	}}
 	all := u.o.Attempts.List(feature)

@@ -147,7 +147,7 @@ func (u *UI) heldCounts(counts []metrics.HeldCount) page.Section {
 		Get:  part.Downloads{CSV: "/api/v1/quarantine/counts?format=csv", JSON: "/api/v1/quarantine/counts"},
 		None: part.Empty{Title: "Nothing is kept", Text: "Every label that came was declared."},
 	}
-	s.Table = part.Table{Caption: s.Title, Cards: true, Columns: []part.Column{{Head: "Label"}, {Head: "Declared"}, {Head: "Feature"}, {Head: "Events", Num: true}, {Head: "First"}, {Head: "Latest"}}}
+	s.Table = part.Table{Caption: s.Title, Columns: []part.Column{{Head: "Label"}, {Head: "Declared"}, {Head: "Feature"}, {Head: "Events", Num: true}, {Head: "First"}, {Head: "Latest"}}}
 	v, now := u.o.Quarantine.Labels(), u.o.Now().UnixNano()
 	for _, n := range counts {
 		name, st := part.To(n.Label, address(labelPages.url, "label", n.Label)+"#new"), part.Status{Tone: part.Warn, Text: "No"}
@@ -183,7 +183,7 @@ func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {
 		ID: "events", Title: "Events, latest first", Get: part.Downloads{CSV: address("/api/v1/quarantine", append(api, "format", "csv")...), JSON: address("/api/v1/quarantine", api...)},
 		None: part.Empty{Title: "No event", Text: "No event in quarantine is like that."},
 	}
-	s.Table = part.Table{Caption: s.Title, Cards: true, Steps: true, Columns: []part.Column{{Head: "Arrived"}, {Head: "Kind"}, {Head: "Feature"}, {Head: "Write"}, {Head: "Service"}, {Head: "Labels"}}}
+	s.Table = part.Table{Caption: s.Title, Steps: true, Columns: []part.Column{{Head: "Arrived"}, {Head: "Kind"}, {Head: "Feature"}, {Head: "Write"}, {Head: "Service"}, {Head: "Labels"}}}
 	if len(list) > heldPage {
 		list = list[:heldPage]
 		s.Next = part.Link{Text: "Earlier ones", URL: a.with("cursor", strconv.FormatInt(list[heldPage-1].Number, 10))}
@@ -203,7 +203,7 @@ func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {
 
 func orderRows(orders []flags.QuarantineOrder) page.Section {
 	s := page.Section{ID: "orders", Title: "What was decided", Get: both("/api/v1/quarantine/orders"), None: part.Empty{Title: "Nothing was decided", Text: "Declaring a label releases its events without a decision about them."}}
-	s.Table = part.Table{Caption: s.Title, Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Of"}, {Head: "Events", Num: true}, {Head: "By"}, {Head: "Why"}, {Head: "Done"}}}
+	s.Table = part.Table{Caption: s.Title, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Of"}, {Head: "Events", Num: true}, {Head: "By"}, {Head: "Why"}, {Head: "Done"}}}
 	for i := range orders {
 		o := &orders[i]
 		done := part.Cell{Status: part.Status{Tone: part.Warn, Text: "Under way"}}
@@ -212,7 +212,7 @@ func orderRows(orders []flags.QuarantineOrder) page.Section {
 		}
 		what := strings.TrimSpace(strings.Join([]string{o.Feature, o.Label}, " "))
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.When(o.At), part.Text(string(o.Action)), part.Text(orElse(what, "everything")), cell(number(o.Events)), actorCell(o.Actor), part.Text(o.Reason), done,
+			part.When(o.At), part.Text(string(o.Action)), part.Text(orElse(what, "everything")), cell(number(o.Events)), actorCell(o.Actor), because(o.Reason), done,
 		}})
 	}
 	return s

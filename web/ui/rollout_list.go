@@ -58,7 +58,7 @@ func urgency(r *flags.Rollout) int {
 
 func rolloutsHead(running, ended []flags.Rollout) part.Head {
 	if len(running) == 0 {
-		h := part.Head{Answer: "Nothing is being rolled out.", Tone: part.Neutral}
+		h := part.Head{Answer: "Nothing is being rolled out."}
 		if len(ended) > 0 {
 			h.Sub = format.Plural(int64(len(ended)), "rollout is", "rollouts are") + " over."
 		}
@@ -103,7 +103,7 @@ func firstRollout(before bool) part.Empty {
 
 func (u *UI) rolloutRows(id, title string, list []flags.Rollout, who *access.Identity) page.Section {
 	s := page.Section{ID: id, Title: title, Get: part.Downloads{CSV: "/api/v1/rollouts?format=csv", JSON: "/api/v1/rollouts"}}
-	s.Table = part.Table{Caption: title, Cards: true, Steps: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: title, Steps: true, Columns: []part.Column{
 		{Head: "Rollout"}, {Head: "State"}, {Head: "Share", Num: true}, {Head: "Why"},
 	}}
 	for i := range list {

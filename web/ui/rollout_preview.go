@@ -58,7 +58,7 @@ func previewWho(p *rollout.Preview) []string {
 }
 
 func previewSteps(p *rollout.Preview) part.Table {
-	out := part.Table{Caption: "Steps of the plan", Cards: true, Columns: []part.Column{
+	out := part.Table{Caption: "Steps of the plan", Columns: []part.Column{
 		{Head: "Step"},
 		{Head: "Candidate", Num: true},
 		{Head: "Control", Num: true},
@@ -94,7 +94,7 @@ func about(d time.Duration) string {
 }
 
 func previewGuards(p *flags.Plan) part.Table {
-	out := part.Table{Caption: "Guardrails of the plan", Cards: true, Columns: []part.Column{
+	out := part.Table{Caption: "Guardrails of the plan", Columns: []part.Column{
 		{Head: "Guardrail"}, {Head: "Margin", Num: true}, {Head: "Limit", Num: true}, {Head: "α", Num: true}, {Head: "When broken"}, {Head: "From"},
 	}}
 	for _, g := range p.Guardrails {

@@ -43,7 +43,7 @@ func (u *UI) listRules(c echo.Context, m *page.Definitions, q string) error {
 		return err
 	}
 	m.List = page.Section{ID: "rules", Title: "Rules", About: "Agreement is of the conflicts of the last 24 hours that a program decided.", Get: both("/api/v1/rules")}
-	m.List.Table = part.Table{Caption: "Rules", Cards: true, Steps: true, Columns: []part.Column{
+	m.List.Table = part.Table{Caption: "Rules", Steps: true, Columns: []part.Column{
 		{Head: "Rule"}, {Head: "Strategy"}, {Head: "Version", Num: true}, {Head: "Features"}, {Head: "Services agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Changed"},
 	}}
 	all := u.o.Flags.List(flags.KindRule)
@@ -74,7 +74,7 @@ func (u *UI) listRules(c echo.Context, m *page.Definitions, q string) error {
 func rulesHead(all, astray int) part.Head {
 	switch {
 	case all == 0:
-		return part.Head{Answer: "No rule says how conflicts are decided.", Tone: part.Neutral, Sub: "What services report can then be listed, and not compared with anything."}
+		return part.Head{Answer: "No rule says how conflicts are decided.", Sub: "What services report can then be listed, and not compared with anything."}
 	case astray > 0:
 		return part.Head{Tone: part.Warn, Answer: format.Plural(int64(astray), "conflict", "conflicts") + " of the last day ended otherwise than the rule gives.", Sub: "Each rule’s page names the services and the conflicts."}
 	}
@@ -145,7 +145,7 @@ func (u *UI) fillRule(ctx context.Context, m *page.Rule, cur *flags.DocumentVers
 	name := cur.ID.Name
 	crumbs := []part.Crumb{{Text: "Rules", URL: rulePages.url}, {Text: name}}
 	if gone(cur) {
-		m.Head = part.Head{Crumbs: crumbs, Tone: part.Neutral, Answer: name + " was deleted.", Sub: "Open a revision below to restore it."}
+		m.Head = part.Head{Crumbs: crumbs, Answer: name + " was deleted.", Sub: "Open a revision below to restore it."}
 		m.Words = []string{"It decides nothing any more."}
 	} else {
 		r, err := reconcile.Stored(cur.Content)
@@ -226,7 +226,7 @@ func agreementSection(name string, a *reconcile.Agreement) page.Section {
 	if a.More {
 		s.About += " Older ones were not looked at; another view goes on from here."
 	}
-	s.Table = part.Table{Caption: "Agreement by service", Cards: true, Columns: []part.Column{{Head: "Service"}, {Head: "Feature"}, {Head: "Version", Num: true}, {Head: "Agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Cannot be judged"}}}
+	s.Table = part.Table{Caption: "Agreement by service", Columns: []part.Column{{Head: "Service"}, {Head: "Feature"}, {Head: "Version", Num: true}, {Head: "Agree", Num: true}, {Head: "Coverage", Num: true}, {Head: "Cannot be judged"}}}
 	for i := range a.Services {
 		x := &a.Services[i]
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
@@ -260,7 +260,7 @@ func causeWords(causes map[reconcile.Cause]int) string {
 
 func differSection(a *reconcile.Agreement) page.Section {
 	s := page.Section{ID: "differ", Title: "Ended otherwise than the rule gives", About: "The newest ones, at most 20."}
-	s.Table = part.Table{Caption: "Conflicts that differ", Cards: true, Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Reported"}, {Head: "The rule gives"}, {Head: "Why"}}}
+	s.Table = part.Table{Caption: "Conflicts that differ", Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Reported"}, {Head: "The rule gives"}, {Head: "Why"}}}
 	for i := range a.Examples {
 		e := &a.Examples[i]
 		first := part.To(e.Key, conflictURL(e.Conflict))

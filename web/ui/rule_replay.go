@@ -217,7 +217,7 @@ func replayFeatures(r *reconcile.Replay) page.Section {
 
 func replayExamples(r *reconcile.Replay) page.Section {
 	s := page.Section{ID: "examples", Title: "Conflicts that would have ended otherwise", About: "The newest ones, at most 20.", None: part.Empty{Title: "None", Text: "Every conflict that can be told would have ended as it did."}}
-	s.Table = part.Table{Caption: "Examples", Cards: true, Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Feature"}, {Head: "Was"}, {Head: "Would be"}, {Head: "Why"}, {Head: "Fields lost", Num: true}}}
+	s.Table = part.Table{Caption: "Examples", Steps: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Feature"}, {Head: "Was"}, {Head: "Would be"}, {Head: "Why"}, {Head: "Fields lost", Num: true}}}
 	for i := range r.Examples {
 		e := &r.Examples[i]
 		first := part.To(e.Key, conflictURL(e.Conflict))

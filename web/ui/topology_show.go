@@ -59,7 +59,7 @@ func topologyHead(t *report.Topology) part.Head {
 	}
 	switch e := slowest(t); {
 	case len(t.Nodes) == 0:
-		return part.Head{Answer: "Nothing was observed yet.", Tone: part.Neutral}
+		return part.Head{Answer: "Nothing was observed yet."}
 	case e == nil:
 		h.Answer, h.Tone = "No way between two places was observed in this range.", part.Neutral
 	default:

@@ -58,11 +58,11 @@ func (u *UI) violationList(c echo.Context) error {
 }
 
 func violationsHead(list []metrics.Violation, more, filtered bool) part.Head {
-	sub := "What a session saw too early, too late or not at all, and hops of labelled writes at services without clearance. How many of how many is on each feature's page."
+	sub := "What a session saw too early, too late or not at all, and hops of labelled writes at services without clearance. How often it happens is on each feature's page."
 	if len(list) == 0 {
 		h := part.Head{Tone: part.Good, Answer: "Nothing was violated.", Sub: sub}
 		if filtered {
-			h.Tone, h.Answer = part.Neutral, "No violation is like that."
+			h.Tone, h.Answer = "", "No violation is like that."
 		}
 		return h
 	}
@@ -85,7 +85,7 @@ func violationsHead(list []metrics.Violation, more, filtered bool) part.Head {
 		h.Answer = "Here is " + format.List(parts) + "."
 	}
 	if more {
-		h.Answer = "The latest are " + format.List(parts) + "; there are earlier ones."
+		h.Answer = "Here are the latest " + format.List(parts) + "; older ones follow."
 	}
 	return h
 }
@@ -111,7 +111,7 @@ func violationFilters(a *asked) page.Filters {
 // violationSection lists violations with what decided each.
 func violationSection(list []metrics.Violation, features bool) page.Section {
 	s := page.Section{ID: "violations", Title: "Violations, latest first", None: part.Empty{Title: "No violation", Text: "A violation is a session guarantee that was broken, or a hop at a service without clearance for a label."}}
-	s.Table = part.Table{Caption: s.Title, Cards: true, Steps: true, Columns: []part.Column{{Head: "When"}, {Head: "Guarantee"}, {Head: "What"}, {Head: "Where"}, {Head: "Write"}, {Head: "Decided by"}}}
+	s.Table = part.Table{Caption: s.Title, Steps: true, Columns: []part.Column{{Head: "When"}, {Head: "Guarantee"}, {Head: "What"}, {Head: "Where"}, {Head: "Write"}, {Head: "Decided by"}}}
 	if features {
 		s.Table.Columns = slices.Insert(s.Table.Columns, 1, part.Column{Head: "Feature"})
 	}

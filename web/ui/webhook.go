@@ -126,7 +126,7 @@ func deliveryRows(h *flags.Webhook, sent []flags.Delivery) page.Section {
 		Get:  both("/api/v1/webhooks/" + url.PathEscape(h.ID) + "/deliveries"),
 		None: part.Empty{Title: "Nothing was sent yet", Text: "Send a test to see whether messages arrive.", Link: part.Link{Text: "Send a test", URL: webhookURL(h.ID) + "/test"}},
 	}
-	s.Table = part.Table{Caption: "Messages", Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Status"}, {Head: "Attempts", Num: true}, {Head: "Answer"}}}
+	s.Table = part.Table{Caption: "Messages", Columns: []part.Column{{Head: "When"}, {Head: "What"}, {Head: "Status"}, {Head: "Attempts", Num: true}, {Head: "Answer"}}}
 	for i := range sent {
 		d := &sent[i]
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{

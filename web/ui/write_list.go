@@ -157,7 +157,7 @@ func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
 		Get:  part.Downloads{CSV: address("/api/v1/writes", append(pairs, "format", "csv")...), JSON: address("/api/v1/writes", pairs...)},
 		None: part.Empty{Title: "Nothing found", Text: "Choose a longer range or fewer filters."},
 	}
-	s.Table = part.Table{Caption: "Writes", Cards: true, Steps: true, Columns: []part.Column{{Head: "Write"}, {Head: "State"}, {Head: "Key"}, {Head: "Began"}, {Head: "Time to visibility", Num: true}, {Head: "Missing at"}, {Head: "Version"}}}
+	s.Table = part.Table{Caption: "Writes", Steps: true, Columns: []part.Column{{Head: "Write"}, {Head: "State"}, {Head: "Key"}, {Head: "Began"}, {Head: "Time to visibility", Num: true}, {Head: "Missing at"}, {Head: "Version"}}}
 	versions := slices.ContainsFunc(w.Writes, func(r report.WriteRow) bool { return r.Version != "" })
 	if !versions { // examples carry none
 		s.Table.Columns = s.Table.Columns[:len(s.Table.Columns)-1]
