@@ -41,7 +41,8 @@ type RolloutDecision struct {
 	Title  string // "Why it holds"
 	Status part.Status
 	Why    string
-	Next   []string // what must still be true before it widens
+	Next   []string // what must still be true before it widens, or completes
+	Until  string   // the heading of Next
 	At     part.Cell
 }
 
@@ -99,7 +100,7 @@ type Field struct {
 	Name     string
 	ID       string // tells fields of one name on one page apart; "" = by its name
 	Label    string
-	Kind     string // text (also ""), number, area, list (of lines), pick, check, time, password
+	Kind     string // text (also ""), prose, number, area, list (of lines), pick, check, time, password
 	Value    string
 	Hint     string
 	Error    string

@@ -33,7 +33,7 @@ func Difference(i Interval) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if i.Empty() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"u none\">Nothing to draw yet: no interval is known.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"u none\">Nothing to draw: no interval is known.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

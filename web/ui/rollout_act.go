@@ -128,7 +128,7 @@ const maxReason = 500
 // changed, keeps what they wrote, and decides again.
 func (u *UI) actRollout(c echo.Context) error {
 	ctx := c.Request().Context()
-	id, reason := pathParam(c, "id"), strings.TrimSpace(c.FormValue("reason"))
+	id, reason := pathParam(c, "id"), strings.Join(strings.Fields(c.FormValue("reason")), " ")
 	verb, err := readVerb(c)
 	if err != nil {
 		return err
@@ -238,11 +238,15 @@ func (u *UI) confirm(r *flags.Rollout, verb rollout.CommandVerb, reason string) 
 		Hidden: []page.Hidden{{Name: "revision", Value: strconv.FormatInt(r.Revision, 10)}},
 		Cancel: part.Link{Text: "Leave it as it is", URL: rolloutURL(r.ID)},
 	}
-	if reason == "" && verb == rollout.CommandRevert && begun(r) {
+	why := page.Field{Name: "reason", Label: "Reason", Value: reason, Required: true, Focus: true, Max: maxReason, Hint: "Kept in the history and the audit log, beside your name."}
+	if verb == rollout.CommandRevert && begun(r) {
 		// What the evidence says is a reason at hand: going back must not wait for words.
-		reason = clipBytes("At "+percent(r.Percent)+", by hand. "+r.Decision.Why, maxReason)
+		why.Kind = "prose"
+		if reason == "" {
+			why.Value = clipBytes("At "+percent(r.Percent)+", by hand. "+r.Decision.Why, maxReason)
+		}
 	}
-	m.Fields = []page.Field{{Name: "reason", Label: "Reason", Value: reason, Required: true, Focus: true, Max: maxReason, Hint: "Kept in the history and the audit log, beside your name."}}
+	m.Fields = []page.Field{why}
 	if !slices.Contains(offered(r), verb) {
 		u.block(&m, r, verb)
 	}

@@ -30,7 +30,10 @@ func (s *rolloutStory) decided() page.RolloutDecision {
 	}
 	switch s.r.State {
 	case flags.RolloutRunning:
-		out.Title, out.Next = "What the evidence says", s.missing()
+		out.Title, out.Next, out.Until = "What the evidence says", s.missing(), "Before it widens"
+		if s.r.Step == len(s.r.Plan.Steps)-1 {
+			out.Until = "Before it completes"
+		}
 	case flags.RolloutReverted, flags.RolloutReverting, flags.RolloutCompleted:
 		out.Title, out.Status = "Why it ended", rolloutStatus(&s.r)
 		if done := s.r.State == flags.RolloutCompleted && len(s.r.Pending) == 0; done && len(s.history) > 0 {
@@ -230,22 +233,18 @@ func (s *rolloutStory) past() page.Section {
 }
 
 func transitionTable(id string, ts []flags.Transition) page.Section {
-	out := page.Section{Table: part.Table{Caption: "Transitions, latest first", Cards: true, Columns: []part.Column{
+	out := page.Section{Table: part.Table{Caption: "Transitions, latest first", Columns: []part.Column{
 		{Head: "What"}, {Head: "Why"}, {Head: "When"}, {Head: "Share", Num: true}, {Head: "By"}, {Head: "Evidence"},
 	}}}
 	for i := range ts {
 		t := &ts[i]
 		first := part.Cell{Status: actionStatus(t.Action), Class: "who"}
-		why := part.Cell{Value: part.Value{Text: t.Reason}, Class: "wrap"}
-		if t.Reason == "" {
-			why = part.Cell{Value: part.Value{Text: "no reason given"}, Class: "muted"}
-		}
 		evidence := part.Cell{Value: part.Value{Text: "none needed"}, Class: "muted"}
 		if t.Decision != nil {
 			evidence = part.To(evidenceWords(t.Decision), address(rolloutURL(id), "revision", strconv.FormatInt(t.Revision, 10)))
 		}
 		out.Table.Rows = append(out.Table.Rows, part.Row{Cells: []part.Cell{
-			first, why, part.When(t.At), part.Text(percent(t.Percent)), actorCell(t.Actor), evidence,
+			first, because(t.Reason), part.When(t.At), part.Text(percent(t.Percent)), actorCell(t.Actor), evidence,
 		}})
 	}
 	return out

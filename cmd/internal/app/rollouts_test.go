@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -138,6 +139,54 @@ func TestRolloutPagesAnswer(t *testing.T) {
 		q.AddCookie(cookie)
 		if w := d.serve(q); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d, want %q in %.3000s", path, w.Code, want, w.Body)
+		}
+	}
+}
+
+// TestAReasonToRevertIsAtHand: the page that asks holds what the evidence says, in a
+// field that shows all of it; sent as it is, it is kept as one line.
+func TestAReasonToRevertIsAtHand(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, cookie := d.namedKey("operator", "control", "read"), d.signIn(access.Operator)
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	r := d.begin(operator, cartPlan)
+	d.turn() // judges it for the first time
+	doc, err := goquery.NewDocumentFromReader(d.page(cookie, "/rollouts/"+r.ID+"/revert", nil).Body)
+	check(t, err)
+	reason := strings.TrimSpace(doc.Find("main form textarea[name=reason]").Text())
+	if reason != "At 50%, by hand. No event of either arm has come yet." {
+		t.Fatalf("the reason at hand is %q", reason)
+	}
+	revision := doc.Find("main form input[name=revision]").AttrOr("value", "")
+	form := url.Values{"revision": {revision}, "reason": {reason + "\r\n\r\nCarts jump back."}}
+	if w := d.page(cookie, "/rollouts/"+r.ID+"/revert", form); w.Code != http.StatusSeeOther {
+		t.Fatalf("%d: %s", w.Code, w.Body)
+	}
+	var history struct{ Items []flags.Transition }
+	d.do(operator, http.MethodGet, "/api/v1/rollouts/"+r.ID+"/history", "", http.StatusOK, &history)
+	if got := history.Items[0].Reason; got != reason+" Carts jump back." {
+		t.Errorf("the reason that is kept is %q", got)
+	}
+}
+
+// TestWhatIsMissingIsForTheNextThing: what the evidence lacks stands before the next
+// step, and in the last step before the end.
+func TestWhatIsMissingIsForTheNextThing(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, cookie := d.namedKey("operator", "control", "read"), d.signIn(access.Operator)
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	r := d.begin(operator, cartPlan)
+	for _, want := range []string{"Before it widens", "Before it completes"} {
+		d.turn()
+		doc, err := goquery.NewDocumentFromReader(d.page(cookie, "/rollouts/"+r.ID, nil).Body)
+		check(t, err)
+		if got := doc.Find("#decision h3").Text(); got != want || !strings.Contains(doc.Find("#decision li").First().Text(), "10 more units in candidate") {
+			t.Errorf("step %d: %q, %q; want %q", d.detail(operator, r.ID).Step, got, doc.Find("#decision ul").Text(), want)
+		}
+		if r.Step = d.detail(operator, r.ID).Step; r.Step == 0 {
+			d.act(operator, r.ID, "advance", http.StatusOK)
 		}
 	}
 }
