@@ -72,6 +72,12 @@ type site struct {
 // open starts a site where nothing was reported yet.
 func open(t *testing.T) *site {
 	t.Helper()
+	return openWith(t, func(*ui.Options) {})
+}
+
+// openWith is open with something else in the pages' options.
+func openWith(t *testing.T, change func(*ui.Options)) *site {
+	t.Helper()
 	ctx := t.Context()
 	s := &site{t: t, log: storetest.NewMemory(), keys: map[string]string{}}
 	s.path = filepath.Join(t.TempDir(), "control.db")
@@ -90,7 +96,7 @@ func open(t *testing.T) *site {
 	must(t, err)
 	rules, err := policy.Open(ctx, policy.BookOptions{Checker: checker, Documents: store.Documents, Teams: store.Teams})
 	must(t, err)
-	pages := ui.New(ui.Options{
+	opts := ui.Options{
 		Policy: rules,
 		Now:    clock, Report: rep, Reader: s.engine, Teller: provenance.New(s.engine, rep, clock), Hub: hub,
 		Snapshot: s.judge.Snapshot, Catalogue: s.cat, Documents: store, Alerts: store, Webhooks: store, Audit: store,
@@ -99,7 +105,9 @@ func open(t *testing.T) *site {
 			return ui.Pipeline{Unfolded: 3, Since: present.Add(-time.Hour), Stats: ingest.Stats{Accepted: 9, Rejected: map[string]int64{"too_long": 1}, QueueLimit: 100}}, nil
 		},
 		Base: func() string { return "http://tidemark.test" }, Version: "test",
-	})
+	}
+	change(&opts)
+	pages := ui.New(opts)
 	keyring := access.NewKeyring(access.KeyringOptions{Store: store})
 	who := auth.New(auth.Options{
 		Keys: keyring, Store: store, Sessions: &control.Sessions{Store: store, Now: clock}, Now: clock,
