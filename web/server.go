@@ -19,6 +19,7 @@ import (
 	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
+	"tidemark/web/wire"
 )
 
 // Limits bound what clients may take. The zero value of a field is its default.
@@ -117,7 +118,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: s.echo, ReadHeaderTimeout: l.ReadHeader, IdleTimeout: l.Idle, MaxHeaderBytes: l.MaxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug), ConnContext: wire.Context,
 	}
 	if o.TLS != nil {
 		s.http.TLSConfig = o.TLS.Config()
@@ -188,7 +189,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.o.TLS != nil {
 		serve = func(ln net.Listener) error { return s.http.ServeTLS(ln, "", "") }
 	}
-	if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(wire.Listen(ln)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil

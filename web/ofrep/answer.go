@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/eval"
+	"tidemark/web/wire"
 )
 
 // jsonType is shared by all answers: net/http only reads it.
@@ -18,8 +19,9 @@ func send(c echo.Context, status int, body []byte) error {
 	w := c.Response()
 	h := w.Header()
 	h["Content-Type"] = jsonType
-	if len(body) > 2000 { // Below, net/http counts by itself.
+	if len(body) > 2000 { // Below, net/http counts by itself, and sends one piece.
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		wire.Whole(c.Request().Context(), len(body))
 	}
 	w.WriteHeader(status)
 	_, err := w.Write(body)
