@@ -153,9 +153,10 @@ func (s *Server) secure(r auth.Route) echo.MiddlewareFunc {
 	fixed := []header{
 		{"Content-Security-Policy", []string{policy}},
 		{"X-Content-Type-Options", []string{"nosniff"}},
-		{"Referrer-Policy", []string{"no-referrer"}},
-		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
 		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	}
+	if !r.Data {
+		fixed = append(fixed, header{"Referrer-Policy", []string{"no-referrer"}}, header{"Cross-Origin-Opener-Policy", []string{"same-origin"}})
 	}
 	if s.o.HTTPS {
 		fixed = append(fixed, header{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}})

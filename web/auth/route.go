@@ -24,6 +24,9 @@ type Route struct {
 	// Light routes cost little to answer and are asked often: ten of their requests
 	// count as one for the limits by address and by identity.
 	Light bool
+	// Data routes answer with data for programs, also when they refuse, and never with a
+	// page: what headers say to a browser about pages is left out.
+	Data bool
 	// Fail answers in the form of another protocol when the route, or what stands
 	// before it, refuses; nil answers with a page or a problem document.
 	Fail func(c echo.Context, p *respond.Problem) error

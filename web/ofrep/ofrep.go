@@ -74,7 +74,7 @@ func (h *Handler) Routes() []auth.Route {
 	post := func(path string, handle echo.HandlerFunc) auth.Route {
 		return auth.Route{
 			Method: http.MethodPost, Path: path, May: access.Evaluate, Handle: handle,
-			Body: true, Light: true, Fail: fail, Cross: h.origins.allow,
+			Body: true, Light: true, Data: true, Fail: fail, Cross: h.origins.allow,
 		}
 	}
 	preflight := func(path string) auth.Route {

@@ -84,6 +84,30 @@ func TestWhoMayNotIsToldInTheProtocolsForm(t *testing.T) {
 	}
 }
 
+// TestAnswersAreSentAsData: with what keeps a browser from taking them for something
+// else, and without what is about pages.
+func TestAnswersAreSentAsData(t *testing.T) {
+	t.Parallel()
+	s := open(t, compile(t, shop))
+	for name, r := range map[string]*answer{
+		"one":     s.request(http.MethodPost, one+"colour", `{}`),
+		"all":     s.request(http.MethodPost, "/ofrep/v1/evaluate/flags", `{}`),
+		"refused": s.request(http.MethodPost, one+"colour", `{}`, "Authorization", "Bearer x"),
+	} {
+		for header, want := range map[string]string{
+			"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "", "Cross-Origin-Opener-Policy": "",
+		} {
+			if got := r.Header.Get(header); got != want {
+				t.Errorf("%s: %s is %q, want %q", name, header, got, want)
+			}
+		}
+		if csp := r.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+			t.Errorf("%s: Content-Security-Policy is %q", name, csp)
+		}
+	}
+}
+
 func TestBulkAnswersAndItsETag(t *testing.T) {
 	t.Parallel()
 	s := open(t, compile(t, shop))
