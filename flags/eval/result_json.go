@@ -1,6 +1,10 @@
 package eval
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // AppendJSON appends the answer as the OpenFeature Remote Evaluation Protocol writes
 // it: an evaluation, or why there is none.
@@ -34,15 +38,17 @@ func AppendFailure(b []byte, code ErrorCode, details string) []byte {
 
 // newVariant writes what every answer with a variant says before and after its reason.
 func newVariant(key, name string, value any, json []byte) variant {
-	before := AppendQuoted([]byte(`{"key":`), key)
-	before = append(before, `,"value":`...)
-	start := len(before)
-	before = append(before, json...)
-	end := len(before)
-	before = append(before, `,"reason":"`...)
-	after := AppendQuoted([]byte(`","variant":`), name)
+	b := AppendQuoted([]byte(`{"key":`), key)
+	b = append(b, `,"value":`...)
+	start := len(b)
+	b = append(b, json...)
+	end := len(b)
+	b = append(b, `,"reason":"`...)
+	split := len(b)
+	b = append(AppendQuoted(append(b, `","variant":`...), name), `,"metadata":`...)
+	b = slices.Clip(slices.Clone(b)) // One piece of memory, and no larger than it must be.
 	return variant{
-		name: name, value: value, json: before[start:end:end], model: modelOf(value),
-		before: before, after: append(after, `,"metadata":`...), sum: xxhash.Sum64String(name),
+		name: name, value: value, json: b[start:end:end], model: modelOf(value),
+		before: b[:split:split], after: b[split:], sum: xxhash.Sum64String(name),
 	}
 }

@@ -101,7 +101,10 @@ func (f *fingerprint) add(r *eval.Result) {
 
 // etag is of the answers, the flags that gave them, and the stream's address.
 func (f fingerprint) etag(setHash string, epoch int64) string {
-	return `"` + setHash[:min(16, len(setHash))] + "-" + strconv.FormatUint(uint64(f), 16) + "-" + strconv.FormatInt(epoch, 16) + `"`
+	b := append(make([]byte, 0, 64), '"')
+	b = append(append(b, setHash[:min(16, len(setHash))]...), '-')
+	b = append(strconv.AppendUint(b, uint64(f), 16), '-')
+	return string(append(strconv.AppendInt(b, epoch, 16), '"'))
 }
 
 // matches reports whether an If-None-Match names the entity tag.

@@ -252,10 +252,7 @@ func (p *parser) str() (string, error) {
 			if plain || (!strings.Contains(s, `\`) && utf8.ValidString(s)) {
 				return s, nil
 			}
-			if err := json.Unmarshal([]byte(p.text[start-1:i+1]), &s); err != nil {
-				return "", notJSON("bad string at byte %d", start)
-			}
-			return s, nil
+			return p.escaped(start, i)
 		case c == '\\':
 			plain = false
 			i++
@@ -266,6 +263,14 @@ func (p *parser) str() (string, error) {
 		}
 	}
 	return "", notJSON("the string at byte %d does not end", start)
+}
+
+// escaped reads the string from start to end as encoding/json does.
+func (p *parser) escaped(start, end int) (s string, err error) {
+	if json.Unmarshal([]byte(p.text[start-1:end+1]), &s) != nil {
+		return "", notJSON("bad string at byte %d", start)
+	}
+	return s, nil
 }
 
 // number reads a number. Whole ones of up to 15 digits are exact in a float64.
