@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,33 +55,25 @@ func measureFlags(ctx context.Context, o options, dir string) error {
 	}
 	defer stop()
 	defer apart(s.PID(), barePID)()
-	fmt.Println("| question | server | requests/s | of bare | p50 | p99 | memory added |")
-	fmt.Println("|---|---|---|---|---|---|---|")
+	fmt.Println("| question | server | requests/s | of bare | p50 | p99 | CPU/request | memory added |")
+	fmt.Println("|---|---|---|---|---|---|---|---|")
 	for _, path := range []string{"/ofrep/v1/evaluate/flags/flag-0", "/ofrep/v1/evaluate/flags"} {
-		var ours, theirs asked
-		before, err := used(s.PID())
-		if err != nil {
-			return err
-		}
-		for range rounds {
-			for url, sum := range map[string]*asked{bare: &theirs, s.URL: &ours} {
-				one, err := askFor(ctx, url, path, web, o.duration/rounds)
-				if err != nil {
-					return err
-				}
-				sum.add(one)
+		ours, theirs := asked{url: s.URL, pid: s.PID()}, asked{url: bare, pid: barePID}
+		for i := range 2 * rounds {
+			server := &theirs
+			if i%2 == 1 {
+				server = &ours
 			}
-		}
-		after, err := used(s.PID())
-		if err != nil {
-			return err
+			if err := server.ask(ctx, path, web, o.duration/rounds); err != nil {
+				return err
+			}
 		}
 		name := "one flag"
 		if strings.HasSuffix(path, "flags") {
 			name = strconv.Itoa(bulkFlags) + " flags"
 		}
-		theirs.print(name, "bare handler", 0, -1)
-		ours.print(name, "tidemark", theirs.perSecond(), after.peak-before.peak)
+		theirs.print(name, "bare handler", 0)
+		ours.print(name, "tidemark", theirs.perSecond())
 	}
 	return measurePush(ctx, s, web, control)
 }
@@ -188,126 +179,47 @@ func serveBare() error {
 	return http.Serve(ln, e) //nolint:gosec // loopback, for minutes
 }
 
-// asked is what a load of questions came to.
+// asked is what the questions to one server came to.
 type asked struct {
-	requests  int
+	url string
+	pid int
+
+	latencies []time.Duration // one for each request
 	elapsed   time.Duration
-	latencies []time.Duration
+	cpu       time.Duration
+	added     int64 // to the server's peak of memory, bytes
 }
 
-func (a *asked) add(b *asked) {
-	a.requests += b.requests
-	a.elapsed += b.elapsed
-	a.latencies = append(a.latencies, b.latencies...)
+func (a *asked) ask(ctx context.Context, path, key string, d time.Duration) error {
+	before, err := used(a.pid)
+	if err != nil {
+		return err
+	}
+	latencies, elapsed, err := askFor(ctx, a.url, path, key, d)
+	if err != nil {
+		return err
+	}
+	after, err := used(a.pid)
+	a.latencies = append(a.latencies, latencies...)
+	a.elapsed += elapsed
+	a.cpu += after.cpu - before.cpu
+	a.added += after.peak - before.peak
+	return err
 }
 
-func (a *asked) perSecond() float64 { return float64(a.requests) / a.elapsed.Seconds() }
+func (a *asked) perSecond() float64 { return float64(len(a.latencies)) / a.elapsed.Seconds() }
 
-func (a *asked) print(question, server string, bare float64, added int64) {
+// print writes a line of the table; of the bare handler, bare is 0.
+func (a *asked) print(question, server string, bare float64) {
 	slices.Sort(a.latencies)
 	ratio, memory := "", ""
 	if bare > 0 {
 		ratio = fmt.Sprintf("%.2f", a.perSecond()/bare)
+		memory = fmt.Sprintf("%.0f MB", float64(a.added)/1e6)
 	}
-	if added >= 0 {
-		memory = fmt.Sprintf("%.0f MB", float64(added)/1e6)
-	}
-	fmt.Printf("| %s | %s | %.0f | %s | %v | %v | %s |\n", question, server, a.perSecond(), ratio,
-		quantile(a.latencies, 0.5).Round(10*time.Microsecond), quantile(a.latencies, 0.99).Round(10*time.Microsecond), memory)
-}
-
-// askFor asks over flagConns connections, each of which waits for its answer. The
-// requests are written by hand: a client of net/http would cost more than the servers.
-func askFor(ctx context.Context, url, path, key string, d time.Duration) (*asked, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	host := strings.TrimPrefix(url, "http://")
-	head := "POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: Bearer " + key +
-		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(askContext)) + "\r\n\r\n" + askContext
-	all, errs := make([]asked, flagConns), make([]error, flagConns)
-	var wg sync.WaitGroup
-	began := time.Now()
-	for i := range all {
-		wg.Go(func() { errs[i] = askOn(ctx, host, []byte(head), i, &all[i]) })
-	}
-	wg.Wait()
-	sum := &asked{}
-	for i := range all {
-		sum.add(&all[i])
-	}
-	sum.elapsed = time.Since(began)
-	return sum, errors.Join(errs...)
-}
-
-func askOn(ctx context.Context, host string, request []byte, n int, out *asked) error {
-	conn, err := net.Dial("tcp", host) //nolint:noctx // loopback
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	unit := bytes.Index(request, []byte(markUnit)) + len("user-")
-	r := bufio.NewReaderSize(conn, 64<<10)
-	for i := n; ctx.Err() == nil; i += flagConns {
-		copy(request[unit:], fmt.Sprintf("%07d", i%10_000_000))
-		sent := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return err
-		}
-		if err := readAnswer(r); err != nil {
-			return err
-		}
-		out.latencies = append(out.latencies, time.Since(sent))
-		out.requests++
-	}
-	return nil
-}
-
-// readAnswer reads past one response that is 200.
-func readAnswer(r *bufio.Reader) error {
-	status, err := r.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.Contains(status, []byte(" 200 ")) {
-		rest, _ := r.Peek(min(r.Buffered(), 600))
-		return fmt.Errorf("answer %s%s", status, rest)
-	}
-	length, chunked := 0, false
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) <= 2 {
-			break
-		}
-		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
-				return err
-			}
-		}
-		chunked = chunked || bytes.HasPrefix(line, []byte("Transfer-Encoding: chunked"))
-	}
-	if !chunked {
-		_, err = r.Discard(length)
-		return err
-	}
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		n, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 64)
-		if err != nil {
-			return err
-		}
-		if _, err := r.Discard(int(n) + 2); err != nil {
-			return err
-		}
-		if n == 0 {
-			return nil
-		}
-	}
+	cpu := float64(a.cpu.Microseconds()) / float64(len(a.latencies))
+	fmt.Printf("| %s | %s | %.0f | %s | %v | %v | %.1f µs | %s |\n", question, server, a.perSecond(), ratio,
+		quantile(a.latencies, 0.5).Round(10*time.Microsecond), quantile(a.latencies, 0.99).Round(10*time.Microsecond), cpu, memory)
 }
 
 // measurePush times how soon a change has reached every one of many streams.
