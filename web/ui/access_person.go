@@ -37,8 +37,8 @@ func (a *Access) person(c echo.Context) error {
 			{Name: "Teams", Cell: listOr(p.Teams, "none")},
 			{Name: "Signs in by", Cell: part.Cell{Value: part.Value{Text: method(&p), Under: p.Issuer}}},
 			{Name: "Since", Cell: part.When(p.CreatedAt)},
-			{Name: "Did", Cell: part.To("in the audit log", "/audit?actor=user:"+p.Name)},
-			{Name: "History", Cell: part.To("in the audit log", historyURL("user/"+p.Name))},
+			{Name: "What they did", Cell: part.To("in the audit log", "/audit?actor=user:"+p.Name)},
+			{Name: "What was done to them", Cell: part.To("in the audit log", historyURL("user/"+p.Name))},
 		},
 		Tables: []page.Section{sessions}, Actions: personActions(&p),
 	}

@@ -117,10 +117,19 @@ func reviewsDue(due []guarantee.ReviewDue) page.Section {
 			st = part.Status{Tone: part.Warn, Text: "Overdue"}
 		}
 		out.Table.Rows = append(out.Table.Rows, part.Row{Cells: []part.Cell{
-			part.To(d.Name, guaranteeURL(d.Name)), {Status: st}, part.When(d.Due), part.When(d.Last), part.Text(d.Every), part.Text(d.Owner),
+			part.To(d.Name, guaranteeURL(d.Name)), {Status: st}, part.When(d.Due), part.When(d.Last), part.Text(everyWords(d.Every)), part.Text(d.Owner),
 		}})
 	}
 	return out
+}
+
+// everyWords writes how often a promise is looked at as pages write durations.
+func everyWords(s string) string {
+	d, err := flags.ParseDuration(s)
+	if err != nil {
+		return s
+	}
+	return format.Age(d)
 }
 
 func routeRows(docs []guarantee.Stored) page.Section {

@@ -248,6 +248,22 @@ func TestNumbersOfThePipeline(t *testing.T) {
 	}
 }
 
+func TestNumbersOfGuarantees(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.apply("1.0.0")
+	s.told()
+	doc := s.page("/guarantees")
+	wantAll(t, "the promise", rows(t, doc, "#guarantees table")["cart-everywhere"], map[string]string{
+		"Status": "Broken", "Feature": "cart", "Model": "causal", "Kept": "90.00% | of 99.9%", "Budget left": "used up 100×", "Owner": "team-checkout",
+	})
+	wantAll(t, "its review", rows(t, doc, "#reviews table")["cart-everywhere"], map[string]string{"Status": "In time", "Every": "90 d", "Owner": "team-checkout"})
+	one := s.page("/guarantees/cart-everywhere")
+	wantAll(t, "its page", facts(one, "main"), map[string]string{"Kept over 28 d": "90.00% | of 99.9%", "Bad": "4 | of 40 eligible", "Budget gone in": "used up"})
+	burn := rows(t, one, "table:has(caption:contains('Burn rates'))")["page, 1 h and 5 min"]
+	wantAll(t, "its alert", burn, map[string]string{"Fires above": "14.4×", "Long window": "100×"})
+}
+
 // The page of a promise says by which rule its conflicts are decided, and of which version.
 func TestAPromiseNamesItsRule(t *testing.T) {
 	t.Parallel()

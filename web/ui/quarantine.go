@@ -181,7 +181,10 @@ func (u *UI) heldRows(ctx context.Context, a *asked) (page.Section, error) {
 	api := []string{"feature", q.Feature, "label", q.Label}
 	s := page.Section{
 		ID: "events", Title: "Events, latest first", Get: part.Downloads{CSV: address("/api/v1/quarantine", append(api, "format", "csv")...), JSON: address("/api/v1/quarantine", api...)},
-		None: part.Empty{Title: "No event", Text: "No event in quarantine is like that."},
+		None: part.Empty{Title: "No event", Text: "Events with a label that nobody declared are listed here."},
+	}
+	if q.Feature != "" || q.Label != "" {
+		s.None.Text = "No event in quarantine is like that."
 	}
 	s.Table = part.Table{Caption: s.Title, Steps: true, Columns: []part.Column{{Head: "Arrived"}, {Head: "Kind"}, {Head: "Feature"}, {Head: "Write"}, {Head: "Service"}, {Head: "Labels"}}}
 	if len(list) > heldPage {

@@ -124,6 +124,11 @@ func writesHead(w *report.Writes, q report.WriteQuery) part.Head {
 	switch {
 	case len(w.Writes) == 0:
 		h.Answer = "No write" + of + " is known that these filters select."
+	case pending > 0 && pending == len(w.Writes):
+		h.Answer, h.Tone = "All "+format.Plural(int64(pending), "write", "writes")+of+" shown here are still pending.", part.Warn
+		if pending == 1 {
+			h.Answer = "This one write" + of + " is still pending."
+		}
 	case pending > 0:
 		h.Answer = format.Number(pending) + " of these " + format.Plural(int64(len(w.Writes)), "write", "writes") + of + " are still pending."
 		if pending == 1 {
