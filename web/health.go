@@ -21,8 +21,8 @@ import (
 // load balancers have no key, and they say nothing but yes or no.
 func (s *Server) healthRoutes() []auth.Route {
 	return []auth.Route{
-		{Method: http.MethodGet, Path: "/healthz", May: access.Public, Handle: s.healthz},
-		{Method: http.MethodGet, Path: "/readyz", May: access.Public, Handle: s.readyz},
+		{Method: http.MethodGet, Path: "/healthz", May: access.Public, Handle: s.healthz, Always: true},
+		{Method: http.MethodGet, Path: "/readyz", May: access.Public, Handle: s.readyz, Always: true},
 		{Method: http.MethodGet, Path: "/metrics", May: access.Read, Handle: echo.WrapHandler(MetricsHandler(s.o.Registry))},
 	}
 }

@@ -19,7 +19,7 @@ import (
 func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
 	h := r.Handle
 	for _, m := range []echo.MiddlewareFunc{
-		s.hold(r), auth.CheckOwner(r), s.bound(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+		s.hold(r), auth.CheckOwner(r), s.place(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.bound(r), s.secure(r), s.recover, s.observe(r), s.requestID,
 	} {
 		h = m(h)
 	}
@@ -211,23 +211,12 @@ func taker(l *auth.Limiter, r auth.Route) func(string) time.Duration {
 	return l.Take
 }
 
-// bound holds one request to its share: of places in flight, of time to send its
-// body and take its answer, and of body size.
+// bound holds one request to its time to send its body and take its answer, and to the
+// size of its body. It comes before all that may refuse: net/http waits for the body of a
+// request that was refused too.
 func (s *Server) bound(r auth.Route) echo.MiddlewareFunc {
-	places, code := s.inFlight, "busy"
-	if r.Stream {
-		places, code = s.streams, "too_many_streams"
-	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			select {
-			case places <- struct{}{}:
-				defer func() { <-places }()
-			default:
-				return respond.New(http.StatusServiceUnavailable, code, "Too many requests are being answered (%d).", cap(places)).Later(time.Second)
-			}
-			return s.deadlines(c, r, next)
-		}
+		return func(c echo.Context) error { return s.deadlines(c, r, next) }
 	}
 }
 

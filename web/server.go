@@ -24,18 +24,19 @@ import (
 
 // Limits bound what clients may take. The zero value of a field is its default.
 type Limits struct {
-	KeyRate        float64       // requests a second of one API key or session; default 10,000
-	KeyBurst       int           // default 2 × KeyRate
-	AddressRate    float64       // requests a second of one address; default 20,000
-	AddressBurst   int           // default 2 × AddressRate
-	InFlight       int           // requests being answered, without streams; default 1,024
-	Streams        int           // streams and waiting requests; default 4,000
-	ReadHeader     time.Duration // to receive the headers; default 5 s
-	ReadBody       time.Duration // to receive the body; default 30 s
-	WriteAnswer    time.Duration // to make and send the answer; default 60 s
-	Idle           time.Duration // between requests of a connection; default 2 min
-	MaxHeaderBytes int           // default 64 KiB
-	MaxForm        int64         // body of routes that take no telemetry; default 1 MiB
+	KeyRate         float64       // requests a second of one API key or session; default 10,000
+	KeyBurst        int           // default 2 × KeyRate
+	AddressRate     float64       // requests a second of one address; default 20,000
+	AddressBurst    int           // default 2 × AddressRate
+	InFlight        int           // requests being answered, without streams; default 1,024
+	AddressInFlight int           // of those, of one address without an identity; default 64
+	Streams         int           // streams and waiting requests; default 4,000
+	ReadHeader      time.Duration // to receive the headers; default 5 s
+	ReadBody        time.Duration // to receive the body; default 30 s
+	WriteAnswer     time.Duration // to make and send the answer; default 60 s
+	Idle            time.Duration // between requests of a connection; default 2 min
+	MaxHeaderBytes  int           // default 64 KiB
+	MaxForm         int64         // body of routes that take no telemetry; default 1 MiB
 }
 
 func (l *Limits) fill() {
@@ -44,6 +45,7 @@ func (l *Limits) fill() {
 	def(&l.AddressRate, 20_000)
 	def(&l.AddressBurst, int(2*l.AddressRate))
 	def(&l.InFlight, 1024)
+	def(&l.AddressInFlight, 64)
 	def(&l.Streams, 4000)
 	def(&l.ReadHeader, 5*time.Second)
 	def(&l.ReadBody, 30*time.Second)
@@ -90,9 +92,10 @@ type Server struct {
 	http   *http.Server
 	routes []auth.Route
 
-	keys, addresses   *auth.Limiter
-	inFlight, streams chan struct{}
-	seen              *requestMetrics
+	keys, addresses *auth.Limiter
+	inFlight        *places
+	streams         chan struct{}
+	seen            *requestMetrics
 }
 
 // New builds the server. It fails when a route names no permission or two routes
@@ -107,7 +110,7 @@ func New(o Options) (*Server, error) {
 		o: o, echo: echo.New(),
 		keys:      auth.NewLimiter(l.KeyRate, l.KeyBurst, 20_000, o.Now),
 		addresses: auth.NewLimiter(l.AddressRate, l.AddressBurst, 20_000, o.Now),
-		inFlight:  make(chan struct{}, l.InFlight), streams: make(chan struct{}, l.Streams),
+		inFlight:  newPlaces(l.InFlight, l.AddressInFlight), streams: make(chan struct{}, l.Streams),
 		seen: newRequestMetrics(o.Registry),
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true

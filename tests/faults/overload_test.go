@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,17 +138,74 @@ func TestSlowClients(t *testing.T) {
 	checkMemory(t, s)
 }
 
+// TestSlowStrangers opens more connections than there are places for requests, without
+// any identity, each with a body that does not end. They hold few of the places: health,
+// readiness, telemetry and control are answered all the while. Those that are refused are
+// cut off as well.
+func TestSlowStrangers(t *testing.T) {
+	data := t.TempDir()
+	k := key(t, data)
+	s := startLimited(t, data, "--read-body", "3s")
+	addr := strings.TrimPrefix(s.URL, "http://")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var open, wg sync.WaitGroup
+	var closed atomic.Bool
+	for i := range 1200 {
+		path := "/signin"
+		if i >= 1100 {
+			path = "/v1/events" // refused at once, for want of a key
+		}
+		opening := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nt"
+		open.Add(1)
+		wg.Go(func() {
+			if _, err := dripOn(ctx, addr, opening, open.Done); err != nil {
+				t.Errorf("stranger %d: %v", i, err)
+			}
+			closed.Store(true)
+		})
+	}
+	open.Wait()
+	l, c := newLoad(50), newClient(s.URL, k)
+	rounds := 0
+	for ; !closed.Load(); rounds++ {
+		for _, path := range []string{"/healthz", "/readyz"} {
+			if status := statusOf(t, s.URL+path); status != http.StatusOK {
+				t.Fatalf("round %d: %s: %d", rounds, path, status)
+			}
+		}
+		l.sendUntil(t, c, http.StatusOK, 5*time.Second)
+	}
+	if len(l.refused) > 0 {
+		t.Errorf("a service with a key was refused: %v", l.refused)
+	}
+	if rounds < 3 {
+		t.Errorf("only %d rounds were made before the first was cut off", rounds)
+	}
+	wg.Wait()
+	l.check(t)
+	checkMemory(t, s)
+}
+
 // drip sends an opening and then a byte every 200 ms until the server closes the
 // connection, and returns how long that took.
 func drip(ctx context.Context, addr, opening string) (time.Duration, error) {
+	return dripOn(ctx, addr, opening, func() {})
+}
+
+// dripOn is drip, and says when the opening was sent.
+func dripOn(ctx context.Context, addr, opening string, sent func()) (time.Duration, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
+		sent()
 		return 0, err
 	}
 	defer conn.Close()
 	begin := time.Now()
-	if _, err := io.WriteString(conn, opening); err != nil {
+	_, err = io.WriteString(conn, opening)
+	sent()
+	if err != nil {
 		return time.Since(begin), nil // The server has closed it: that is the end.
 	}
 	closed := make(chan struct{})

@@ -19,6 +19,9 @@ type Route struct {
 	// Stream routes answer for as long as the client listens, or block on purpose:
 	// they have no write deadline and do not count as in flight.
 	Stream bool
+	// Always routes are answered however many others are: they read no body, cost next
+	// to nothing, and load balancers ask them whether the server is alive.
+	Always bool
 	// Body routes read large bodies; others are held to 1 MiB.
 	Body bool
 	// Light routes cost little to answer and are asked often: ten of their requests

@@ -1,0 +1,148 @@
+package web
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tidemark/flags/access"
+	"tidemark/web/auth"
+	"tidemark/web/respond"
+)
+
+// places are those of requests that are being answered. Whoever holds one may take its
+// time, so nobody can hold them all: who asks without an identity has few, all of those
+// together half, one identity half, and the last are for who can control.
+type places struct {
+	most    int // in all
+	kept    int // of them for who can control
+	share   int // of one identity, and of all who have none together
+	address int // of one address without an identity
+
+	mu     sync.Mutex
+	used   int
+	nobody int // without an identity
+	// by identity or address. A holder without a place is kept for its next request
+	// while there are few.
+	by map[string]*holder
+}
+
+// holder is one identity, or one address without an identity.
+type holder struct {
+	name     string
+	identity bool
+	used     int
+}
+
+// keptShare is which part of the places is for who can control.
+const keptShare = 16
+
+// keptHolders is how many holders are remembered that hold nothing.
+const keptHolders = 1000
+
+func newPlaces(most, address int) *places {
+	share := max(1, most/2)
+	return &places{most: most, kept: most / keptShare, share: share, address: min(address, share), by: map[string]*holder{}}
+}
+
+// take takes a place; nil says that it has to be given back, by put.
+func (p *places) take(name string, who *access.Identity) (*holder, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h, ok := p.by[name]
+	if !ok {
+		h = &holder{name: name, identity: who != nil}
+	}
+	own, most := p.share, p.most
+	if !canControl(who) {
+		most -= p.kept
+	}
+	if who == nil {
+		own = p.address
+	}
+	switch {
+	case h.used >= own:
+		return nil, tooManyOwn(who, own)
+	case p.used >= most, who == nil && p.nobody >= p.share:
+		return nil, respond.New(http.StatusServiceUnavailable, "busy", "Too many requests are being answered (%d).", p.used).Later(time.Second)
+	}
+	if !ok {
+		p.by[name] = h
+	}
+	h.used++
+	p.used++
+	if who == nil {
+		p.nobody++
+	}
+	return h, nil
+}
+
+func tooManyOwn(who *access.Identity, n int) error {
+	whose := "API key or person"
+	if who == nil {
+		whose = "address without an identity"
+	}
+	return respond.New(http.StatusTooManyRequests, "too_many_at_once", "Too many requests of this %s are being answered (%d).", whose, n).Later(time.Second)
+}
+
+// put gives a place back.
+func (p *places) put(h *holder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.used--
+	p.used--
+	if !h.identity {
+		p.nobody--
+	}
+	if h.used == 0 && len(p.by) > keptHolders {
+		delete(p.by, h.name)
+	}
+}
+
+// canControl reports whether somebody may control something: they must be able to on the
+// worst day.
+func canControl(who *access.Identity) bool {
+	return who.May(access.Control) || who != nil && len(who.User.Features) > 0
+}
+
+// place gives a request one of the places in flight, or of the streams. What always has
+// to be answered takes none.
+func (s *Server) place(r auth.Route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		switch {
+		case r.Always:
+			return next
+		case r.Stream:
+			return s.streamPlace(next)
+		}
+		return func(c echo.Context) error {
+			who := auth.Who(c)
+			name := ""
+			if who != nil {
+				name = who.Actor()
+			} else {
+				name = auth.Source(c)
+			}
+			h, err := s.inFlight.take(name, who)
+			if err != nil {
+				return err
+			}
+			defer s.inFlight.put(h)
+			return next(c)
+		}
+	}
+}
+
+func (s *Server) streamPlace(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		select {
+		case s.streams <- struct{}{}:
+			defer func() { <-s.streams }()
+			return next(c)
+		default:
+			return respond.New(http.StatusServiceUnavailable, "too_many_streams", "Too many requests are being answered (%d).", cap(s.streams)).Later(time.Second)
+		}
+	}
+}
