@@ -13,7 +13,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
@@ -81,7 +80,7 @@ type API struct {
 	// unpacking has a place for each body that may be unpacked at once: no more than
 	// there are cores, since it is work for one.
 	unpacking chan struct{}
-	memory    *semaphore.Weighted
+	memory    *memory
 	counts    *ingestMetrics
 	copying   sync.Mutex // held by the one backup at a time
 }
@@ -95,7 +94,7 @@ func New(o Options) *API {
 		o.BodyMemory = 256 << 20
 	}
 	return &API{
-		o: o, bodies: &decode.Bodies{}, memory: semaphore.NewWeighted(o.BodyMemory),
+		o: o, bodies: &decode.Bodies{}, memory: newMemory(o.BodyMemory, footprint(o.MaxBody)),
 		unpacking: make(chan struct{}, runtime.GOMAXPROCS(0)), counts: newIngestMetrics(o.Registry),
 	}
 }

@@ -66,7 +66,7 @@ const maxLabelsNamed = 5
 
 // postEvents takes events in any form but OpenTelemetry's.
 func (a *API) postEvents(c echo.Context) error {
-	h := a.hold()
+	h := a.hold(c)
 	defer h.release()
 	receipt, err := a.take(c, h, func(body []byte) error {
 		return decode.Events(c.Request().Header, body, a.o.Decode, h.batch)

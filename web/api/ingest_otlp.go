@@ -32,7 +32,7 @@ func (a *API) postOTLP(c echo.Context, s otlpSignal) error {
 	if err != nil {
 		return ingestProblem(err, nil)
 	}
-	h := a.hold()
+	h := a.hold(c)
 	defer h.release()
 	receipt, err := a.take(c, h, func(body []byte) error { return s.read(body, isJSON, a.o.Decode, h.batch) })
 	if err != nil {
