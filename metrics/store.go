@@ -51,8 +51,10 @@ type FindQuery struct {
 	Kind   EntityKind
 	Entity Entity
 	// Feature leaves out the events of others, which may use the same id; "" = of none.
-	// After MaxPassed of those more is true, whatever else there is.
 	Feature string
+	// Pass is the most events of others that are passed over, 0 = MaxPassed; then more is
+	// true, whatever else there is.
+	Pass int
 	// Before leaves out events at or after that position; 0 means no bound. The fold
 	// needs it: the log is ahead of what was folded.
 	Before Position
@@ -65,7 +67,7 @@ type FindQuery struct {
 }
 
 // MaxPassed bounds the events of other features that one Find passes over.
-const MaxPassed = 20_000
+const MaxPassed = 1_000_000
 
 // Rollups keeps what the log adds up to.
 type Rollups interface {
@@ -133,7 +135,7 @@ type Checkpoint struct {
 	TrialUnits []TrialUnit
 	// Keys of rows to remove.
 	ViolationsGone []string // Violation.ID
-	SpilledGone    []string // OpenWrite.WriteID
+	SpilledGone    []WriteName
 	TrialsGone     []string // Trial.ID: all of its units
 	Blobs          map[string][]byte
 	BlobsGone      []string
@@ -191,6 +193,12 @@ type ExemplarQuery struct {
 	MinLag, MaxLag   int64 // ns; 0 = unbounded
 	Limit            int   // 1..500; 0 = 50
 }
+
+// WriteName names a write: features may use the same id.
+type WriteName struct{ Feature, ID string }
+
+// Name names the write.
+func (o *OpenWrite) Name() WriteName { return WriteName{o.Feature, o.WriteID} }
 
 // OpenWrite is a write that some expected replica has not satisfied.
 type OpenWrite struct {

@@ -58,8 +58,8 @@ type Engine struct {
 	// Rows for the next checkpoint.
 	violations     map[string]metrics.Violation
 	violationsGone map[string]struct{}
-	spilledRows    map[string]metrics.OpenWrite
-	spilledGone    map[string]struct{}
+	spilledRows    map[metrics.WriteName]metrics.OpenWrite
+	spilledGone    map[metrics.WriteName]struct{}
 	opens          openLists
 	exemplars      map[exemplarKey]exemplar
 	heard          map[heardKey]*heard
@@ -145,7 +145,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
 		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
-		spilledRows: map[string]metrics.OpenWrite{}, spilledGone: map[string]struct{}{},
+		spilledRows: map[metrics.WriteName]metrics.OpenWrite{}, spilledGone: map[metrics.WriteName]struct{}{},
 		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{}, trials: map[string]*trial{},
 		clocks: newClockBook(), reload: reloadBudget{share: opts.ReloadShare},
 	}

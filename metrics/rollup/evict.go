@@ -44,8 +44,8 @@ func (e *Engine) evictSession(s *sessionState) {
 }
 
 // forgetSession makes a session not resident while replaying.
-func (e *Engine) forgetSession(id string) {
-	s := e.lookupSession(metrics.SessionEntity(id), id)
+func (e *Engine) forgetSession(f *feature, id string) {
+	s := e.lookupSession(metrics.SessionEntity(id), f, id)
 	if s == nil {
 		e.seen.add(uint64(metrics.SessionEntity(id))) // so that nothing begins it anew
 		return
@@ -185,9 +185,11 @@ func (e *Engine) putRow(w *write) {
 		}
 	}
 	w.row = true
-	delete(e.spilledGone, w.id)
-	e.spilledRows[w.id] = row
+	delete(e.spilledGone, w.name())
+	e.spilledRows[w.name()] = row
 }
+
+func (w *write) name() metrics.WriteName { return metrics.WriteName{Feature: w.f.name, ID: w.id} }
 
 func (w *write) openRow() metrics.OpenWrite {
 	o := metrics.OpenWrite{WriteID: w.id, Feature: w.f.name}
@@ -210,8 +212,8 @@ func (e *Engine) noteRow(w *write) {
 		return
 	}
 	w.row = false
-	delete(e.spilledRows, w.id)
-	e.spilledGone[w.id] = struct{}{}
+	delete(e.spilledRows, w.name())
+	e.spilledGone[w.name()] = struct{}{}
 }
 
 // rowsOfAged keeps rows of the open writes that a restart would not bring back into

@@ -12,7 +12,7 @@ func (e *Engine) foldWrite(ctx context.Context, f *feature, ev *metrics.Event) e
 	w, err := e.writeFor(ctx, f, ev)
 	if err != nil {
 		if e.silent && ev.SessionID != "" {
-			e.forgetSession(ev.SessionID) // it comes back with this write
+			e.forgetSession(f, ev.SessionID) // it comes back with this write
 		}
 		return err
 	}
@@ -47,7 +47,7 @@ func (e *Engine) writeFor(ctx context.Context, f *feature, ev *metrics.Event) (*
 		if e.silent {
 			return nil, errSkip
 		}
-		if err := e.recallWrite(ctx, ent); err != nil {
+		if err := e.recallWrite(ctx, f, ent); err != nil {
 			return nil, err
 		}
 		if w := e.lookupWrite(ent, f, ev.WriteID); w != nil {
@@ -301,7 +301,7 @@ func (e *Engine) keyFor(f *feature, key string) *keyState {
 
 // enterSession makes a write an operation of its session.
 func (e *Engine) enterSession(ctx context.Context, w *write, id string) error {
-	s, err := e.sessionFor(ctx, id)
+	s, err := e.sessionFor(ctx, w.f, id)
 	if err != nil {
 		if e.silent {
 			e.forget(w) // it comes back with its session
@@ -331,38 +331,40 @@ func (e *Engine) resequence(w *write, seq int64) {
 	w.session.add(sessionOp{seq: w.seq, w: w})
 }
 
-func (e *Engine) sessionFor(ctx context.Context, id string) (*sessionState, error) {
+// sessionFor returns a feature's part of a session: what another one says of the same
+// session says nothing about this one, as it may be about another user.
+func (e *Engine) sessionFor(ctx context.Context, f *feature, id string) (*sessionState, error) {
 	ent := metrics.SessionEntity(id)
-	if s := e.lookupSession(ent, id); s != nil {
+	if s := e.lookupSession(ent, f, id); s != nil {
 		return s, nil
 	}
 	if e.seen.has(uint64(ent)) {
 		if e.silent {
 			return nil, errSkip
 		}
-		if err := e.recallSession(ctx, ent, id); err != nil {
+		if err := e.recallSession(ctx, f, ent, id); err != nil {
 			return nil, err
 		}
-		if s := e.lookupSession(ent, id); s != nil {
+		if s := e.lookupSession(ent, f, id); s != nil {
 			return s, nil
 		}
 	} else {
 		e.seen.add(uint64(ent))
 	}
-	return e.newSession(ent, id), nil
+	return e.newSession(ent, f, id), nil
 }
 
-func (e *Engine) lookupSession(ent metrics.Entity, id string) *sessionState {
+func (e *Engine) lookupSession(ent metrics.Entity, f *feature, id string) *sessionState {
 	for s := e.sessions.get(ent); s != nil; s = s.next {
-		if s.id == id {
+		if s.id == id && s.f == f {
 			return s
 		}
 	}
 	return nil
 }
 
-func (e *Engine) newSession(ent metrics.Entity, id string) *sessionState {
-	s := &sessionState{entity: ent, next: e.sessions.get(ent), id: cloneString(id)}
+func (e *Engine) newSession(ent metrics.Entity, f *feature, id string) *sessionState {
+	s := &sessionState{f: f, entity: ent, next: e.sessions.get(ent), id: cloneString(id)}
 	s.ops = s.few[:0]
 	s.node.s = s
 	e.sessions.put(ent, s)

@@ -82,13 +82,10 @@ func (e *Engine) rejudge(w *write, old *metrics.Vocabulary) {
 	}
 }
 
-// writeName names a write that may not be in memory.
-type writeName struct{ feature, id string }
-
 // hopsAway lists the writes that are not in memory and may have a hop at or after a
 // time. Such a hop was observed at most MaxFuture before, which says where in the log
 // to begin.
-func (e *Engine) hopsAway(ctx context.Context, from int64) (map[writeName]struct{}, error) {
+func (e *Engine) hopsAway(ctx context.Context, from int64) (map[metrics.WriteName]struct{}, error) {
 	late := map[string]bool{} // features with such a write
 	for name, f := range e.features {
 		if f.evictedMax >= from {
@@ -102,7 +99,7 @@ func (e *Engine) hopsAway(ctx context.Context, from int64) (map[writeName]struct
 	if err != nil {
 		return nil, err
 	}
-	away := map[writeName]struct{}{}
+	away := map[metrics.WriteName]struct{}{}
 	err = e.store.Scan(ctx, begin, func(first metrics.Position, events []metrics.Event) error {
 		for i := range events {
 			ev := &events[i]
@@ -113,7 +110,7 @@ func (e *Engine) hopsAway(ctx context.Context, from int64) (map[writeName]struct
 				continue
 			}
 			if e.lookupWrite(metrics.WriteEntity(ev.WriteID), e.feature(ev.Feature), ev.WriteID) == nil {
-				away[writeName{cloneString(ev.Feature), cloneString(ev.WriteID)}] = struct{}{}
+				away[metrics.WriteName{Feature: cloneString(ev.Feature), ID: cloneString(ev.WriteID)}] = struct{}{}
 			}
 		}
 		return nil
@@ -152,7 +149,7 @@ func (e *Engine) observedFrom(ctx context.Context, at int64) (metrics.Position, 
 
 // rejudgeAway reads writes back and judges their hops anew, each once, however often
 // another brings it along.
-func (e *Engine) rejudgeAway(ctx context.Context, away map[writeName]struct{}, old *metrics.Vocabulary) error {
+func (e *Engine) rejudgeAway(ctx context.Context, away map[metrics.WriteName]struct{}, old *metrics.Vocabulary) error {
 	share := e.reload.share
 	e.reload.share = 1
 	defer func() { e.reload.share = share }()
@@ -176,17 +173,17 @@ func (e *Engine) rejudgeAway(ctx context.Context, away map[writeName]struct{}, o
 
 // recallJudged reads one write back. Whatever comes back with it and awaits its turn is
 // judged at once, before anything else can touch it.
-func (e *Engine) recallJudged(ctx context.Context, name writeName, away map[writeName]struct{}, old *metrics.Vocabulary) error {
+func (e *Engine) recallJudged(ctx context.Context, name metrics.WriteName, away map[metrics.WriteName]struct{}, old *metrics.Vocabulary) error {
 	e.beginLoad()
 	defer e.endLoad()
-	ent := metrics.WriteEntity(name.id)
-	if e.lookupWrite(ent, e.feature(name.feature), name.id) == nil {
-		if err := e.recallWrite(ctx, ent); err != nil {
+	ent, f := metrics.WriteEntity(name.ID), e.feature(name.Feature)
+	if e.lookupWrite(ent, f, name.ID) == nil {
+		if err := e.recallWrite(ctx, f, ent); err != nil {
 			return err
 		}
 	}
 	for _, w := range e.loaded.writes {
-		n := writeName{w.f.name, w.id}
+		n := w.name()
 		if _, ok := away[n]; ok {
 			e.rejudge(w, old)
 			delete(away, n)

@@ -17,7 +17,7 @@ func (e *Engine) foldRead(ctx context.Context, f *feature, ev *metrics.Event) er
 		return err
 	}
 	if ev.SessionID != "" {
-		if s, err = e.sessionFor(ctx, ev.SessionID); err != nil {
+		if s, err = e.sessionFor(ctx, f, ev.SessionID); err != nil {
 			return err
 		}
 	}

@@ -289,7 +289,7 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 		q.Limit = 100
 	}
 	e.mu.RLock()
-	resident := map[string]bool{}
+	resident := map[metrics.WriteName]bool{}
 	var out []metrics.OpenWrite
 	for name, f := range e.features {
 		if q.Feature != "" && name != q.Feature {
@@ -305,20 +305,20 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 			}
 		}
 	}
-	for id := range e.spilledGone {
-		resident[id] = true
+	for name := range e.spilledGone {
+		resident[name] = true
 	}
 	e.mu.RUnlock()
 	for i := range out {
-		resident[out[i].WriteID] = true
+		resident[out[i].Name()] = true
 	}
 	stored, err := e.opens.spilled(ctx, e.store, q)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range stored {
-		if !resident[o.WriteID] {
-			out = append(out, o)
+	for i := range stored {
+		if !resident[stored[i].Name()] {
+			out = append(out, stored[i])
 		}
 	}
 	slices.SortFunc(out, func(a, b metrics.OpenWrite) int {

@@ -24,9 +24,9 @@ type rebuilding struct {
 
 	// What is kept, when something is.
 	kept       bool
-	counted    metrics.Position             // sources heard include events before it
-	again      map[source]int64             // those of them that were counted again
-	open       map[string]metrics.OpenWrite // begun before since, and not in the log
+	counted    metrics.Position                        // sources heard include events before it
+	again      map[source]int64                        // those of them that were counted again
+	open       map[metrics.WriteName]metrics.OpenWrite // begun before since, and not in the log
 	trials     []storedTrial
 	violations map[string]bool // ids from before since that the fold came upon
 }
@@ -118,20 +118,20 @@ func (r *rebuilding) trialIDs() (ids []string) {
 	return ids
 }
 
-// keepOpen keeps the open writes whose beginning is not in the log, and returns the ids
-// of the others: the fold finds out anew whether they are open.
-func (r *rebuilding) keepOpen(ctx context.Context) (again []string, err error) {
+// keepOpen keeps the open writes whose beginning is not in the log, and names the
+// others: the fold finds out anew whether they are open.
+func (r *rebuilding) keepOpen(ctx context.Context) (again []metrics.WriteName, err error) {
 	rows, err := r.Store.Spilled(ctx, metrics.SpilledQuery{})
 	if err != nil {
 		return nil, err
 	}
-	r.open = map[string]metrics.OpenWrite{}
+	r.open = map[metrics.WriteName]metrics.OpenWrite{}
 	for _, o := range rows {
 		if o.Initiated >= r.sinceNS() {
 			continue
 		}
 		events, _, err := r.Store.Find(ctx, metrics.FindQuery{
-			Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(o.WriteID), Earliest: true, Limit: 50,
+			Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(o.WriteID), Feature: o.Feature, Earliest: true, Limit: 50,
 		})
 		if err != nil {
 			return nil, err
@@ -140,9 +140,9 @@ func (r *rebuilding) keepOpen(ctx context.Context) (again []string, err error) {
 			return e.WriteID == o.WriteID && (e.Kind == metrics.KindInitiated || e.Kind == metrics.KindCommitted || e.Kind == metrics.KindPublished)
 		}
 		if slices.ContainsFunc(events, begins) {
-			again = append(again, o.WriteID)
+			again = append(again, o.Name())
 		} else {
-			r.open[o.WriteID] = o
+			r.open[o.Name()] = o
 		}
 	}
 	return again, nil
@@ -234,7 +234,7 @@ func (r *rebuilding) closeTo(c *metrics.Checkpoint) {
 // knows every arrival: what one of them knows counts.
 func (r *rebuilding) narrow(c *metrics.Checkpoint) {
 	for i := range c.Spilled {
-		old, ok := r.open[c.Spilled[i].WriteID]
+		old, ok := r.open[c.Spilled[i].Name()]
 		if !ok {
 			continue
 		}
@@ -242,7 +242,7 @@ func (r *rebuilding) narrow(c *metrics.Checkpoint) {
 		c.Spilled[i] = old
 		c.Spilled[i].Missing = slices.DeleteFunc(slices.Clone(old.Missing), func(name string) bool { return !slices.Contains(found, name) })
 		if len(c.Spilled[i].Missing) == 0 {
-			c.SpilledGone = append(c.SpilledGone, old.WriteID)
+			c.SpilledGone = append(c.SpilledGone, old.Name())
 		}
 	}
 	c.Spilled = slices.DeleteFunc(c.Spilled, func(o metrics.OpenWrite) bool { return len(o.Missing) == 0 })

@@ -47,8 +47,8 @@ type loaded struct {
 	unlinked []*write // to be linked to the reads that returned their versions
 }
 
-// lookBack reads the events of an entity that were folded before this batch.
-func (e *Engine) lookBack(ctx context.Context, kind metrics.EntityKind, ent metrics.Entity) ([]metrics.Event, error) {
+// lookBack reads the events of a feature's entity that were folded before this batch.
+func (e *Engine) lookBack(ctx context.Context, f *feature, kind metrics.EntityKind, ent metrics.Entity) ([]metrics.Event, error) {
 	if e.base == 0 { // nothing was folded yet, and 0 would mean no bound
 		return nil, nil
 	}
@@ -56,7 +56,7 @@ func (e *Engine) lookBack(ctx context.Context, kind metrics.EntityKind, ent metr
 		return nil, errSkip
 	}
 	begin := e.opts.Now()
-	events, _, err := e.store.Find(ctx, metrics.FindQuery{Kind: kind, Entity: ent, Before: e.base, Limit: findLimit})
+	events, _, err := e.store.Find(ctx, metrics.FindQuery{Kind: kind, Entity: ent, Feature: f.name, Before: e.base, Limit: findLimit})
 	e.reload.spent += e.opts.Now().Sub(begin)
 	e.stats.Reloads++
 	if err != nil {
@@ -97,9 +97,9 @@ func (e *Engine) endLoad() {
 	}
 }
 
-// recallWrite brings the writes with that entity back, with their sessions.
-func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
-	events, err := e.lookBack(ctx, metrics.EntityWrite, ent)
+// recallWrite brings a feature's writes with that entity back, with their sessions.
+func (e *Engine) recallWrite(ctx context.Context, f *feature, ent metrics.Entity) error {
+	events, err := e.lookBack(ctx, f, metrics.EntityWrite, ent)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,6 @@ func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
 		if metrics.WriteEntity(ev.WriteID) != ent || !ofWrite(ev) {
 			continue
 		}
-		f := e.feature(ev.Feature)
 		w := e.lookupWrite(ent, f, ev.WriteID)
 		if w == nil {
 			w = e.newWrite(ent, f, ev.WriteID)
@@ -135,27 +134,27 @@ func (e *Engine) recallWrite(ctx context.Context, ent metrics.Entity) error {
 		}
 	}
 	for _, id := range missing {
-		if s := e.lookupSession(metrics.SessionEntity(id), id); s != nil && slices.Contains(e.loaded.sessions, s) {
+		if s := e.lookupSession(metrics.SessionEntity(id), f, id); s != nil && slices.Contains(e.loaded.sessions, s) {
 			continue // its reading back is under way and will come to this write
 		}
-		if err := e.recallSession(ctx, metrics.SessionEntity(id), id); err != nil && !errors.Is(err, errSkip) {
+		if err := e.recallSession(ctx, f, metrics.SessionEntity(id), id); err != nil && !errors.Is(err, errSkip) {
 			return err
 		}
 	}
 	return nil
 }
 
-// recallSession brings a session back with all its operations.
-func (e *Engine) recallSession(ctx context.Context, ent metrics.Entity, id string) error {
-	events, err := e.lookBack(ctx, metrics.EntitySession, ent)
+// recallSession brings a feature's part of a session back with all its operations.
+func (e *Engine) recallSession(ctx context.Context, f *feature, ent metrics.Entity, id string) error {
+	events, err := e.lookBack(ctx, f, metrics.EntitySession, ent)
 	if err != nil {
 		return err
 	}
 	e.beginLoad()
 	defer e.endLoad()
-	s := e.lookupSession(ent, id)
+	s := e.lookupSession(ent, f, id)
 	if s == nil {
-		s = e.newSession(ent, id)
+		s = e.newSession(ent, f, id)
 		s.dirty = true
 		e.loaded.sessions = append(e.loaded.sessions, s)
 	}
@@ -164,7 +163,6 @@ func (e *Engine) recallSession(ctx context.Context, ent metrics.Entity, id strin
 		if ev.SessionID != id {
 			continue
 		}
-		f := e.feature(ev.Feature)
 		if ev.Kind == metrics.KindRead {
 			if err := e.loadRead(ctx, f, s, ev); err != nil {
 				return err
@@ -189,7 +187,7 @@ func (e *Engine) loadSessionWrite(ctx context.Context, f *feature, s *sessionSta
 	ent := metrics.WriteEntity(ev.WriteID)
 	w := e.lookupWrite(ent, f, ev.WriteID)
 	if w == nil {
-		if err := e.recallWrite(ctx, ent); err != nil {
+		if err := e.recallWrite(ctx, f, ent); err != nil {
 			return err
 		}
 		if w = e.lookupWrite(ent, f, ev.WriteID); w == nil {
@@ -233,7 +231,7 @@ func (e *Engine) recallKey(ctx context.Context, k *keyState) error {
 	if k.complete {
 		return nil
 	}
-	events, err := e.lookBack(ctx, metrics.EntityKey, k.entity)
+	events, err := e.lookBack(ctx, k.f, metrics.EntityKey, k.entity)
 	if err != nil {
 		return err
 	}
@@ -258,8 +256,8 @@ func (e *Engine) loadOfKey(ctx context.Context, k *keyState, ev *metrics.Event) 
 			return e.loadRead(ctx, k.f, nil, ev)
 		}
 		ent := metrics.SessionEntity(ev.SessionID)
-		if e.lookupSession(ent, ev.SessionID) == nil {
-			return e.recallSession(ctx, ent, ev.SessionID)
+		if e.lookupSession(ent, k.f, ev.SessionID) == nil {
+			return e.recallSession(ctx, k.f, ent, ev.SessionID)
 		}
 		return nil
 	}
@@ -270,7 +268,7 @@ func (e *Engine) loadOfKey(ctx context.Context, k *keyState, ev *metrics.Event) 
 	if e.lookupWrite(ent, k.f, ev.WriteID) != nil {
 		return nil
 	}
-	return e.recallWrite(ctx, ent)
+	return e.recallWrite(ctx, k.f, ent)
 }
 
 // wantKey is recallKey for callers deep in a join; an error is kept for Fold.
@@ -313,7 +311,7 @@ func (e *Engine) recallOpen(k *keyState) {
 		if o.KeyEntity != k.entity || o.Feature != k.f.name || e.lookupWrite(ent, k.f, o.WriteID) != nil {
 			continue
 		}
-		if err := e.recallWrite(e.ctx, ent); err != nil {
+		if err := e.recallWrite(e.ctx, k.f, ent); err != nil {
 			e.note(err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // read is one read: its staleness is counted alone, its guarantees by its session.
 type read struct {
 	node    node
-	id      string // natural key: session and sequence, else event id
+	id      string // natural key: session and sequence, else feature and event id
 	f       *feature
 	key     *keyState
 	version metrics.Version
@@ -42,8 +42,9 @@ type staleness struct {
 	series     staleSeries
 }
 
-// sessionState is one session: its operations by sequence.
+// sessionState is what one feature says of one session: its operations by sequence.
 type sessionState struct {
+	f              *feature
 	node           node
 	entity         metrics.Entity
 	next           *sessionState
@@ -115,7 +116,7 @@ func (s *sessionState) drop(o sessionOp) {
 }
 
 // checked adapts a write to what the session checks ask of it. Replicas go by the
-// number of their name, since a session may span features.
+// number of their name.
 type checked struct{ w *write }
 
 // Replicas implements session.Write.
@@ -247,7 +248,7 @@ func (e *Engine) verdictSeries(k verdictKey) *series {
 
 // noteViolation keeps a row of a violation and returns its id.
 func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding, k verdictKey, at int64) string {
-	id := violationID(s.id, o, fd, e.names.text[k.replica])
+	id := violationID(s, o, fd, e.names.text[k.replica])
 	if e.silent || s.counted { // the row is there
 		return id
 	}
@@ -276,8 +277,10 @@ func (e *Engine) noteViolation(s *sessionState, o sessionOp, fd session.Finding,
 	return id
 }
 
-func violationID(sessionID string, o sessionOp, fd session.Finding, replica string) string {
-	id := string(fd.Guarantee) + ":" + sessionID + ":" + strconv.FormatInt(o.seq, 10)
+// violationID is the natural key of a violation. The length of the feature's name keeps
+// those of two features apart, whatever they call their sessions.
+func violationID(s *sessionState, o sessionOp, fd session.Finding, replica string) string {
+	id := string(fd.Guarantee) + ":" + strconv.Itoa(len(s.f.name)) + ":" + s.f.name + ":" + s.id + ":" + strconv.FormatInt(o.seq, 10)
 	if o.w != nil {
 		return id + ":" + o.w.id + ":" + replica
 	}
@@ -353,7 +356,11 @@ func (e *Engine) staleSeries(k staleKey) staleSeries {
 
 // readID is the natural key of a read event. It is valid until the next call.
 func (e *Engine) readID(ev *metrics.Event) string {
-	if ev.SessionID == "" || ev.SessionSeq == 0 {
+	if ev.SessionID == "" {
+		e.id = append(append(append(e.id[:0], ev.Feature...), 0), ev.EventID...)
+		return unsafe.String(&e.id[0], len(e.id))
+	}
+	if ev.SessionSeq == 0 {
 		return ev.EventID
 	}
 	e.id = append(append(e.id[:0], ev.SessionID...), 0)

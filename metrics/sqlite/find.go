@@ -39,6 +39,9 @@ func (s *Store) Find(ctx context.Context, q metrics.FindQuery) ([]metrics.Event,
 	if q.Limit <= 0 {
 		q.Limit = defaultFind
 	}
+	if q.Pass <= 0 {
+		q.Pass = metrics.MaxPassed
+	}
 	if q.Before == 0 {
 		q.Before = s.End()
 	}
@@ -170,6 +173,11 @@ func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metr
 		return err
 	}
 	f.rows = f.dec.Rows(f.rows[:0], f.q.Kind, f.q.Entity, int(to-seg.first))
+	if f.q.Feature != "" {
+		all := len(f.rows)
+		f.rows = f.dec.OfFeature(f.rows, f.q.Feature)
+		f.other += all - len(f.rows)
+	}
 	if !f.q.Earliest {
 		slices.Reverse(f.rows)
 	}
@@ -181,6 +189,7 @@ func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metr
 			return wrap(err, "%s: segment at position %d", p.path, seg.first)
 		}
 	}
+	f.more = f.more || f.other > f.q.Pass
 	return nil
 }
 
@@ -203,9 +212,6 @@ func (f *finding) take(row int) error {
 	}
 	switch {
 	case e.ObservedAt < f.q.Since:
-	case f.q.Feature != "" && e.Feature != f.q.Feature:
-		f.other++
-		f.more = f.other > metrics.MaxPassed
 	case len(f.found) == f.q.Limit:
 		f.more = true
 	default:

@@ -33,7 +33,7 @@ func (s *Store) Spilled(ctx context.Context, q metrics.SpilledQuery) ([]metrics.
 	if q.Replica != "" {
 		sel.and("EXISTS (SELECT 1 FROM json_each(missing) WHERE value = ?)", q.Replica)
 	}
-	query := "SELECT write_id, feature, key, key_entity, initiated, missing FROM open_write" + sel.String() + " ORDER BY initiated, write_id"
+	query := "SELECT write_id, feature, key, key_entity, initiated, missing FROM open_write" + sel.String() + " ORDER BY initiated, write_id, feature"
 	if q.Limit > 0 {
 		query += " LIMIT " + strconv.Itoa(q.Limit)
 	}

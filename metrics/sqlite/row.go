@@ -56,7 +56,9 @@ func commitRows(ctx context.Context, tx *sql.Tx, c *metrics.Checkpoint) error {
 	p.heard(c.Heard)
 	gone := func(ids []string) func(int) []any { return func(i int) []any { return []any{ids[i]} } }
 	p.each("violation gone", "DELETE FROM violation WHERE id = ?", len(c.ViolationsGone), gone(c.ViolationsGone))
-	p.each("open write gone", "DELETE FROM open_write WHERE write_id = ?", len(c.SpilledGone), gone(c.SpilledGone))
+	p.each("open write gone", "DELETE FROM open_write WHERE feature = ? AND write_id = ?", len(c.SpilledGone), func(i int) []any {
+		return []any{c.SpilledGone[i].Feature, c.SpilledGone[i].ID}
+	})
 	p.each("trial gone", "DELETE FROM trial_unit WHERE trial = ?", len(c.TrialsGone), gone(c.TrialsGone))
 	p.trialUnits(c.TrialUnits)
 	names := make([]string, 0, len(c.Blobs))

@@ -27,7 +27,7 @@ type Memory struct {
 	conflicts  map[string]metrics.Conflict
 	violations map[string]metrics.Violation
 	exemplars  map[exemplarKey]metrics.Exemplar
-	spilled    map[string]metrics.OpenWrite
+	spilled    map[metrics.WriteName]metrics.OpenWrite
 	heard      map[heardKey]metrics.Heard
 	units      map[unitKey]metrics.TrialUnit
 	quarantine quarantine
@@ -63,7 +63,7 @@ func (m *Memory) clearRows() {
 	m.conflicts = map[string]metrics.Conflict{}
 	m.violations = map[string]metrics.Violation{}
 	m.exemplars = map[exemplarKey]metrics.Exemplar{}
-	m.spilled = map[string]metrics.OpenWrite{}
+	m.spilled = map[metrics.WriteName]metrics.OpenWrite{}
 	m.heard = map[heardKey]metrics.Heard{}
 	m.units = map[unitKey]metrics.TrialUnit{}
 }
@@ -217,7 +217,7 @@ func (m *Memory) commitRows(c *metrics.Checkpoint) {
 	}
 	for _, w := range c.Spilled {
 		w.Missing = slices.Clone(w.Missing)
-		m.spilled[w.WriteID] = w
+		m.spilled[w.Name()] = w
 	}
 	for _, h := range c.Heard {
 		m.heard[heardKey{h.Feature, h.Service, h.Replica, h.Region}] = h
@@ -275,7 +275,7 @@ func (m *Memory) ResetRollups(ctx context.Context, r metrics.Reset) error {
 		maps.DeleteFunc(m.conflicts, func(_ string, c metrics.Conflict) bool { return cmp.Or(c.DetectedAt, c.ResolvedAt) >= since })
 		maps.DeleteFunc(m.violations, func(_ string, v metrics.Violation) bool { return v.At >= since })
 		maps.DeleteFunc(m.exemplars, func(k exemplarKey, _ metrics.Exemplar) bool { return k.start >= r.Since })
-		maps.DeleteFunc(m.spilled, func(_ string, o metrics.OpenWrite) bool { return o.Initiated >= since })
+		maps.DeleteFunc(m.spilled, func(_ metrics.WriteName, o metrics.OpenWrite) bool { return o.Initiated >= since })
 		maps.DeleteFunc(m.units, func(k unitKey, _ metrics.TrialUnit) bool { return !slices.Contains(r.Trials, k.trial) })
 		return nil
 	})

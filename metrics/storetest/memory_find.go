@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -27,7 +28,7 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 				continue
 			}
 			if q.Feature != "" && e.Feature != q.Feature {
-				if other++; other > metrics.MaxPassed {
+				if other++; other > cmp.Or(q.Pass, metrics.MaxPassed) {
 					more = true
 					break
 				}

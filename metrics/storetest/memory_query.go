@@ -230,7 +230,7 @@ func (m *Memory) Spilled(ctx context.Context, q metrics.SpilledQuery) (found []m
 			}
 		}
 		slices.SortFunc(found, func(a, b metrics.OpenWrite) int {
-			return cmp.Or(cmp.Compare(a.Initiated, b.Initiated), strings.Compare(a.WriteID, b.WriteID))
+			return cmp.Or(cmp.Compare(a.Initiated, b.Initiated), strings.Compare(a.WriteID, b.WriteID), strings.Compare(a.Feature, b.Feature))
 		})
 		if q.Limit > 0 {
 			found = found[:min(len(found), q.Limit)]

@@ -57,7 +57,7 @@ func checkpoint(r *rand.Rand, series []*metrics.Series, pos metrics.Position) *m
 			Lag: r.Int64N(1e9), WriteID: fmt.Sprintf("write-%d", r.Int64()), Key: "key",
 		})
 		c.Spilled = append(c.Spilled, metrics.OpenWrite{
-			WriteID: fmt.Sprintf("write-%d", n), Feature: fmt.Sprintf("feature-%d", n%3), Key: "key",
+			WriteID: fmt.Sprintf("write-%d", n), Feature: fmt.Sprintf("feature-%d", r.IntN(3)), Key: "key",
 			KeyEntity: metrics.Entity(math.MaxUint64 - uint64(n%4)), Initiated: at, Missing: []string{"cache", "search"}[:n%3%2+1],
 		})
 		c.Heard = append(c.Heard, metrics.Heard{Feature: "f", Service: fmt.Sprint(n % 6), Replica: "r", First: 1, Last: at, Events: int64(n)})
@@ -67,7 +67,7 @@ func checkpoint(r *rand.Rand, series []*metrics.Series, pos metrics.Position) *m
 		c.Blobs[fmt.Sprintf("blob-%d", n)] = []byte{byte(r.Uint32()), byte(n)}
 	}
 	c.ViolationsGone = []string{fmt.Sprintf("violation-%d", r.IntN(40)), "violation-none"}
-	c.SpilledGone = []string{fmt.Sprintf("write-%d", r.IntN(40))}
+	c.SpilledGone = []metrics.WriteName{{Feature: fmt.Sprintf("feature-%d", r.IntN(3)), ID: fmt.Sprintf("write-%d", r.IntN(40))}}
 	if r.IntN(4) == 0 {
 		c.TrialsGone = []string{"trial-1"}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
@@ -147,6 +148,13 @@ func (d *Decoder) Rows(dst []int, kind metrics.EntityKind, want metrics.Entity, 
 		}
 	}
 	return dst
+}
+
+// OfFeature keeps those of some rows whose event is about a feature.
+func (d *Decoder) OfFeature(rows []int, feature string) []int {
+	col := &d.columns[colFeature]
+	numbers := col.expand(d.count)
+	return slices.DeleteFunc(rows, func(row int) bool { return numbers[row] == 0 || col.values[numbers[row]-1] != feature })
 }
 
 func (d *Decoder) keyRows(dst []int, want metrics.Entity, end int) []int {
