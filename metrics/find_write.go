@@ -35,6 +35,18 @@ func SortEvents(events []Event) {
 	})
 }
 
+// OriginFirst calls fn with each event, those of the origin before the others, in order
+// within both: what the origin says of a write holds, whatever a replica adds.
+func OriginFirst(events []Event, fn func(e *Event)) {
+	for _, origin := range []bool{true, false} {
+		for i := range events {
+			if events[i].Kind.AtOrigin() == origin {
+				fn(&events[i])
+			}
+		}
+	}
+}
+
 // JoinLabels adds those of an event that are not there yet.
 func JoinLabels(labels []string, e *Event) []string {
 	for _, l := range e.Labels {

@@ -43,9 +43,7 @@ func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error)
 		return s, err
 	}
 	s.Unread = more
-	for i := range events {
-		s.take(&events[i])
-	}
+	metrics.OriginFirst(events, s.take)
 	return s, nil
 }
 

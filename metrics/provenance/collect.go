@@ -137,7 +137,7 @@ func (t *Teller) collectKey(ctx context.Context, c *collected) error {
 		return nil
 	}
 	key := metrics.KeyEntity(c.feature, c.key)
-	found, more, err := t.following(ctx, c, metrics.EntityKey, key)
+	found, more, err := t.following(ctx, c, c.feature, metrics.EntityKey, key)
 	if err != nil {
 		return fmt.Errorf("find key %q of %q: %w", c.key, c.feature, err)
 	}
@@ -162,8 +162,8 @@ func (c *collected) keep(events []metrics.Event) {
 
 // following reads the first events of an entity that may follow the write. When there
 // are many from before its first event arrived, those after it are read as well.
-func (t *Teller) following(ctx context.Context, c *collected, kind metrics.EntityKind, e metrics.Entity) (found []metrics.Event, more bool, err error) {
-	q := metrics.FindQuery{Kind: kind, Entity: e, Since: c.since(), Limit: maxFollowing, Earliest: true}
+func (t *Teller) following(ctx context.Context, c *collected, feature string, kind metrics.EntityKind, e metrics.Entity) (found []metrics.Event, more bool, err error) {
+	q := metrics.FindQuery{Kind: kind, Entity: e, Feature: feature, Since: c.since(), Limit: maxFollowing, Earliest: true}
 	found, more, err = t.r.Find(ctx, q)
 	if q.Since = c.observed(); err != nil || !more || found[len(found)-1].ObservedAt >= q.Since {
 		return found, more, err
@@ -217,14 +217,14 @@ func (c *collected) begun() *int64 {
 	return cmp.Or(c.first(metrics.KindInitiated), c.first(metrics.KindCommitted), c.first(metrics.KindPublished))
 }
 
-// version is the least version said, as in the fold: events of one write agree.
-func (c *collected) version() metrics.Version {
-	for i := range c.events {
-		if e := &c.events[i]; e.Kind.IsStage() && !e.Version.IsZero() {
-			return e.Version
+// version is the least version said, as in the fold, by the origin if it says one.
+func (c *collected) version() (v metrics.Version) {
+	metrics.OriginFirst(c.events, func(e *metrics.Event) {
+		if e.Kind.IsStage() && v.IsZero() {
+			v = e.Version
 		}
-	}
-	return metrics.Version{}
+	})
+	return v
 }
 
 // expected is the union of what events expect, else the feature's route.

@@ -25,9 +25,7 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 		}
 	}
 	for _, id := range parents {
-		events, _, err := t.r.Find(ctx, metrics.FindQuery{
-			Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxOfParent, Earliest: true,
-		})
+		events, err := t.parent(ctx, c.feature, id)
 		if err != nil {
 			return fmt.Errorf("find parent %q of write %q: %w", id, c.id, err)
 		}
@@ -35,14 +33,28 @@ func (t *Teller) relatives(ctx context.Context, c *collected, s *Story) error {
 	}
 	events := slices.Clone(c.ofKey)
 	if s.SessionID != "" {
-		found, _, err := t.following(ctx, c, metrics.EntitySession, metrics.SessionEntity(s.SessionID))
-		if err != nil {
-			return fmt.Errorf("find session of write %q: %w", c.id, err)
+		for _, feature := range []string{c.feature, ""} { // Its own first: others may say very much of a session.
+			found, _, err := t.following(ctx, c, feature, metrics.EntitySession, metrics.SessionEntity(s.SessionID))
+			if err != nil {
+				return fmt.Errorf("find session of write %q: %w", c.id, err)
+			}
+			events = append(events, found...)
 		}
-		events = append(events, found...)
 	}
 	s.Children = children(c.feature, c.id, events)
 	return nil
+}
+
+// parent reads the first events of a write of the feature, or when it has none, of others.
+func (t *Teller) parent(ctx context.Context, feature, id string) ([]metrics.Event, error) {
+	events, _, err := metrics.FindWrite(ctx, t.r, feature, id, maxOfParent)
+	if err != nil || len(events) > 0 {
+		return events, err
+	}
+	events, _, err = t.r.Find(ctx, metrics.FindQuery{
+		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxOfParent, Earliest: true,
+	})
+	return events, err
 }
 
 // relative tells of a write what its events, in the order of the log, say: those of the
@@ -72,22 +84,35 @@ func relative(feature, id string, events []metrics.Event) Relative {
 	return r
 }
 
+// children are the writes that name one as their parent, each by an event of its own
+// feature; those of the asking write's feature come first where there are many.
 func children(feature, id string, events []metrics.Event) []Relative {
-	ids := []string{}
+	names := []metrics.WriteName{}
 	for i := range events {
 		e := &events[i]
-		if e.WriteID != "" && e.WriteID != id && slices.Contains(e.Parents, id) && !slices.Contains(ids, e.WriteID) {
-			ids = append(ids, e.WriteID)
+		n := metrics.WriteName{Feature: e.Feature, ID: e.WriteID}
+		if n.ID != "" && n.ID != id && slices.Contains(e.Parents, id) && !slices.Contains(names, n) {
+			names = append(names, n)
 		}
 	}
+	slices.SortStableFunc(names, func(a, b metrics.WriteName) int {
+		return cmp.Compare(strangeness(a, feature), strangeness(b, feature))
+	})
 	out := []Relative{}
-	for _, child := range ids[:min(len(ids), maxRelatives)] {
-		out = append(out, relative(feature, child, events))
+	for _, n := range names[:min(len(names), maxRelatives)] {
+		out = append(out, relative(n.Feature, n.ID, events))
 	}
 	slices.SortFunc(out, func(a, b Relative) int {
 		return cmp.Or(cmp.Compare(at(a.Initiated), at(b.Initiated)), strings.Compare(a.WriteID, b.WriteID))
 	})
 	return out
+}
+
+func strangeness(n metrics.WriteName, feature string) int {
+	if n.Feature == feature {
+		return 0
+	}
+	return 1
 }
 
 func at(p *int64) int64 {

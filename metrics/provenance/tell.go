@@ -15,9 +15,7 @@ func (c *collected) tell() *Story {
 		Initiated: c.begun(), Committed: c.first(metrics.KindCommitted), Version: c.version().String(),
 		Labels: []string{}, Traces: []Trace{}, Parents: []Relative{}, Children: []Relative{},
 	}
-	for i := range c.events {
-		s.describe(&c.events[i])
-	}
+	metrics.OriginFirst(c.events, s.describe)
 	if s.Initiated != nil {
 		age := max(0, c.now-*s.Initiated)
 		s.AgeNS = &age
@@ -27,7 +25,7 @@ func (c *collected) tell() *Story {
 	return s
 }
 
-// describe takes the fields of an event; the earliest to say something holds.
+// describe takes the fields of an event; the first to say something holds.
 func (s *Story) describe(e *metrics.Event) {
 	s.Entity = cmp.Or(s.Entity, e.Entity)
 	s.Actor = cmp.Or(s.Actor, e.Actor)

@@ -64,14 +64,20 @@ func (r *Reporter) sibling(ctx context.Context, feature, id string) (Sibling, er
 		e := &events[i]
 		s.Labels = metrics.JoinLabels(s.Labels, e)
 		if e.Kind.IsStage() {
-			s.take(e)
+			s.Events = append(s.Events, SiblingEvent{
+				At: e.Corrected(), Kind: e.Kind.String(), Service: e.Service, Replica: e.Replica, EventID: e.EventID,
+			})
 		}
 	}
+	metrics.OriginFirst(events, s.take)
 	return s, nil
 }
 
-// take adds one event, in order: what was said first holds.
+// take adds what one event says; what was said first holds.
 func (s *Sibling) take(e *metrics.Event) {
+	if !e.Kind.IsStage() {
+		return
+	}
 	s.Known = true
 	if e.Kind == metrics.KindInitiated && s.Initiated == nil {
 		s.Initiated = new(e.Corrected())
@@ -85,9 +91,6 @@ func (s *Sibling) take(e *metrics.Event) {
 		s.Region = cmp.Or(s.Region, e.Region)
 		s.Service = cmp.Or(s.Service, e.Service)
 	}
-	s.Events = append(s.Events, SiblingEvent{
-		At: e.Corrected(), Kind: e.Kind.String(), Service: e.Service, Replica: e.Replica, EventID: e.EventID,
-	})
 }
 
 // why puts the reported decision in words.
