@@ -43,6 +43,8 @@ func changed() []struct {
 		{"sessions", "", 30, "sessions from before name no account: people sign in again"},
 		{"sign_ins", "", 30, "links that live for 15 minutes"},
 		{"api_keys", "scopes", 30, "managing keys became a scope of its own"},
+		{"violation", "id", 11, "violations of two features may be of sessions with one name"},
+		{"violation", "data", 11, "the id is in it as well"},
 	}
 }
 
@@ -72,9 +74,18 @@ func TestEveryEarlierSchemaIsBroughtUp(t *testing.T) {
 			copyStore(t, now.dir, old)
 			path := filepath.Join(old, "telemetry.db")
 			downTo(t, path, filepath.Join(now.dir, "telemetry.db"), migrations.Telemetry, v)
+			if v < 11 { // as violations were named then
+				const id = "guarantee || substr(id, length(guarantee) + length(length(feature)) + length(feature) + 3)"
+				db := openPlain(t, path)
+				exec(t, db, "UPDATE violation SET id = "+id+", data = json_set(data, '$.id', "+id+") WHERE guarantee <> 'policy'")
+			}
 			before := dump(t, path)
 			tidemark.Verb(t, "migrate", "up", "--data", old)
-			compare(t, v, before, dump(t, path))
+			after := dump(t, path)
+			if want := dump(t, filepath.Join(now.dir, "telemetry.db"))["violation"]; len(want) == 0 || !cmp.Equal(want, after["violation"]) {
+				t.Errorf("schema %d: violations were to be as they are now: %s", v, cmp.Diff(want, after["violation"]))
+			}
+			compare(t, v, before, after)
 			now.checkServer(t, old, 1<<40)
 		})
 	}
