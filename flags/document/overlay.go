@@ -25,12 +25,8 @@ func (f *newFlags) Flag(key string) (rollout.FlagInfo, error) {
 }
 
 // CheckCohort implements rollout.PlanFlags.
-func (f *newFlags) CheckCohort(rule json.RawMessage) (share *float64, err error) {
-	e, err := f.c.opt.Flags.TryCohort("rollout-plan", rule, f.b.Edits...)
-	if err != nil {
-		return nil, err
-	}
-	return e.Share, nil
+func (f *newFlags) CheckCohort(rule json.RawMessage) error {
+	return f.c.opt.Flags.CheckCohort("rollout-plan", rule, f.b.Edits...)
 }
 
 // newPromises are the guarantees as they will be.

@@ -50,6 +50,8 @@ type Catalogue struct {
 	pins    *pins
 	sample  *sample
 	cohorts cohortCache
+	trials  atomic.Int32 // rules that are being tried
+	tryFor  time.Duration
 
 	// mu is held by whoever changes something, so that what is compiled is what is
 	// stored. Readers never wait for it.
@@ -70,7 +72,7 @@ type state struct {
 
 // Open reads the catalogue and compiles it.
 func Open(ctx context.Context, opt Options) (*Catalogue, error) {
-	c := &Catalogue{opt: opt, usage: newUsage(), pins: newPins(), sample: newSample(opt.Now)}
+	c := &Catalogue{opt: opt, usage: newUsage(), pins: newPins(), sample: newSample(opt.Now), tryFor: tryFor}
 	s, err := c.read(ctx)
 	if err != nil {
 		return nil, err

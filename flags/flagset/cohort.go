@@ -2,10 +2,13 @@ package flagset
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,19 +17,26 @@ import (
 )
 
 // Estimate is how much of the recent traffic a cohort holds, as far as the sample
-// tells.
+// tells. It is coarse, so that it tells of many and of nobody in particular: shares are
+// whole percent, units tens, and where few units are on one side there are neither.
 type Estimate struct {
 	Cohort string
 	// Share of the evaluations whose context the rule takes in, with its 95 % interval;
-	// nil while the sample is empty.
+	// nil while the sample is empty, and when few units are on one side.
 	Share, Low, High *float64
 	Sampled          int    // contexts looked at
 	Seen             uint64 // evaluations that they were drawn from
 	Large            uint64 // contexts left out because they were too large
 	Units            int    // distinct targeting keys among the sampled
-	UnitsIn          int    // of these in the cohort
-	Since            time.Time
+	UnitsIn          int    // of these in the cohort; 0 when Few says something
+	// Few says why there are no numbers although there were contexts.
+	Few   string
+	Since time.Time
 }
+
+// FewUnits is how many units have to be in a cohort, and outside of it, for numbers to
+// be told.
+const FewUnits = 20
 
 // cohortCache keeps the estimates of one moment, because a page asks for all.
 type cohortCache struct {
@@ -56,14 +66,23 @@ func (c *Catalogue) Estimates() (map[string]*Estimate, error) {
 		}
 		k.rules = rules
 	}
-	k.set, k.at = s.set, now
-	k.all = estimate(s.current(flags.KindCohort), k.rules, c.sample.take(), now)
+	all, err := estimate(context.Background(), s.current(flags.KindCohort), k.rules, c.sample.take(), now)
+	if err != nil {
+		return nil, err
+	}
+	k.set, k.at, k.all = s.set, now, all
 	return k.all, nil
 }
 
-// TryCohort estimates a rule that is not stored, under a name that is only for the
-// answer. Edits of cohorts that are to be stored with it may be used by it.
-func (c *Catalogue) TryCohort(name string, rule json.RawMessage, with ...Edit) (*Estimate, error) {
+// CheckCohort says what is wrong with a rule that is not stored, under a name that is
+// only for the answer. Edits of cohorts that are to be stored with it may be used by it.
+func (c *Catalogue) CheckCohort(name string, rule json.RawMessage, with ...Edit) error {
+	_, _, err := c.trial(name, rule, with)
+	return err
+}
+
+// trial compiles a rule that is not stored, beside the cohorts that are.
+func (c *Catalogue) trial(name string, rule json.RawMessage, with []Edit) (flags.DocumentVersion, *eval.Set, error) {
 	id := flags.DocumentID{Kind: flags.KindCohort, Name: name}
 	trial := c.now.Load().clone()
 	for i := range with {
@@ -71,17 +90,51 @@ func (c *Catalogue) TryCohort(name string, rule json.RawMessage, with ...Edit) (
 			trial.documents[e.ID] = flags.DocumentVersion{ID: e.ID, Content: e.Content, Status: flags.StatusActive}
 		}
 	}
-	trial.documents[id] = flags.DocumentVersion{ID: id, Content: rule, Status: flags.StatusActive}
+	v := flags.DocumentVersion{ID: id, Content: rule, Status: flags.StatusActive}
+	trial.documents[id] = v
 	rules, err := cohortRules(trial)
 	if err != nil {
 		ps, err := blame(err, []Edit{{ID: id}})
 		if err != nil {
-			return nil, err
+			return v, nil, err
 		}
-		return nil, flags.AsProblems(ps)
+		return v, nil, flags.AsProblems(ps)
 	}
-	only := []flags.DocumentVersion{trial.documents[id]}
-	return estimate(only, rules, c.sample.take(), c.opt.Now())[name], nil
+	return v, rules, nil
+}
+
+// maxTrials is how many rules are tried at once, and tryFor how long one is: a rule may
+// be as long as a flag, and each is asked about thousands of contexts.
+const (
+	maxTrials = 2
+	tryFor    = 2 * time.Second
+)
+
+// Trying a rule has two bounds.
+var (
+	ErrTrials = errors.New("two rules are being tried already; try again in a moment")
+	ErrTrial  = errors.New("the rule takes too long: it could not be asked about all sampled contexts within " + tryFor.String())
+)
+
+// TryCohort estimates a rule that is not stored. It stops with ctx, and fails with
+// ErrTrial when it takes too long and with ErrTrials when others are being tried.
+func (c *Catalogue) TryCohort(ctx context.Context, name string, rule json.RawMessage) (*Estimate, error) {
+	if c.trials.Add(1) > maxTrials {
+		c.trials.Add(-1)
+		return nil, ErrTrials
+	}
+	defer c.trials.Add(-1)
+	v, rules, err := c.trial(name, rule, nil)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.tryFor, ErrTrial)
+	defer cancel()
+	all, err := estimate(ctx, []flags.DocumentVersion{v}, rules, c.sample.take(), c.opt.Now())
+	if err != nil {
+		return nil, err
+	}
+	return all[name], nil
 }
 
 // cohortRules compiles a flag for each cohort that tells who is in it.
@@ -99,24 +152,29 @@ func cohortRules(s *state) (*eval.Set, error) {
 	return eval.Compile(d) //nolint:wrapcheck // It is the list of what is wrong.
 }
 
-func estimate(cohorts []flags.DocumentVersion, rules *eval.Set, s sampled, now time.Time) map[string]*Estimate {
+func estimate(ctx context.Context, cohorts []flags.DocumentVersion, rules *eval.Set, s sampled, now time.Time) (map[string]*Estimate, error) {
 	out := map[string]*Estimate{}
 	for i := range cohorts {
 		name := cohorts[i].ID.Name
 		e := &Estimate{Cohort: name, Sampled: len(s.contexts), Seen: s.seen, Large: s.large, Since: s.since}
-		e.measure(rules, s, now)
+		if err := e.measure(ctx, rules, s, now); err != nil {
+			return nil, err
+		}
 		out[name] = e
 	}
-	return out
+	return out, nil
 }
 
-func (e *Estimate) measure(rules *eval.Set, s sampled, now time.Time) {
+func (e *Estimate) measure(ctx context.Context, rules *eval.Set, s sampled, now time.Time) error {
 	if len(s.contexts) == 0 {
-		return
+		return nil
 	}
 	var in, all, squares float64
 	units := map[string]bool{}
 	for i := range s.contexts {
+		if ctx.Err() != nil {
+			return context.Cause(ctx) //nolint:wrapcheck // It is the whole sentence.
+		}
 		w := &s.contexts[i]
 		r := rules.Evaluate(e.Cohort, w.context, now)
 		belongs := r.Variant == "in"
@@ -137,7 +195,27 @@ func (e *Estimate) measure(rules *eval.Set, s sampled, now time.Time) {
 	}
 	share := in / all
 	low, high := wilson(share, all*all/squares)
+	e.tell(share, low, high)
+	return nil
+}
+
+// tell takes what may be told of the numbers, with UnitsIn as it was counted.
+func (e *Estimate) tell(share, low, high float64) {
+	switch {
+	case e.Units < 2*FewUnits:
+		e.Few = "fewer than " + strconv.Itoa(2*FewUnits) + " units were seen"
+	case e.UnitsIn < FewUnits:
+		e.Few = "fewer than " + strconv.Itoa(FewUnits) + " units match"
+	case e.Units-e.UnitsIn < FewUnits:
+		e.Few = "all but fewer than " + strconv.Itoa(FewUnits) + " units match"
+	}
+	if e.Few != "" {
+		e.UnitsIn = 0
+		return
+	}
+	share, low, high = math.Round(share*100)/100, math.Floor(low*100)/100, math.Ceil(high*100)/100
 	e.Share, e.Low, e.High = &share, &low, &high
+	e.UnitsIn = (e.UnitsIn + 5) / 10 * 10
 }
 
 // wilson is the 95 % score interval of a proportion among n.

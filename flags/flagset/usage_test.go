@@ -1,7 +1,9 @@
 package flagset
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -118,7 +120,7 @@ func TestACohortsShareIsEstimatedFromASample(t *testing.T) {
 		t.Fatalf("estimate %+v", e)
 	}
 	// Five standard errors: one run in a million fails by chance.
-	if math.Abs(*e.Share-0.25) > 5*math.Sqrt(0.25*0.75/float64(e.Sampled)) || *e.Low >= *e.Share || *e.High <= *e.Share {
+	if math.Abs(*e.Share-0.25) > 0.005+5*math.Sqrt(0.25*0.75/float64(e.Sampled)) || *e.Low >= *e.Share || *e.High <= *e.Share {
 		t.Errorf("share %v within %v and %v, want 0.25", *e.Share, *e.Low, *e.High)
 	}
 	if e.Units == 0 || e.UnitsIn == 0 || e.UnitsIn > e.Units {
@@ -165,18 +167,103 @@ func TestTheSampleForgetsAndIsBounded(t *testing.T) {
 func TestARuleCanBeTriedBeforeItIsStored(t *testing.T) {
 	t.Parallel()
 	h := open4test(t)
-	for i := range 10 {
-		h.sample.offer(eval.Context{"targetingKey": fmt.Sprint(i), "n": i})
-	}
-	e, err := h.TryCohort("new", json.RawMessage(`{"<":[{"var":"n"},3]}`))
-	if err != nil || e.Share == nil || math.Abs(*e.Share-0.3) > 1e-9 {
+	h.offer(100)
+	e, err := h.TryCohort(t.Context(), "new", json.RawMessage(`{"<":[{"var":"n"},33]}`))
+	if err != nil || e.Share == nil || math.Abs(*e.Share-0.33) > 1e-9 || e.UnitsIn != 30 || e.Few != "" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if _, err := h.TryCohort("new", json.RawMessage(`{"nonsense":1}`)); err == nil {
+	if _, err := h.TryCohort(t.Context(), "new", json.RawMessage(`{"nonsense":1}`)); err == nil {
 		t.Error("a rule that is none was tried")
 	}
 	if len(h.List(flags.KindCohort)) != 0 {
 		t.Error("trying stored something")
+	}
+}
+
+// offer puts n contexts of as many units into the sample; "n" counts them.
+func (h *harness) offer(n int) {
+	for i := range n {
+		h.sample.offer(eval.Context{"targetingKey": fmt.Sprint(i), "n": i})
+	}
+}
+
+// TestAnEstimateTellsOfNobody: neither a stored cohort nor a rule that is tried tells how
+// many there are where they are few, inside or outside.
+func TestAnEstimateTellsOfNobody(t *testing.T) {
+	t.Parallel()
+	for _, s := range []struct {
+		units, in int
+		few       string
+	}{
+		{30, 15, "fewer than 40 units were seen"},
+		{100, 0, "fewer than 20 units match"},
+		{100, 1, "fewer than 20 units match"},
+		{100, 19, "fewer than 20 units match"},
+		{100, 20, ""},
+		{100, 80, ""},
+		{100, 81, "all but fewer than 20 units match"},
+		{100, 100, "all but fewer than 20 units match"},
+	} {
+		h := open4test(t)
+		h.offer(s.units)
+		rule := fmt.Sprintf(`{"<":[{"var":"n"},%d]}`, s.in)
+		h.save(t, cohortID("some"), rule)
+		stored, err := h.Estimates()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried, err := h.TryCohort(t.Context(), "new", json.RawMessage(rule))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, e := range map[string]*Estimate{"stored": stored["some"], "tried": tried} {
+			told := e.Share != nil || e.Low != nil || e.High != nil || e.UnitsIn != 0
+			if e.Few != s.few || told != (s.few == "") {
+				t.Errorf("%d of %d, %s: %+v, want %q", s.in, s.units, how, e, s.few)
+			}
+		}
+	}
+	// One more or less shows in no number.
+	h := open4test(t)
+	h.offer(1000)
+	var numbers []string
+	for _, in := range []int{500, 501, 499} {
+		e, err := h.TryCohort(t.Context(), "new", json.RawMessage(fmt.Sprintf(`{"<":[{"var":"n"},%d]}`, in)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers = append(numbers, fmt.Sprint(*e.Share, e.UnitsIn))
+	}
+	if numbers[0] != "0.5 500" || numbers[1] != numbers[0] || numbers[2] != numbers[0] {
+		t.Errorf("with one more and one less: %q", numbers)
+	}
+}
+
+// TestATrialEnds: with its client, after its time, and no more than two at once.
+func TestATrialEnds(t *testing.T) {
+	t.Parallel()
+	h := open4test(t)
+	h.offer(100)
+	rule := json.RawMessage(`{"<":[{"var":"n"},33]}`)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if e, err := h.TryCohort(gone, "new", rule); !errors.Is(err, context.Canceled) {
+		t.Errorf("its client left: %+v, %v", e, err)
+	}
+	h.trials.Add(maxTrials)
+	if e, err := h.TryCohort(t.Context(), "new", rule); !errors.Is(err, ErrTrials) {
+		t.Errorf("a third at once: %+v, %v", e, err)
+	}
+	h.trials.Add(-maxTrials)
+	h.tryFor = 0
+	if e, err := h.TryCohort(t.Context(), "new", rule); !errors.Is(err, ErrTrial) {
+		t.Errorf("without time: %+v, %v", e, err)
+	}
+	h.tryFor = time.Minute
+	for range maxTrials + 1 { // One after the other, whatever became of those before.
+		if _, err := h.TryCohort(t.Context(), "new", rule); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -17,9 +17,11 @@ import (
 type Flags interface {
 	// Flag describes a flag; flags.ErrNotFound when there is none.
 	Flag(key string) (FlagInfo, error)
-	// CheckCohort says what is wrong with a targeting rule; else which share of recent
-	// evaluations it takes in, nil when that is not known.
-	CheckCohort(rule json.RawMessage) (share *float64, err error)
+	// CheckCohort says what is wrong with a targeting rule.
+	CheckCohort(rule json.RawMessage) error
+	// CohortShare is which share of recent evaluations a rule takes in, nil when that is
+	// not known or not told; few then says why.
+	CohortShare(ctx context.Context, rule json.RawMessage) (share *float64, few string, err error)
 	// SetAssignments replaces what rollouts decide, for every evaluation from then on.
 	SetAssignments(ctx context.Context, as []flags.Assignment) error
 	// Promote makes a variant what the flag answers by itself: to everyone, or to the
@@ -95,12 +97,17 @@ func featureOf(metadata json.RawMessage) string {
 }
 
 // CheckCohort implements Flags.
-func (f *flagsetFlags) CheckCohort(rule json.RawMessage) (share *float64, err error) {
-	e, err := f.c.TryCohort("rollout-plan", rule)
+func (f *flagsetFlags) CheckCohort(rule json.RawMessage) error {
+	return f.c.CheckCohort("rollout-plan", rule)
+}
+
+// CohortShare implements Flags.
+func (f *flagsetFlags) CohortShare(ctx context.Context, rule json.RawMessage) (share *float64, few string, err error) {
+	e, err := f.c.TryCohort(ctx, "rollout-plan", rule)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return e.Share, nil
+	return e.Share, e.Few, nil
 }
 
 // SetAssignments implements Flags.

@@ -12,7 +12,7 @@ import (
 // PlanFlags is the catalogue of flags as far as a plan is checked against it; see Flags.
 type PlanFlags interface {
 	Flag(key string) (FlagInfo, error)
-	CheckCohort(rule json.RawMessage) (share *float64, err error)
+	CheckCohort(rule json.RawMessage) error
 }
 
 // PlanPromises is the catalogue of guarantees as far as a plan is checked against it;
@@ -111,7 +111,7 @@ func (k planChecker) checkFlag(p *flags.Plan) []flags.Problem {
 	}
 	ps := Validate(p, &info)
 	if len(p.Cohort) > 0 {
-		if _, err := k.flags.CheckCohort(p.Cohort); err != nil {
+		if err := k.flags.CheckCohort(p.Cohort); err != nil {
 			ps = append(ps, flags.Problem{Field: "cohort", Message: err.Error()})
 		}
 	}

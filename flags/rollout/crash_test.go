@@ -98,7 +98,10 @@ func (breakingFlags) Flag(key string) (rollout.FlagInfo, error) {
 	return rollout.FlagInfo{Key: key, Variants: []string{"old", "new"}, Default: "old", Feature: "cart"}, nil
 }
 
-func (breakingFlags) CheckCohort(json.RawMessage) (*float64, error) { return nil, nil }
+func (breakingFlags) CheckCohort(json.RawMessage) error { return nil }
+func (breakingFlags) CohortShare(context.Context, json.RawMessage) (*float64, string, error) {
+	return nil, "", nil
+}
 
 func (f breakingFlags) SetAssignments(_ context.Context, as []flags.Assignment) error {
 	return f.w.do(func() error { f.s.assigned = as; return nil })

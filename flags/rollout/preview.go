@@ -2,11 +2,13 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"tidemark/flags"
+	"tidemark/flags/flagset"
 )
 
 // Preview says what a plan would do, without storing anything.
@@ -15,7 +17,7 @@ type Preview struct {
 	Plan  flags.Plan `json:"plan"` // complete
 	Flag  FlagInfo   `json:"flag"`
 	// CohortShare is the share of recent evaluations that the cohort holds; null when
-	// that is not known.
+	// that is not known or not told.
 	CohortShare *float64 `json:"cohort_share"`
 	// Units counts the different units that were seen lately, and over how long.
 	Units     *int64        `json:"units"`
@@ -28,6 +30,8 @@ type Preview struct {
 	HeldBy string `json:"held_by,omitempty"`
 	// Notes are things to know before it starts, in sentences.
 	Notes []string `json:"notes"`
+
+	untold string // why the cohort's share is not told; "" when it is told or not known
 }
 
 // PreviewStep is what one step does to units of the cohort. Shares are of the cohort,
@@ -46,8 +50,10 @@ type PreviewStep struct {
 	Takes *time.Duration `json:"takes_ns"`
 }
 
-// Preview completes and checks a plan, and says what it would do.
-func (c *Controller) Preview(ctx context.Context, d Draft) (*Preview, error) {
+// Preview completes and checks a plan, and says what it would do. Which share of the
+// traffic a cohort holds, and how long its steps take then, is measured by the contexts of
+// others: it is for who may control.
+func (c *Controller) Preview(ctx context.Context, d Draft, control bool) (*Preview, error) {
 	plan, err := c.check(ctx, &d)
 	if err != nil {
 		return nil, err
@@ -56,10 +62,8 @@ func (c *Controller) Preview(ctx context.Context, d Draft) (*Preview, error) {
 	if p.Flag, err = c.opt.Flags.Flag(plan.Flag); err != nil {
 		return nil, fmt.Errorf("preview: %w", err)
 	}
-	if len(plan.Cohort) > 0 {
-		if p.CohortShare, err = c.opt.Flags.CheckCohort(plan.Cohort); err != nil {
-			return nil, fmt.Errorf("preview: %w", err)
-		}
+	if err := c.previewCohort(ctx, p, control); err != nil {
+		return nil, err
 	}
 	if err := c.previewHeld(ctx, p); err != nil {
 		return nil, err
@@ -71,6 +75,26 @@ func (c *Controller) Preview(ctx context.Context, d Draft) (*Preview, error) {
 	p.steps(arrivals)
 	p.notes()
 	return p, nil
+}
+
+// previewCohort tells how much the cohort holds, or why that is not told.
+func (c *Controller) previewCohort(ctx context.Context, p *Preview, control bool) error {
+	switch {
+	case len(p.Plan.Cohort) == 0:
+		return nil
+	case !control:
+		p.untold = "that is told to who may control"
+		return nil
+	}
+	share, few, err := c.opt.Flags.CohortShare(ctx, p.Plan.Cohort)
+	switch {
+	case errors.Is(err, flagset.ErrTrial), errors.Is(err, flagset.ErrTrials):
+		few = err.Error() // The plan is good all the same.
+	case err != nil:
+		return fmt.Errorf("preview: %w", err)
+	}
+	p.CohortShare, p.untold = share, few
+	return nil
 }
 
 func (c *Controller) previewHeld(ctx context.Context, p *Preview) error {
@@ -104,7 +128,7 @@ func (p *Preview) steps(a *Arrivals) {
 	known := true
 	for i, s := range p.Plan.Steps {
 		ps := previewStep(i, s)
-		if a != nil {
+		if a != nil && p.untold == "" {
 			ps.gather(a, p.CohortShare)
 		}
 		p.Steps = append(p.Steps, ps)
@@ -162,6 +186,9 @@ func (p *Preview) notes() {
 	say := func(format string, args ...any) { p.Notes = append(p.Notes, fmt.Sprintf(format, args...)) }
 	if p.HeldBy != "" {
 		say("Flag %q is held by rollout %s; this one cannot start before that one has ended.", p.Plan.Flag, p.HeldBy)
+	}
+	if p.untold != "" {
+		say("Which share of the traffic the cohort holds, and so how long its steps take, is not told: %s.", p.untold)
 	}
 	if p.Units == nil {
 		say("No event of feature %q names a unit yet, so that the arms could not be compared: send the targeting key as unit, with flag and variant.", p.Plan.Feature)

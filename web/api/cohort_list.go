@@ -27,22 +27,27 @@ type Cohort struct {
 
 // CohortEstimate comes from a uniform sample of the contexts of recent evaluations.
 type CohortEstimate struct {
-	Share       *float64  `json:"share"` // of evaluations; null while nothing was sampled
+	Share       *float64  `json:"share"` // of evaluations, whole percent; null while nothing was sampled, and where few says why
 	Low         *float64  `json:"low"`   // its 95 % interval
 	High        *float64  `json:"high"`
 	Sampled     int       `json:"sampled"`
 	Evaluations uint64    `json:"evaluations"` // that the sample was drawn from
 	TooLarge    uint64    `json:"too_large"`   // contexts that were left out of it
 	Units       int       `json:"units"`       // distinct targeting keys in the sample
-	UnitsIn     int       `json:"units_in"`
+	UnitsIn     *int      `json:"units_in"`    // of these in the cohort, in tens; null as share is
+	Few         string    `json:"few,omitempty"`
 	Since       time.Time `json:"since"`
 }
 
 func viewEstimate(e *flagset.Estimate) CohortEstimate {
-	return CohortEstimate{
+	out := CohortEstimate{
 		Share: e.Share, Low: e.Low, High: e.High, Sampled: e.Sampled, Evaluations: e.Seen, TooLarge: e.Large,
-		Units: e.Units, UnitsIn: e.UnitsIn, Since: e.Since,
+		Units: e.Units, Few: e.Few, Since: e.Since,
 	}
+	if e.Share != nil {
+		out.UnitsIn = &e.UnitsIn
+	}
+	return out
 }
 
 func (f *Flags) listCohorts(c echo.Context) error {
@@ -70,7 +75,7 @@ func (f *Flags) listCohorts(c echo.Context) error {
 }
 
 func cohortTable(list []Cohort) respond.Table {
-	t := respond.Table{Name: "cohorts", Header: []string{"name", "revision", "share", "low", "high", "sampled", "evaluations", "units", "units_in"}}
+	t := respond.Table{Name: "cohorts", Header: []string{"name", "revision", "share", "low", "high", "sampled", "evaluations", "units", "units_in", "few"}}
 	number := func(v *float64) string {
 		if v == nil {
 			return ""
@@ -79,9 +84,13 @@ func cohortTable(list []Cohort) respond.Table {
 	}
 	for i := range list {
 		x, e := &list[i], &list[i].Estimate
+		unitsIn := ""
+		if e.UnitsIn != nil {
+			unitsIn = strconv.Itoa(*e.UnitsIn)
+		}
 		t.Rows = append(t.Rows, []string{
 			x.Name, strconv.FormatInt(x.Revision, 10), number(e.Share), number(e.Low), number(e.High),
-			strconv.Itoa(e.Sampled), strconv.FormatUint(e.Evaluations, 10), strconv.Itoa(e.Units), strconv.Itoa(e.UnitsIn),
+			strconv.Itoa(e.Sampled), strconv.FormatUint(e.Evaluations, 10), strconv.Itoa(e.Units), unitsIn, e.Few,
 		})
 	}
 	return t
@@ -100,7 +109,7 @@ func (f *Flags) estimateCohort(c echo.Context) error {
 	if len(in.Definition) == 0 {
 		return respond.Bad("definition", "A targeting rule is required.")
 	}
-	e, err := f.o.Catalogue.TryCohort(pathParam(c, "name"), in.Definition)
+	e, err := f.o.Catalogue.TryCohort(c.Request().Context(), pathParam(c, "name"), in.Definition)
 	if err != nil {
 		return refuseDefinition(c, err)
 	}

@@ -42,7 +42,8 @@ func (f *Flags) Routes() []auth.Route {
 		ask("/api/v1/flags/:key/evaluate", f.evaluateFlag),
 		get("/api/v1/flags/:key/usage", f.getUsage),
 		get("/api/v1/cohorts", f.listCohorts),
-		ask("/api/v1/cohorts/:name/estimate", f.estimateCohort),
+		// A rule that anybody may choose would let them ask about the contexts of others.
+		{Method: http.MethodPost, Path: "/api/v1/cohorts/:name/estimate", May: access.Control, Handle: f.estimateCohort},
 		get("/api/v1/flagset", f.getSet),
 		get("/api/v1/rules", f.listOf(flags.KindRule)),
 		get("/api/v1/labels", f.listOf(flags.KindLabel)),

@@ -24,7 +24,7 @@ type RolloutController interface {
 	List(ctx context.Context) ([]flags.Rollout, error)
 	Get(ctx context.Context, id string) (flags.Rollout, error)
 	History(ctx context.Context, id string) ([]flags.Transition, error)
-	Preview(ctx context.Context, d rollout.Draft) (*rollout.Preview, error)
+	Preview(ctx context.Context, d rollout.Draft, control bool) (*rollout.Preview, error)
 	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
 	Edit(ctx context.Context, id string, d rollout.Draft, revision int64, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, cmd rollout.Command) (flags.Rollout, error)
@@ -159,7 +159,7 @@ func (r *Rollouts) preview(c echo.Context) error {
 	if err := readJSON(c, &d); err != nil {
 		return err
 	}
-	p, err := r.c.Preview(c.Request().Context(), rollout.Draft{Title: d.Title, Plan: d.Plan})
+	p, err := r.c.Preview(c.Request().Context(), rollout.Draft{Title: d.Title, Plan: d.Plan}, auth.Who(c).May(access.Control))
 	if err != nil {
 		return err
 	}

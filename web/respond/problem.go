@@ -17,6 +17,7 @@ import (
 	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
+	"tidemark/flags/flagset"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/report"
@@ -105,6 +106,8 @@ func table() []row {
 		{err: access.ErrBusy, status: http.StatusServiceUnavailable, code: "busy", tell: true, retry: 2 * time.Second},
 		{err: audit.ErrNoEntry, status: http.StatusNotFound, code: "not_found", tell: true},
 		{err: audit.ErrTampered, status: http.StatusInternalServerError, code: "audit_tampered", tell: true},
+		{err: flagset.ErrTrials, status: http.StatusTooManyRequests, code: "too_many_trials", tell: true, retry: time.Second},
+		{err: flagset.ErrTrial, status: http.StatusUnprocessableEntity, code: "rule_too_slow", tell: true},
 		{err: flags.ErrNotFound, status: http.StatusNotFound, code: "not_found", tell: true},
 		{err: flags.ErrChanged, status: http.StatusConflict, code: "changed", tell: true},
 		{err: flags.ErrRefused, status: http.StatusUnprocessableEntity, code: "refused", tell: true},

@@ -48,8 +48,11 @@ func (u *UI) listCohorts(m *page.Definitions, q string) error {
 
 // cohortShare is the estimate with its interval.
 func cohortShare(e *flagset.Estimate) part.Value {
-	if e == nil || e.Share == nil {
+	switch {
+	case e == nil, e.Share == nil && e.Few == "":
 		return part.Value{Under: "no traffic yet"}
+	case e.Share == nil:
+		return part.Value{Under: e.Few}
 	}
 	v := part.Value{Text: format.Share(*e.Share)}
 	if e.Low != nil && e.High != nil {
@@ -88,6 +91,11 @@ func (u *UI) fillCohort(c echo.Context, m *page.Definition, cur *flags.DocumentV
 	e := estimates[name]
 	m.Head.Answer, m.Head.Sub = "How much of the traffic "+name+" holds is not known yet.", "Nothing was evaluated since the server started."
 	m.Head.Facts = []string{"revision " + format.Count(cur.Revision)}
+	if e != nil && e.Few != "" {
+		m.Head.Answer = "How much of the traffic " + name + " holds is not told: " + e.Few + "."
+		m.Head.Sub = "Numbers of few would tell of single units."
+		m.Usage.None = part.Empty{Title: "Not told", Text: "Shares are told when at least " + strconv.Itoa(flagset.FewUnits) + " units match and as many do not: " + e.Few + "."}
+	}
 	if e != nil && e.Share != nil {
 		m.Head.Tone = part.Good
 		m.Head.Answer, m.Head.Sub = name+" holds "+format.Share(*e.Share)+" of the recent traffic.", ""

@@ -24,7 +24,7 @@ type Rollouts interface {
 	List(ctx context.Context) ([]flags.Rollout, error)
 	Get(ctx context.Context, id string) (flags.Rollout, error)
 	History(ctx context.Context, id string) ([]flags.Transition, error)
-	Preview(ctx context.Context, d rollout.Draft) (*rollout.Preview, error)
+	Preview(ctx context.Context, d rollout.Draft, control bool) (*rollout.Preview, error)
 	Create(ctx context.Context, d rollout.Draft, by flags.Author) (flags.Rollout, error)
 	Do(ctx context.Context, id string, c rollout.Command) (flags.Rollout, error)
 	About(ctx context.Context, p *flags.Plan) ([]string, error)

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/rollout"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -52,7 +53,7 @@ func (u *UI) createRollout(c echo.Context) error {
 	if err := by.Check(false); err != nil {
 		f.fail("reason", saidBy(err))
 	}
-	pre, err := u.o.Rollouts.Preview(ctx, d)
+	pre, err := u.o.Rollouts.Preview(ctx, d, auth.Who(c).May(access.Control))
 	if err != nil && !f.blame(err) {
 		return err
 	}
