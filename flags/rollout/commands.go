@@ -125,6 +125,11 @@ func (c *Controller) Edit(ctx context.Context, id string, d Draft, revision int6
 	return c.Do(ctx, id, Command{Verb: CommandEdit, Author: by, Revision: revision, Title: d.Title, Plan: &plan})
 }
 
+// Safer reports whether a command only takes the candidate from units, or keeps it from
+// more of them, and can be begun anew: whoever owns any of the features that the plan is
+// about may give it. Breaking pins is none of these: it changes sessions in their midst.
+func (v CommandVerb) Safer() bool { return v == CommandPause || v == CommandRevert }
+
 // anyRevision reports whether a command may leave out the revision that it was
 // decided upon.
 func anyRevision(v CommandVerb) bool {

@@ -50,18 +50,21 @@ func (r *Rollouts) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: r.get},
 		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, About: r.aboutEdit, Handle: r.edit},
 		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: r.history},
-		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, About: r.about, Handle: r.do},
+		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, About: r.about, Safer: safer, Handle: r.do},
 	}
 }
 
-// about says which feature a rollout is about, so that its owners may act on it.
+// about says which features a rollout is about, so that who owns them all may act on it.
 func (r *Rollouts) about(c echo.Context) ([]string, error) {
 	now, err := r.c.Get(c.Request().Context(), pathParam(c, "id"))
 	if err != nil {
 		return nil, err
 	}
-	return []string{now.Plan.Feature}, nil
+	return r.c.About(c.Request().Context(), &now.Plan)
 }
+
+// safer is about what who owns any of a rollout's features may do.
+func safer(c echo.Context) bool { return rollout.CommandVerb(pathParam(c, "verb")).Safer() }
 
 // aboutDraft says which features a plan is about. The body is read, and put back for the
 // handler.

@@ -36,6 +36,9 @@ type Route struct {
 	// About says which features a request of a Control route is about, so that members
 	// of the teams that own them all may make it; nil means everything.
 	About func(c echo.Context) (features []string, err error)
+	// Safer says that a request only takes risk away, so that the owner of any of the
+	// features may make it; nil means that none does.
+	Safer func(c echo.Context) bool
 	// Cross sets the headers that let pages of other sites read the answer, also
 	// when it is a refusal; nil lets none.
 	Cross func(c echo.Context)

@@ -1,11 +1,15 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
+	"tidemark/flags/rollout"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -28,13 +32,32 @@ func (u *UI) aboutGuarantee(c echo.Context) ([]string, error) {
 	return features, nil
 }
 
-// aboutRollout says which feature a rollout is about.
+// aboutRollout says which features a rollout is about.
 func (u *UI) aboutRollout(c echo.Context) ([]string, error) {
 	r, err := u.o.Rollouts.Get(c.Request().Context(), pathParam(c, "id"))
 	if err != nil {
 		return nil, err
 	}
-	return []string{r.Plan.Feature}, nil
+	return u.o.Rollouts.About(c.Request().Context(), &r.Plan)
+}
+
+// saferRollout is about what who owns any of a rollout's features may do.
+func saferRollout(c echo.Context) bool { return rollout.CommandVerb(c.Param("verb")).Safer() }
+
+// mayRollout says which commands somebody may give a rollout, as the routes do.
+func (u *UI) mayRollout(ctx context.Context, who *access.Identity, r *flags.Rollout) (func(rollout.CommandVerb) bool, error) {
+	if who.May(access.Control) {
+		return func(rollout.CommandVerb) bool { return true }, nil
+	}
+	if !who.IsPerson() || len(who.User.Features) == 0 {
+		return func(rollout.CommandVerb) bool { return false }, nil
+	}
+	about, err := u.o.Rollouts.About(ctx, &r.Plan)
+	if err != nil {
+		return nil, err
+	}
+	all, some := who.MayControl(about...), slices.ContainsFunc(about, who.User.Owns)
+	return func(v rollout.CommandVerb) bool { return all || some && v.Safer() }, nil
 }
 
 // aboutOwn is about what the person's teams own: any owner may begin a plan.

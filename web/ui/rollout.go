@@ -46,8 +46,8 @@ func (u *UI) rolloutRoutes() []auth.Route {
 		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, About: aboutOwn, Handle: u.newRollout},
 		{Method: http.MethodPost, Path: "/rollouts/new", May: access.Control, About: u.aboutPlan, Handle: u.createRollout},
 		{Method: http.MethodGet, Path: "/rollouts/:id", May: access.Read, Handle: u.rollout},
-		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.askRollout},
-		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Handle: u.actRollout},
+		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Safer: saferRollout, Handle: u.askRollout},
+		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Safer: saferRollout, Handle: u.actRollout},
 	}
 }
 

@@ -85,9 +85,12 @@ func dangerous(verb rollout.CommandVerb) bool {
 	return verb == rollout.CommandRevert || verb == rollout.CommandBreakPins
 }
 
-func rolloutActions(r *flags.Rollout) []page.Action {
+func rolloutActions(r *flags.Rollout, may func(rollout.CommandVerb) bool) []page.Action {
 	var out []page.Action
 	for _, v := range offered(r) {
+		if !may(v) {
+			continue
+		}
 		out = append(out, page.Action{
 			Text: verbText(r, v) + "…", URL: rolloutURL(r.ID) + "/" + string(v), Danger: dangerous(v),
 			Primary: v == rollout.CommandStart || v == rollout.CommandApprove || v == rollout.CommandResume || v == rollout.CommandSignOff,

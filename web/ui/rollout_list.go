@@ -31,9 +31,17 @@ func (u *UI) rollouts(c echo.Context) error {
 		}
 	}
 	slices.SortStableFunc(running, func(a, b flags.Rollout) int { return urgency(&a) - urgency(&b) })
+	mayRevert := make([]bool, len(running))
+	for i := range running {
+		may, err := u.mayRollout(c.Request().Context(), who, &running[i])
+		if err != nil {
+			return err
+		}
+		mayRevert[i] = may(rollout.CommandRevert)
+	}
 	m := page.Rollouts{
 		Head:    rolloutsHead(running, ended),
-		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, who),
+		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, mayRevert),
 		Ended:   u.rolloutRows("ended", "Over", ended, nil),
 	}
 	health := u.o.Rollouts.Health()
@@ -101,7 +109,8 @@ func firstRollout(before bool) part.Empty {
 	return e
 }
 
-func (u *UI) rolloutRows(id, title string, list []flags.Rollout, who *access.Identity) page.Section {
+// rolloutRows lists rollouts, with the way back of those that whoever looks may revert.
+func (u *UI) rolloutRows(id, title string, list []flags.Rollout, mayRevert []bool) page.Section {
 	s := page.Section{ID: id, Title: title, Get: part.Downloads{CSV: "/api/v1/rollouts?format=csv", JSON: "/api/v1/rollouts"}}
 	s.Table = part.Table{Caption: title, Steps: true, Columns: []part.Column{
 		{Head: "Rollout"}, {Head: "State"}, {Head: "Share", Num: true}, {Head: "Why"},
@@ -109,14 +118,13 @@ func (u *UI) rolloutRows(id, title string, list []flags.Rollout, who *access.Ide
 	for i := range list {
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: u.rolloutRow(&list[i])})
 	}
-	may := func(r *flags.Rollout) bool { return who.MayControl(r.Plan.Feature) }
-	if slices.ContainsFunc(list, func(r flags.Rollout) bool { return may(&r) }) {
+	if slices.Contains(mayRevert, true) {
 		// Beside the reason, so that nobody has to scroll for it.
 		s.Table.Columns = append(s.Table.Columns, part.Column{Head: "Way back"})
 		for i := range list {
 			cells := &s.Table.Rows[i].Cells
 			switch r := &list[i]; {
-			case !may(r):
+			case !mayRevert[i]:
 				*cells = append(*cells, part.Cell{Value: part.Value{Text: "its owners'"}, Class: "muted"})
 			case r.State.Active() && slices.Contains(offered(r), rollout.CommandRevert):
 				*cells = append(*cells, part.To("Revert…", rolloutURL(list[i].ID)+"/revert"))

@@ -35,7 +35,11 @@ func (u *UI) underWay(ctx context.Context, who *access.Identity) (*underWay, err
 		}
 		w := page.UnderWay{Status: rolloutStatus(r), Name: rolloutName(r), URL: rolloutURL(r.ID)}
 		w.Status.Text += " at " + percent(r.Percent)
-		if who.MayControl(r.Plan.Feature) && slices.Contains(offered(r), rollout.CommandRevert) {
+		may, err := u.mayRollout(ctx, who, r)
+		if err != nil {
+			return nil, err
+		}
+		if may(rollout.CommandRevert) && slices.Contains(offered(r), rollout.CommandRevert) {
 			w.Revert = rolloutURL(r.ID) + "/" + string(rollout.CommandRevert)
 		}
 		if _, seen := out.byFeature[r.Plan.Feature]; !seen {

@@ -44,7 +44,11 @@ func (u *UI) rollout(c echo.Context) error {
 	if err := s.pick(c); err != nil {
 		return err
 	}
-	m := s.page(auth.Who(c).MayControl(s.r.Plan.Feature))
+	may, err := u.mayRollout(c.Request().Context(), auth.Who(c), &s.r)
+	if err != nil {
+		return err
+	}
+	m := s.page(may)
 	m.About = append(m.About, u.reconcilesBy(&s.r.Plan)...)
 	topic := live.TopicRollouts
 	if s.r.State.Final() || s.then != nil {
@@ -100,7 +104,7 @@ func (s *rolloutStory) decision() *flags.Decision {
 	return &s.r.Decision
 }
 
-func (s *rolloutStory) page(may bool) page.Rollout {
+func (s *rolloutStory) page(may func(rollout.CommandVerb) bool) page.Rollout {
 	r, d := &s.r, s.decision()
 	m := page.Rollout{
 		Head: s.head(), Notices: s.notices(), Stages: stages(r, s.now), Phases: phases(r),
@@ -108,8 +112,8 @@ func (s *rolloutStory) page(may bool) page.Rollout {
 		About: planPairs(r), History: s.past(),
 	}
 	m.Pins, m.PinsText = s.pins()
-	if may && s.then == nil {
-		m.Actions = rolloutActions(r)
+	if s.then == nil {
+		m.Actions = rolloutActions(r, may)
 	}
 	return m
 }
