@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
@@ -81,21 +83,25 @@ func CSV(c echo.Context, t Table) error {
 	return send(c, http.StatusOK, buf.B)
 }
 
-// harmless keeps a spreadsheet from running what a client sent. Numbers may begin
-// with a minus.
+// harmless keeps a spreadsheet from running what a client sent: a cell that begins as a
+// formula, also in full-width signs or after a line break, is text. A number
+// may begin with a minus.
 func harmless(cell string) string {
-	if cell == "" {
-		return cell
-	}
-	switch cell[0] {
-	case '=', '+', '@', '\t', '\r':
+	first, _ := utf8.DecodeRuneInString(cell)
+	switch first {
+	case '=', '+', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠':
 		return "'" + cell
 	case '-':
-		if len(cell) > 1 && (cell[1] < '0' || cell[1] > '9') {
+		if !isNumber(cell) {
 			return "'" + cell
 		}
 	}
 	return cell
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil && strings.Trim(s, "0123456789.eE+-") == ""
 }
 
 func fileName(name string) string {

@@ -105,6 +105,28 @@ func TestCSVIsHarmlessInASpreadsheet(t *testing.T) {
 	}
 }
 
+func TestOnlyNumbersBeginWithAMinus(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{
+		"-5": "-5", "-0.25": "-0.25", "-1e-07": "-1e-07", "-1.5E+9": "-1.5E+9",
+		"-2+3+cmd|' /C calc'!A0": "'-2+3+cmd|' /C calc'!A0", "-1-1": "'-1-1", "-5ms": "'-5ms", "-0x1p3": "'-0x1p3", "-Inf": "'-Inf", "-": "'-",
+		"\t=1+1": "'\t=1+1", "＝1+1": "'＝1+1", "－1＋1": "'－1＋1", "2026-01-31": "2026-01-31",
+	} {
+		w := answer(t, "/", "", func(c echo.Context) error {
+			return respond.CSV(c, respond.Table{Name: "x", Header: []string{"x"}, Rows: [][]string{{cell}}})
+		})
+		if got := w.Body.String(); got != "x\r\n"+want+"\r\n" {
+			t.Errorf("%q is written %q", cell, got)
+		}
+	}
+	w := answer(t, "/", "", func(c echo.Context) error {
+		return respond.CSV(c, respond.Table{Name: "x", Header: []string{"x"}, Rows: [][]string{{"\n=1+1"}, {"\r=1+1"}}})
+	})
+	if got := strings.ReplaceAll(w.Body.String(), "\r\n", "\n"); strings.Contains(got, "\"\n=") || strings.Contains(got, "\"\r=") || strings.Count(got, "\"'") != 2 {
+		t.Errorf("line breaks: %q", got)
+	}
+}
+
 func TestWhoWantsCSV(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
