@@ -110,7 +110,7 @@ func Mechanisms() []string {
 // Validate says why the event cannot be accepted at the server's time now (Unix
 // ns), or nil. It does not allocate when there is nothing to say. Index is left 0.
 func Validate(e *Event, now int64) *Rejection {
-	if e.fits() && e.complete() && inTime(e.Corrected(), now) && knownMechanism(e.Mechanism) && e.inRange() && e.namesOwnConflict() {
+	if e.fits() && e.complete() && inTime(e.Corrected(), now) && knownMechanism(e.Mechanism) && e.inRange() && e.namesOwnConflict() && e.linkable() {
 		return nil
 	}
 	return explain(e, now)
@@ -192,10 +192,16 @@ func (e *Event) namesOwnConflict() bool {
 	return !strings.Contains(OwnConflict(e.Feature, e.ConflictID), conflictMark)
 }
 
+// linkable reports whether what the event is about has an address: browsers take . and ..
+// in one, however it is escaped, for a step up.
+func (e *Event) linkable() bool { return !isDots(e.Feature) && !isDots(e.WriteID) && !isDots(e.ConflictID) }
+
+func isDots(s string) bool { return s == "." || s == ".." }
+
 // explain finds the first thing wrong with an event and puts it into a sentence.
 func explain(e *Event, now int64) *Rejection {
 	r := &Rejection{}
-	for _, f := range []func(*Event) (code, field, message string){missing, tooLong, outOfRange, foreignConflict} {
+	for _, f := range []func(*Event) (code, field, message string){missing, tooLong, outOfRange, foreignConflict, dots} {
 		if r.Code, r.Field, r.Message = f(e); r.Code != "" {
 			break
 		}
@@ -306,6 +312,15 @@ func foreignConflict(e *Event) (code, field, message string) {
 	}
 	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s has %s in it; that is allowed after the name of the event's own feature alone, as %s",
 		quote(e.ConflictID), conflictMark, quote(ForeignConflict(e.Feature, "ID")))
+}
+
+func dots(e *Event) (code, field, message string) {
+	for _, field := range []string{"feature", "write_id", "conflict_id"} {
+		if s := e.text(field); isDots(s) {
+			return CodeFieldInvalid, field, fmt.Sprintf("%s is %q; no address can name that, so that . and .. are not allowed", field, s)
+		}
+	}
+	return "", "", ""
 }
 
 func timeOutOfRange(at, now int64) (code, field, message string) {

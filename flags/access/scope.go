@@ -46,7 +46,7 @@ func ParseScope(s string) (Scope, error) {
 		return "", fmt.Errorf("%w %q: want publish:FEATURE, consume:FEATURE (* for every feature), evaluate, sync, read, control or admin", ErrScope, s)
 	}
 	if !isFeature(feature) {
-		return "", fmt.Errorf("%w %q: the feature is 1 to %d bytes without space or comma, or *", ErrScope, s, maxFeature)
+		return "", fmt.Errorf("%w %q: the feature is 1 to %d bytes without space or comma and not . or .., or *", ErrScope, s, maxFeature)
 	}
 	return Scope(s), nil
 }
@@ -76,5 +76,5 @@ func (s Scope) feature() (verb, feature string, ok bool) {
 }
 
 func isFeature(s string) bool {
-	return s != "" && len(s) <= maxFeature && !strings.ContainsAny(s, " ,\t\r\n")
+	return s != "" && s != "." && s != ".." && len(s) <= maxFeature && !strings.ContainsAny(s, " ,\t\r\n")
 }

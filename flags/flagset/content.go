@@ -67,6 +67,15 @@ func checkName(id flags.DocumentID) error {
 	return nil
 }
 
+// checkAddress refuses names that browsers cannot ask for: they take . and .. in an
+// address, however it is escaped, for a step up. What has such a name can be deleted.
+func checkAddress(e *Edit) error {
+	if n := e.ID.Name; e.Content != nil && (n == "." || n == "..") {
+		return fmt.Errorf("%w: name: %q cannot stand in an address", flags.ErrInvalid, n)
+	}
+	return nil
+}
+
 // feature is what a flag's metadata says it is about, so that the feature's page can
 // tell; "" when it does not.
 func feature(id flags.DocumentID, content json.RawMessage) string {

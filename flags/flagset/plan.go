@@ -94,7 +94,7 @@ func (c *Catalogue) plan(ctx context.Context, edits []Edit) (*Plan, *state, erro
 
 // step is what becomes of one edit.
 func (c *Catalogue) step(ctx context.Context, now *state, e *Edit) (Step, error) {
-	if err := checkName(e.ID); err != nil {
+	if err := errors.Join(checkName(e.ID), checkAddress(e)); err != nil {
 		return Step{}, flags.AsProblems([]flags.Problem{{File: e.Source, Field: "metadata.name", Message: message(err)}})
 	}
 	cur := now.documents[e.ID]

@@ -150,11 +150,4 @@ func (a *API) query(c echo.Context) (report.Query, error) {
 	return q, p.err
 }
 
-// pathParam is a path parameter with its escapes undone: ids may hold any byte.
-func pathParam(c echo.Context, name string) string {
-	raw := c.Param(name)
-	if s, err := url.PathUnescape(raw); err == nil {
-		return s
-	}
-	return raw
-}
+func pathParam(c echo.Context, name string) string { return respond.PathParam(c, name) }

@@ -6,13 +6,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/eval"
+	"tidemark/web/respond"
 )
 
 // single answers what one unit gets of one flag.
 func (h *Handler) single(c echo.Context) error {
 	s := h.take()
 	defer h.put(s)
-	key := c.Param("key")
+	key := respond.PathParam(c, "key")
 	if err := s.read(c.Request()); err != nil {
 		return refuse(c, err, &key)
 	}

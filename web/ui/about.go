@@ -42,7 +42,7 @@ func (u *UI) aboutRollout(c echo.Context) ([]string, error) {
 }
 
 // saferRollout is about what who owns any of a rollout's features may do.
-func saferRollout(c echo.Context) bool { return rollout.CommandVerb(c.Param("verb")).Safer() }
+func saferRollout(c echo.Context) bool { return rollout.CommandVerb(pathParam(c, "verb")).Safer() }
 
 // mayRollout says which commands somebody may give a rollout, as the routes do.
 func (u *UI) mayRollout(ctx context.Context, who *access.Identity, r *flags.Rollout) (func(rollout.CommandVerb) bool, error) {

@@ -113,7 +113,7 @@ func (u *UI) askRollout(c echo.Context) error {
 }
 
 func readVerb(c echo.Context) (rollout.CommandVerb, error) {
-	verb := rollout.CommandVerb(c.Param("verb"))
+	verb := rollout.CommandVerb(pathParam(c, "verb"))
 	if !slices.Contains(rollout.CommandVerbs(), verb) {
 		return "", unknown("action", string(verb))
 	}

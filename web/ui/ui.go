@@ -6,7 +6,6 @@ package ui
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -249,11 +248,4 @@ func (u *UI) updates(ctx context.Context, id *access.Identity, topic string) (po
 // navConflicts is the greatest number of open conflicts that the navigation counts.
 const navConflicts = 99
 
-// pathParam is a path parameter with its escapes undone: ids may hold any byte.
-func pathParam(c echo.Context, name string) string {
-	raw := c.Param(name)
-	if s, err := url.PathUnescape(raw); err == nil {
-		return s
-	}
-	return raw
-}
+func pathParam(c echo.Context, name string) string { return respond.PathParam(c, name) }
