@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ type Conflict struct {
 	Feature     string   `json:"feature"`
 	Key         string   `json:"key"`
 	Entity      string   `json:"entity,omitempty"`
-	Writes      []string `json:"writes"`      // sorted, distinct
+	Writes      []string `json:"writes"`      // sorted, distinct, the least MaxConflictWrites of them
 	DetectedAt  int64    `json:"detected_at"` // 0 when only the resolution was reported
 	DetectedBy  string   `json:"detected_by,omitempty"`
 	Replica     string   `json:"replica,omitempty"`
@@ -30,11 +31,21 @@ type Conflict struct {
 	Flag        string   `json:"flag,omitempty"`
 	Unit        string   `json:"unit,omitempty"`
 
+	// MoreWrites and MoreLabels say that its events named more than the row keeps.
+	MoreWrites bool `json:"more_writes,omitempty"`
+	MoreLabels bool `json:"more_labels,omitempty"`
+
 	// The (time, event id) of the events that decided the fields above: the fold's
 	// tie-break, kept so that any order of events gives the same row. See Told.
 	DetectedEvent string `json:"detected_event,omitempty"`
 	ResolvedEvent string `json:"resolved_event,omitempty"`
 }
+
+// Bounds of one conflict's row, which is read and written whole for each event of it.
+const (
+	MaxConflictWrites = 128
+	MaxConflictLabels = 64
+)
 
 // ConflictQuery selects conflicts, newest detection first.
 type ConflictQuery struct {
@@ -52,6 +63,13 @@ func (c *Conflict) Told() Conflict {
 	told := *c
 	told.DetectedEvent, told.ResolvedEvent = "", ""
 	return told
+}
+
+// Clone returns a copy that shares no list with c.
+func (c *Conflict) Clone() Conflict {
+	own := *c
+	own.Writes, own.Labels = slices.Clone(c.Writes), slices.Clone(c.Labels)
+	return own
 }
 
 // conflictMark stands between feature and id in the id of a conflict whose own id

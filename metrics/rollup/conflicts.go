@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"tidemark/metrics"
 )
@@ -46,7 +45,12 @@ func (e *Engine) conflictFor(ctx context.Context, f *feature, id string) (*confl
 		return c, nil
 	}
 	c := &conflictState{row: metrics.Conflict{ID: cloneString(id), Feature: f.name}}
-	row, err := e.pendingConflict(ctx, id)
+	if cut, ok := e.storing[id]; ok {
+		c.row, c.counted = cut.row.Clone(), true // The other one is being read.
+		e.conflict[c.row.ID] = c
+		return c, nil
+	}
+	row, err := e.store.Conflict(ctx, id)
 	switch {
 	case errors.Is(err, metrics.ErrNotFound):
 	case err != nil:
@@ -56,17 +60,6 @@ func (e *Engine) conflictFor(ctx context.Context, f *feature, id string) (*confl
 	}
 	e.conflict[c.row.ID] = c
 	return c, nil
-}
-
-func (e *Engine) pendingConflict(ctx context.Context, id string) (*metrics.Conflict, error) {
-	if e.flushing != nil {
-		for i := range e.flushing.Conflicts {
-			if e.flushing.Conflicts[i].ID == id {
-				return &e.flushing.Conflicts[i], nil
-			}
-		}
-	}
-	return e.store.Conflict(ctx, id)
 }
 
 func (e *Engine) touchConflict(c *conflictState) {
@@ -98,11 +91,8 @@ func joinConflict(c *metrics.Conflict, ev *metrics.Event) {
 		least(&c.Flag, ev.Flag)
 		least(&c.Unit, ev.Unit)
 	}
-	union(&c.Labels, ev.Labels...)
-	union(&c.Writes, ev.With...)
-	if ev.WriteID != "" {
-		union(&c.Writes, ev.WriteID)
-	}
+	c.MoreLabels = leastOf(&c.Labels, metrics.MaxConflictLabels, ev.Labels) || c.MoreLabels
+	c.MoreWrites = leastOf(&c.Writes, metrics.MaxConflictWrites, ev.With, ev.WriteID) || c.MoreWrites
 	at := ev.Corrected()
 	tag := fmt.Sprintf("%020d:%s", at, ev.EventID)
 	if ev.Kind == metrics.KindConflictDetected {
@@ -123,14 +113,6 @@ func joinConflict(c *metrics.Conflict, ev *metrics.Event) {
 		c.ResolvedBy, c.Winner, c.Outcome = cloneString(ev.Service), cloneString(ev.Winner), cloneString(ev.Outcome)
 		c.Rule, c.RuleVersion = cloneString(ev.Rule), cloneString(ev.RuleVersion)
 		c.Auto, c.Reason = ev.Auto, cloneString(ev.Reason)
-	}
-}
-
-func union(set *[]string, add ...string) {
-	for _, s := range add {
-		if i, ok := slices.BinarySearch(*set, s); !ok {
-			*set = slices.Insert(slices.Clone(*set), i, cloneString(s))
-		}
 	}
 }
 

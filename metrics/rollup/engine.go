@@ -34,6 +34,7 @@ type Engine struct {
 	sessions table[sessionState]
 	reads    map[string]*read // without a session, by id
 	conflict map[string]*conflictState
+	storing  map[string]*conflictState // of the checkpoint being stored; they do not change
 	lru      *lru
 	resident int // writes and reads
 
@@ -331,7 +332,7 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint at %d: %w", cp.Position, err)
 	}
 	e.mu.Lock()
-	e.flushing = nil
+	e.flushing, e.storing = nil, nil
 	e.flushed.Store(uint64(cp.Position))
 	e.opens.changed(cp)
 	e.mu.Unlock()

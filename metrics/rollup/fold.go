@@ -218,9 +218,10 @@ func (e *Engine) joinReplica(w *write, ev *metrics.Event, at stamp) {
 	}
 	r := w.f.replica(name)
 	p := w.rep(r)
-	p.region = e.names.least(p.region, e.names.id(ev.Region))
+	n := &e.names
+	p.region = n.least(p.region, n.id(ev.Region))
 	if ev.Kind != metrics.KindFailed {
-		w.carry(p, e.names.id(ev.Service))
+		w.carry(n, p, n.id(ev.Service))
 	}
 	switch ev.Kind {
 	case metrics.KindReceived:

@@ -79,7 +79,7 @@ func genHistory(t *rapid.T) []metrics.Event {
 				}
 				e := with(w, k, r, at(t0, "stage"))
 				e.Labels = genLabels(t)
-				e.Service = rapid.SampledFrom([]string{e.Service, e.Service, "mirror", ""}).Draw(t, "service")
+				e.Service = rapid.SampledFrom([]string{e.Service, e.Service, "mirror", "a-mirror", ""}).Draw(t, "service")
 				e.Attempt = int32(rapid.IntRange(0, 3).Draw(t, "attempt"))
 				if rapid.Bool().Draw(t, "bare") { // consumers often know the id alone
 					e.Key, e.Version, e.SessionID, e.SessionSeq = "", metrics.Version{}, "", 0
@@ -138,6 +138,15 @@ func genLabels(t *rapid.T) []string {
 	return rapid.SampledFrom([][]string{nil, nil, {"pii"}, {"tenant:acme", "pii"}, {"tenant:globex"}, {"unheard-of"}}).Draw(t, "labels")
 }
 
+// numbered are as many names that sort as they are numbered; of some there are more than is kept.
+func numbered(of string, from, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s-%03d", of, from+i)
+	}
+	return out
+}
+
 // testLabels are known labels; who may carry pii changes in the middle of a history.
 func testLabels() []metrics.LabelRule {
 	return []metrics.LabelRule{
@@ -181,6 +190,11 @@ func genConflicts(t *rapid.T, add func(metrics.Event)) {
 			OccurredAt: epoch + int64(i)*second,
 		}
 		add(c)
+		for range rapid.IntRange(0, 2).Draw(t, "further detections") {
+			c.With = numbered("w", rapid.IntRange(0, 200).Draw(t, "first of with"), rapid.IntRange(0, 100).Draw(t, "with"))
+			c.Labels = genLabels(t)
+			add(c)
+		}
 		for j := range rapid.IntRange(0, 2).Draw(t, "resolutions") {
 			r := c
 			r.Kind, r.OccurredAt, r.Winner = metrics.KindConflictResolved, c.OccurredAt+int64(j+1)*second, fmt.Sprintf("w%02d", j)

@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,26 +14,43 @@ type carrier struct {
 	service uint32
 }
 
+// What is kept of one write to judge its hops; which does not depend on their order.
+const (
+	maxWriteLabels = 256
+	maxCarriers    = 256 // beside one for each replica
+)
+
 // joinLabels is a union. Labels are kept whatever is known of them now, since a hop may
 // arrive before the event that names them, and a rule after both.
 func (w *write) joinLabels(labels []string) {
-	for _, l := range labels {
-		if i, ok := slices.BinarySearch(w.labels, l); !ok {
-			w.labels = slices.Insert(w.labels, i, cloneString(l))
-		}
+	if len(labels) > 0 {
+		leastOf(&w.labels, maxWriteLabels, labels)
 	}
 }
 
-// carry notes a service at a replica: a union, of which the first lies with the replica
-// because there seldom is another.
-func (w *write) carry(p *rep, service uint32) {
-	switch c := (carrier{p.replica, service}); {
+// carry notes a service at a replica: a union, of which the least by name lies with the
+// replica because there seldom is another, and the least of the rest beside it.
+func (w *write) carry(n *names, p *rep, service uint32) {
+	switch {
 	case service == 0 || service == p.service:
+		return
 	case p.service == 0:
 		p.service = service
-	case !slices.Contains(w.others, c):
-		w.others = append(w.others, c)
+		return
+	case n.text[service] < n.text[p.service]:
+		p.service, service = service, p.service
 	}
+	c := carrier{p.replica, service}
+	i, ok := slices.BinarySearchFunc(w.others, c, func(a, b carrier) int {
+		return cmp.Or(strings.Compare(n.text[a.service], n.text[b.service]), strings.Compare(w.f.repNames[a.replica], w.f.repNames[b.replica]))
+	})
+	if ok || i >= maxCarriers {
+		return
+	}
+	if len(w.others) == maxCarriers {
+		w.others = w.others[:maxCarriers-1]
+	}
+	w.others = slices.Insert(w.others, i, c)
 }
 
 // arrived is when the write was first seen at the replica; noTime when it only failed

@@ -235,15 +235,12 @@ func (e *Engine) unstoredConflict(id string) (*metrics.Conflict, bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if c, ok := e.conflict[id]; ok {
-		row := c.row
+		row := c.row.Clone() // The fold goes on with that one.
 		return &row, true
 	}
-	if e.flushing != nil {
-		for i := range e.flushing.Conflicts {
-			if row := e.flushing.Conflicts[i]; row.ID == id {
-				return &row, true
-			}
-		}
+	if c, ok := e.storing[id]; ok {
+		row := c.row.Clone()
+		return &row, true
 	}
 	return nil, false
 }

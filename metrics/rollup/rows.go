@@ -147,7 +147,7 @@ func (e *Engine) cutRows(cp *metrics.Checkpoint) {
 			h.fresh = false
 		}
 	}
-	clear(e.conflict)
+	e.storing, e.conflict = e.conflict, map[string]*conflictState{}
 	clear(e.violations)
 	clear(e.violationsGone)
 	clear(e.spilledRows)

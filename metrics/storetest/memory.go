@@ -207,7 +207,7 @@ func (m *Memory) merge(l metrics.Level, s metrics.Series, start int64, d *sketch
 
 func (m *Memory) commitRows(c *metrics.Checkpoint) {
 	for i := range c.Conflicts {
-		m.conflicts[c.Conflicts[i].ID] = cloneConflict(&c.Conflicts[i])
+		m.conflicts[c.Conflicts[i].ID] = c.Conflicts[i].Clone()
 	}
 	for _, v := range c.Violations {
 		m.violations[v.ID] = v
@@ -235,12 +235,6 @@ func (m *Memory) commitRows(c *metrics.Checkpoint) {
 	for _, id := range c.SpilledGone {
 		delete(m.spilled, id)
 	}
-}
-
-func cloneConflict(c *metrics.Conflict) metrics.Conflict {
-	d := *c
-	d.Writes, d.Labels = slices.Clone(d.Writes), slices.Clone(d.Labels)
-	return d
 }
 
 // Checkpointed implements metrics.Rollups.

@@ -79,7 +79,7 @@ func (m *Memory) Conflict(ctx context.Context, id string) (c *metrics.Conflict, 
 		if !ok {
 			return fmt.Errorf("conflict %q: %w", id, metrics.ErrNotFound)
 		}
-		row = cloneConflict(&row)
+		row = row.Clone()
 		c = &row
 		return nil
 	})
@@ -116,7 +116,7 @@ func (m *Memory) Conflicts(ctx context.Context, q metrics.ConflictQuery) (page [
 			c := m.conflicts[id]
 			if is(q.Feature, c.Feature) && is(q.Key, c.Key) && is(q.Rule, c.Rule) &&
 				is(q.State, conflictState(&c)) && within(q.From, q.To, conflictAt(&c)) {
-				page = append(page, cloneConflict(&c))
+				page = append(page, c.Clone())
 			}
 		}
 		if q.Oldest {

@@ -208,16 +208,25 @@ func conflictHead(d *report.ConflictDetail) part.Head {
 	h.Tone = h.Status.Tone
 	switch {
 	case d.State == report.ConflictOpen:
-		h.Answer = "This conflict of " + format.Plural(int64(len(d.Writes)), "write", "writes") + " waits for a decision."
-	case d.Winner != "" && !slices.Contains(d.Writes, d.Winner):
+		h.Answer = "This conflict of " + conflictWrites(d, len(d.Writes), "write", "writes") + " waits for a decision."
+	case d.Winner != "" && !d.MoreWrites && !slices.Contains(d.Writes, d.Winner):
 		h.Answer = format.Number(len(d.Writes)) + " writes were merged into a new one, " + d.Winner + "."
 		h.Link = part.Link{Text: "See the merged write", URL: writeURL(d.Feature, d.Winner)}
 	case d.Winner != "":
-		h.Answer = d.Winner + " won over " + format.Plural(int64(len(d.Writes)-1), "other write", "other writes") + "."
+		h.Answer = d.Winner + " won over " + conflictWrites(d, len(d.Writes)-1, "other write", "other writes") + "."
 	default:
-		h.Answer = "This conflict of " + format.Plural(int64(len(d.Writes)), "write", "writes") + " was decided: " + orElse(d.Outcome, "no winner was named") + "."
+		h.Answer = "This conflict of " + conflictWrites(d, len(d.Writes), "write", "writes") + " was decided: " + orElse(d.Outcome, "no winner was named") + "."
 	}
 	return h
+}
+
+// conflictWrites says how many writes there are, of which the conflict may not keep all.
+func conflictWrites(d *report.ConflictDetail, n int, one, many string) string {
+	s := format.Plural(int64(n), one, many)
+	if d.MoreWrites {
+		return "more than " + s
+	}
+	return s
 }
 
 func orElse(s, other string) string {

@@ -1,0 +1,69 @@
+package rollup
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tidemark/metrics"
+)
+
+// One conflict, and one write, of which one key goes on telling more: what is kept of
+// them is bounded, or each event would cost by all that was told before.
+func TestWhatOneKeyTellsOfOneThingIsBounded(t *testing.T) {
+	t.Parallel()
+	var events []metrics.Event
+	for i := range 40 {
+		at := epoch + int64(i)*second
+		c := metrics.Event{
+			Kind: metrics.KindConflictDetected, Feature: "feed", ConflictID: "big", OccurredAt: at, ObservedAt: at,
+			With: numbered(fmt.Sprintf("w-%03d", 40-i), 0, 64), Labels: numbered(fmt.Sprintf("l-%03d", i), 0, 32),
+		}
+		w := metrics.Event{
+			Kind: metrics.KindVisible, Feature: "feed", WriteID: "busy", Replica: "eu", Service: fmt.Sprintf("s-%03d", i),
+			OccurredAt: at, ObservedAt: at, Labels: c.Labels,
+		}
+		for range 10 {
+			w.Service += "x"
+			events = append(events, w)
+		}
+		events = append(events, c)
+	}
+	for i := range events {
+		events[i].EventID = fmt.Sprintf("e-%d", i)
+	}
+	_, e := run{batch: 7, resident: 1000}.fold(t, events)
+	c, err := e.Conflict(t.Context(), "big")
+	if err != nil || len(c.Writes) != metrics.MaxConflictWrites || len(c.Labels) != metrics.MaxConflictLabels || !c.MoreWrites || !c.MoreLabels {
+		t.Errorf("the conflict has %d writes, %d labels, more %t %t (%v)", len(c.Writes), len(c.Labels), c.MoreWrites, c.MoreLabels, err)
+	}
+	w := e.writes.get(metrics.WriteEntity("busy"))
+	if len(w.labels) != maxWriteLabels || len(w.others) != maxCarriers {
+		t.Errorf("the write has %d labels, %d carriers", len(w.labels), len(w.others))
+	}
+}
+
+func TestTheLeastAreKeptInAnyOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		limit := rapid.IntRange(1, 9).Draw(rt, "limit")
+		told := rapid.SliceOfN(rapid.SliceOfN(rapid.StringMatching("[a-d]{0,2}"), 0, 6), 0, 9).Draw(rt, "told")
+		all := slices.DeleteFunc(slices.Concat(told...), func(s string) bool { return s == "" })
+		slices.Sort(all)
+		all = slices.Compact(all)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "shuffle"), 1))
+		told = append(told, told[:len(told)/2]...)
+		r.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+		var set []string
+		more := false
+		for _, list := range told {
+			more = leastOf(&set, limit, list) || more
+		}
+		if want := all[:min(limit, len(all))]; !slices.Equal(set, want) || more != (len(all) > limit) {
+			rt.Fatalf("%v of %v are kept, more %t", set, all, more)
+		}
+	})
+}
