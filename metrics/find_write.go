@@ -7,24 +7,46 @@ import (
 	"slices"
 )
 
-// Finder finds the raw events of an entity, as Log does.
+// Finder finds the raw events of an entity, as Log does, and says what of a write is in
+// quarantine.
 type Finder interface {
 	Find(ctx context.Context, q FindQuery) (events []Event, more bool, err error)
+	HeldWrites(id string) []HeldWrite
 }
 
+// Unread says what of a write was not read. It may say anything: bear a label too.
+type Unread struct {
+	More bool // it has more events than were read
+	Held bool // an event of it is in quarantine
+}
+
+// Any reports whether something was not read.
+func (u Unread) Any() bool { return u.More || u.Held }
+
 // FindWrite returns the earliest events of a feature's write, at most limit, in the
-// total order of the merge laws. When more is true there are others, which may say
-// anything: bear a label too.
-func FindWrite(ctx context.Context, from Finder, feature, id string, limit int) (events []Event, more bool, err error) {
-	events, more, err = from.Find(ctx, FindQuery{
+// total order of the merge laws, and what was not read. What goes on from quarantine
+// meanwhile is found or counts as held.
+func FindWrite(ctx context.Context, from Finder, feature, id string, limit int) (events []Event, rest Unread, err error) {
+	_, rest.Held = HeldLabels(from.HeldWrites(id), feature)
+	events, rest.More, err = from.Find(ctx, FindQuery{
 		Kind: EntityWrite, Entity: WriteEntity(id), Feature: feature, Limit: limit, Earliest: true,
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("find write %q of %q: %w", id, feature, err)
+		return nil, rest, fmt.Errorf("find write %q of %q: %w", id, feature, err)
 	}
 	events = slices.DeleteFunc(events, func(e Event) bool { return e.WriteID != id }) // Its hash may be another's.
 	SortEvents(events)
-	return events, more, nil
+	return events, rest, nil
+}
+
+// HeldLabels is what is held of a feature's write: the labels of those events.
+func HeldLabels(held []HeldWrite, feature string) (labels []string, ok bool) {
+	for i := range held {
+		if held[i].Feature == feature {
+			return held[i].Labels, true
+		}
+	}
+	return nil, false
 }
 
 // SortEvents puts events in the total order of the merge laws: corrected time, then

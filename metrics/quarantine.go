@@ -19,8 +19,17 @@ type Quarantine interface {
 	HeldNumber(ctx context.Context, feature, label string) (int64, error)
 	// HeldTotal is how much is held in all.
 	HeldTotal() HeldTotal
+	// HeldWrites says for which features some event of a write with that id is held. It is
+	// cheap, and asks no table.
+	HeldWrites(id string) []HeldWrite
 	// Unhold removes events by their numbers and returns how many were there.
 	Unhold(ctx context.Context, numbers []int64) (int, error)
+}
+
+// HeldWrite is a feature's write of which events are in quarantine, with their labels.
+type HeldWrite struct {
+	Feature string
+	Labels  []string
 }
 
 // Holding says what became of events that were to be held.

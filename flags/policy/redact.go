@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"slices"
 
 	"tidemark/flags/access"
@@ -11,7 +12,7 @@ import (
 
 // RedactStory takes out of a story what the identity may not see.
 func (b *Book) RedactStory(who *access.Identity, story *provenance.Story) {
-	if r := b.Set().redaction(who, story.Feature, story.Labels, story.Truncated); r != nil {
+	if r := b.Set().redaction(who, story.Feature, story.Labels, metrics.Unread{More: story.Truncated, Held: story.Held}); r != nil {
 		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
 		for _, steps := range [][]provenance.Step{story.Timeline, story.Duplicates, story.Replays, story.Failures} {
 			for i := range steps {
@@ -31,7 +32,7 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 	deltas, taken := make([]string, len(d.Siblings)), false
 	for i := range d.Siblings {
 		w := &d.Siblings[i]
-		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), w.Unread); r != nil {
+		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), metrics.Unread{More: w.Unread, Held: w.Held}); r != nil {
 			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
 			for j := range w.Events {
 				w.Events[j].EventID = tellable(w.Events[j].EventID)
@@ -75,8 +76,8 @@ func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 		if w.Actor == "" {
 			continue
 		}
-		if last == nil || w.Feature != last.Feature || w.Unread != last.Unread || !slices.Equal(w.Labels, last.Labels) {
-			last, r = w, s.redaction(who, w.Feature, w.Labels, w.Unread)
+		if last == nil || w.Feature != last.Feature || w.Unread != last.Unread || w.Held != last.Held || !slices.Equal(w.Labels, last.Labels) {
+			last, r = w, s.redaction(who, w.Feature, w.Labels, metrics.Unread{More: w.Unread, Held: w.Held})
 		}
 		if r != nil {
 			w.Actor, w.Redacted = "", r
@@ -84,28 +85,50 @@ func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
 	}
 }
 
-// RedactEvent takes out of a single event what the identity may not see, its unknown
-// fields included, and returns what says so; nil when nothing was taken out.
-func (b *Book) RedactEvent(who *access.Identity, e *metrics.Event) *report.Redaction {
-	r := b.Set().redaction(who, e.Feature, e.Labels, false)
+// maxEvents bounds the events of one write that are read for their labels.
+const maxEvents = 1000
+
+// RedactHeld takes out of a single event, which is in quarantine, what the identity may
+// not see, its unknown fields included, and returns what says so; nil when nothing was
+// taken out. It bears its own labels, and those of its write: on other events that are
+// held, and on those in the log.
+func (b *Book) RedactHeld(ctx context.Context, who *access.Identity, from metrics.Finder, e *metrics.Event) (*report.Redaction, error) {
+	s := b.Set()
+	labels := e.Labels
+	if e.WriteID != "" {
+		held, _ := metrics.HeldLabels(from.HeldWrites(e.WriteID), e.Feature)
+		labels = union(labels, held)
+	}
+	r := s.redaction(who, e.Feature, labels, metrics.Unread{})
+	if r == nil && e.WriteID != "" {
+		events, rest, err := metrics.FindWrite(ctx, from, e.Feature, e.WriteID, maxEvents)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // It says which write.
+		}
+		for i := range events {
+			labels = union(labels, events[i].Labels)
+		}
+		r = s.redaction(who, e.Feature, labels, metrics.Unread{More: rest.More})
+	}
 	if r != nil {
 		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
 		e.EventID = tellable(e.EventID)
 	}
-	return r
+	return r, nil
 }
 
-// redaction is nil when all may be seen. Of a write with more events than were read
+// redaction is nil when all may be seen. Of a write of which something was not read
 // nothing may: there may be other labels, and what no policy permits is denied.
-func (s *Set) redaction(who *access.Identity, feature string, labels []string, unread bool) *report.Redaction {
+func (s *Set) redaction(who *access.Identity, feature string, labels []string, rest metrics.Unread) *report.Redaction {
 	d := s.Reveal(who, feature, labels)
-	if d.Allowed && unread {
+	if d.Allowed && rest.Any() {
 		d.Allowed, d.Policy, d.Revision = false, NoPolicy, 0
 	}
 	if d.Allowed {
 		return nil
 	}
 	return &report.Redaction{
-		Labels: append([]string{}, labels...), Unread: unread, Policy: d.Policy, PolicyRevision: d.Revision, PolicyVersion: d.Version,
+		Labels: append([]string{}, labels...), Unread: rest.More, Held: rest.Held,
+		Policy: d.Policy, PolicyRevision: d.Revision, PolicyVersion: d.Version,
 	}
 }

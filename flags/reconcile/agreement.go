@@ -142,11 +142,12 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 // cached is decide, but for what is remembered of it: the verdict alone, and what labels
 // may hide it.
 func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, may May) (*Case, error) {
+	held := j.held(c)
 	k := judged{c.ID, c.ResolvedEvent, len(c.Writes), named.Name + "\x00" + named.Version, named.Revision}
 	j.mu.Lock()
 	v, ok := j.known[k]
 	j.mu.Unlock()
-	if ok {
+	if ok && !held {
 		x := &Case{Conflict: c, Rule: *named, Siblings: v.bare, Verdict: v.v, Cause: v.c}
 		x.hide(may)
 		return x, nil
@@ -155,7 +156,7 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 	if err != nil {
 		return nil, err
 	}
-	if c.ResolvedAt != 0 && j.o.Now().Sub(time.Unix(0, c.ResolvedAt)) > settleAfter {
+	if !held && c.ResolvedAt != 0 && j.o.Now().Sub(time.Unix(0, c.ResolvedAt)) > settleAfter {
 		j.mu.Lock()
 		if len(j.known) >= maxKnown {
 			clear(j.known)
@@ -165,6 +166,15 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 	}
 	x.hide(may)
 	return x, nil
+}
+
+// held reports whether something of a conflict's writes is in quarantine: what was
+// remembered of it says nothing of that, and will say something else when it is not.
+func (j *Judge) held(c *metrics.Conflict) bool {
+	return slices.ContainsFunc(c.Writes, func(id string) bool {
+		_, held := metrics.HeldLabels(j.o.Reader.HeldWrites(id), c.Feature)
+		return held
+	})
 }
 
 // bare is what of some writes says who may see them, each alike once.

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"testing"
+	"time"
 
 	"tidemark/flags"
 	"tidemark/metrics"
+	"tidemark/metrics/report/reporttest"
 )
 
 // TestHide: what goes by contents is taken out for who may not see them, and what all may
@@ -58,6 +60,36 @@ func TestHide(t *testing.T) {
 		d := flags.ConflictDecision{Writes: []string{"w1", "w2"}, Proposed: "a merge", Merged: []byte(`{}`), Salt: "s"}
 		if c.hideIn(&d, x.may); d.Redacted != x.hidden || (d.Merged == nil) != x.hidden || (d.Proposed == "") != x.hidden || (d.Salt == "") != x.hidden {
 			t.Errorf("%s: a decision: %+v", name, d)
+		}
+	}
+}
+
+// TestWhatIsRememberedIsHiddenWhileSomethingIsHeld: a verdict that was remembered is not
+// told while an event of one of the writes is in quarantine, and is told after it.
+func TestWhatIsRememberedIsHiddenWhileSomethingIsHeld(t *testing.T) {
+	t.Parallel()
+	all := func(string, []string) bool { return true }
+	rule, _ := Implicit("merge")
+	r := reporttest.New()
+	for i, id := range []string{"w1", "w2"} {
+		r.Events = append(r.Events, metrics.Event{EventID: id, Kind: metrics.KindInitiated, WriteID: id, Feature: "cart", OccurredAt: int64(i + 1), Delta: `{"` + id + `":1}`})
+	}
+	j := NewJudge(JudgeOptions{Reader: r, Now: func() time.Time { return time.Unix(3600, 0) }})
+	c := &metrics.Conflict{ID: "c", Feature: "cart", Writes: []string{"w1", "w2"}, DetectedAt: 3, ResolvedAt: 9, Winner: "w2", Auto: metrics.Yes}
+	for i, held := range []map[string][]metrics.HeldWrite{
+		{"w2": {{Feature: "cart"}}},
+		nil,
+		{"w2": {{Feature: "cart"}}},
+		{"w2": {{Feature: "shop"}}},
+		nil,
+	} {
+		r.Held = held
+		x, err := j.cached(t.Context(), c, &Named{Name: "merge", Rule: rule}, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := len(held["w2"]) > 0 && held["w2"][0].Feature == "cart"; x.Hidden != want {
+			t.Errorf("question %d, held %v: hidden %v, want %v", i, held, x.Hidden, want)
 		}
 	}
 }

@@ -38,11 +38,11 @@ func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error)
 // loadOne reads a write of a feature; of another feature's it knows nothing.
 func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id}
-	events, more, err := metrics.FindWrite(ctx, r, feature, id, maxEvents)
+	events, rest, err := metrics.FindWrite(ctx, r, feature, id, maxEvents)
 	if err != nil {
 		return s, err
 	}
-	s.Unread = more
+	s.Unread = rest.Any()
 	metrics.OriginFirst(events, s.take)
 	return s, nil
 }

@@ -25,7 +25,7 @@ type Sibling struct {
 	Service, Replica, Region string
 	Delta                    string   // raw JSON; "" when it was not reported
 	Labels                   []string // of the events that were read
-	Unread                   bool     // it has more of them
+	Unread                   bool     // it has more of them, or some are in quarantine
 	Parents                  []string // the writes that it was made after
 }
 

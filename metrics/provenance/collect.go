@@ -18,6 +18,7 @@ type collected struct {
 	ofKey            []metrics.Event // of its key, in the total order
 	config           metrics.FeatureConfig
 	truncated        bool
+	held             bool     // an event of it is in quarantine
 	others           []string // features that use the same id, sorted
 	// gap is the time (Unix ns) after which events of the key were not read, up to the
 	// latest ones; 0 when there is no such gap.
@@ -28,6 +29,7 @@ type collected struct {
 }
 
 func (t *Teller) collect(ctx context.Context, feature, id string) (*collected, error) {
+	held := t.r.HeldWrites(id) // Before the log is read, where what goes on is.
 	found, more, err := t.r.Find(ctx, metrics.FindQuery{
 		Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Limit: maxEvents, Earliest: true,
 	})
@@ -43,11 +45,14 @@ func (t *Teller) collect(ctx context.Context, feature, id string) (*collected, e
 		c.feature = cmp.Or(feature, found[0].Feature)
 	}
 	if c.others = otherFeatures(found, c.feature); more && len(c.others) > 0 { // They may have taken its places.
-		if found, more, err = metrics.FindWrite(ctx, t.r, c.feature, id, maxEvents); err != nil {
+		var rest metrics.Unread
+		if found, rest, err = metrics.FindWrite(ctx, t.r, c.feature, id, maxEvents); err != nil {
 			return nil, err
 		}
+		more = rest.More
 	}
 	c.truncated = more
+	_, c.held = metrics.HeldLabels(held, c.feature)
 	c.events = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature })
 	if len(c.events) == 0 {
 		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)

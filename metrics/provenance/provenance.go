@@ -97,6 +97,8 @@ type Story struct {
 	Others []string `json:"other_features"`
 	// Truncated is set when the write has more events than are read.
 	Truncated bool `json:"truncated,omitempty"`
+	// Held is set when an event of the write is in quarantine: it is not told here.
+	Held bool `json:"held,omitempty"`
 }
 
 // Route is how far the write has come.

@@ -11,7 +11,7 @@ import (
 // tell makes everything of the story that the write's own events and its key say.
 func (c *collected) tell() *Story {
 	s := &Story{
-		WriteID: c.id, Feature: c.feature, Key: c.key, Now: c.now, Truncated: c.truncated, Others: c.others,
+		WriteID: c.id, Feature: c.feature, Key: c.key, Now: c.now, Truncated: c.truncated, Held: c.held, Others: c.others,
 		Initiated: c.begun(), Committed: c.first(metrics.KindCommitted), Version: c.version().String(),
 		Labels: []string{}, Traces: []Trace{}, Parents: []Relative{}, Children: []Relative{},
 	}

@@ -15,10 +15,16 @@ type Redaction struct {
 	// Unread says that the write has more events than are read: as one of them may bear
 	// a label that forbids it, nobody is shown the contents.
 	Unread bool `json:"unread,omitempty"`
+	// Held says that an event of the write is in quarantine: until its label is known,
+	// nobody is shown the contents.
+	Held bool `json:"held,omitempty"`
 }
 
 // Words says it to a person.
 func (r *Redaction) Words() string {
+	if r.Held {
+		return "redacted: an event of it is in quarantine, with a label that nobody declared"
+	}
 	if r.Unread {
 		return "redacted: it has more events than are read, and one of them may bear a label"
 	}

@@ -55,11 +55,11 @@ func conflictState(c *metrics.Conflict) string {
 // where rules are tried; its labels may stand on any of them.
 func (r *Reporter) sibling(ctx context.Context, feature, id string) (Sibling, error) {
 	s := Sibling{WriteID: id, Events: []SiblingEvent{}}
-	events, more, err := metrics.FindWrite(ctx, r.r, feature, id, maxSiblingEvents)
+	events, rest, err := metrics.FindWrite(ctx, r.r, feature, id, maxSiblingEvents)
 	if err != nil {
 		return s, err
 	}
-	s.Unread = more
+	s.Unread, s.Held = rest.More, rest.Held
 	for i := range events {
 		e := &events[i]
 		s.Labels = metrics.JoinLabels(s.Labels, e)

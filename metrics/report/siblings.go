@@ -33,7 +33,9 @@ type Sibling struct {
 	Labels    []string       `json:"labels,omitempty"`
 	Events    []SiblingEvent `json:"events"`
 	// Unread says that it has more events than are read, so that it may bear other labels.
-	Unread   bool       `json:"unread,omitempty"`
+	Unread bool `json:"unread,omitempty"`
+	// Held says that an event of it is in quarantine.
+	Held     bool       `json:"held,omitempty"`
 	Redacted *Redaction `json:"redacted,omitempty"` // actor and delta were taken out
 }
 

@@ -221,14 +221,14 @@ func (r *Reporter) label(ctx context.Context, rows []WriteRow) error {
 		if w.Actor == "" {
 			continue
 		}
-		events, more, err := metrics.FindWrite(ctx, r.r, w.Feature, w.WriteID, maxSiblingEvents)
+		events, rest, err := metrics.FindWrite(ctx, r.r, w.Feature, w.WriteID, maxSiblingEvents)
 		if err != nil {
 			return err
 		}
 		for j := range events {
 			w.Labels = metrics.JoinLabels(w.Labels, &events[j])
 		}
-		w.Unread = more
+		w.Unread, w.Held = rest.More, rest.Held
 	}
 	return nil
 }

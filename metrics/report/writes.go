@@ -46,6 +46,8 @@ type WriteRow struct {
 	Labels    []string `json:"labels,omitempty"`
 	// Unread says that it has more events than are read, so that it may bear other labels.
 	Unread bool `json:"unread,omitempty"`
+	// Held says that an event of it is in quarantine.
+	Held bool `json:"held,omitempty"`
 	// Redacted is set when the actor was taken out for this viewer.
 	Redacted *Redaction `json:"redacted,omitempty"`
 }

@@ -280,6 +280,9 @@ func (e *Engine) Find(ctx context.Context, q metrics.FindQuery) ([]metrics.Event
 	return e.store.Find(ctx, q)
 }
 
+// HeldWrites implements metrics.Reader.
+func (e *Engine) HeldWrites(id string) []metrics.HeldWrite { return e.store.HeldWrites(id) }
+
 // OpenWrites implements metrics.Reader.
 func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metrics.OpenWrite, error) {
 	if q.Limit <= 0 {

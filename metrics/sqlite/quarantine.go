@@ -21,12 +21,17 @@ type quarantined struct {
 	mu    sync.Mutex // held by whoever changes the tables
 	total metrics.HeldTotal
 	enc   *segment.Encoder // guarded by mu; nil until used
+
+	writes heldWrites
 }
 
 func (s *Store) loadQuarantine(ctx context.Context) error {
 	err := s.main.r.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(bytes), 0) FROM quarantine").
 		Scan(&s.quarantine.total.Events, &s.quarantine.total.Bytes)
-	return wrap(err, "%s: count the quarantine", s.main.path)
+	if err != nil {
+		return wrap(err, "%s: count the quarantine", s.main.path)
+	}
+	return s.loadHeld(ctx)
 }
 
 // HeldTotal implements metrics.Quarantine.
@@ -53,8 +58,10 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 	}
 	ctx = context.WithoutCancel(ctx)
 	total := q.total
+	held := map[int64]*metrics.Event{}
 	err = s.main.tx(ctx, func(tx *sql.Tx) error {
 		h, total = metrics.Holding{}, q.total
+		clear(held)
 		p := &holder{ctx: ctx, tx: tx, enc: q.enc, at: at}
 		for i := range events {
 			size := int64(len(events[i].AppendJSON(p.json[:0])))
@@ -66,9 +73,11 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 			case total.Events+1 > most.Events || total.Bytes+size > most.Bytes:
 				h.Refused = append(h.Refused, i)
 			default:
-				if err := p.hold(&events[i], size); err != nil {
+				number, err := p.hold(&events[i], size)
+				if err != nil {
 					return err
 				}
+				held[number] = &events[i]
 				h.Held++
 				total.Events, total.Bytes = total.Events+1, total.Bytes+size
 			}
@@ -79,6 +88,7 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 		return metrics.Holding{}, wrap(err, "%s: hold %d events", s.main.path, len(events))
 	}
 	q.total = total
+	q.writes.add(held)
 	return h, nil
 }
 
@@ -97,25 +107,24 @@ func (p *holder) known(event string) (known bool, err error) {
 	return known, err
 }
 
-func (p *holder) hold(e *metrics.Event, size int64) (err error) {
+func (p *holder) hold(e *metrics.Event, size int64) (number int64, err error) {
 	if p.data, err = p.enc.Encode(p.data[:0], []metrics.Event{*e}); err != nil {
-		return err
+		return 0, err
 	}
 	const put = "INSERT INTO quarantine (event, feature, held_at, bytes, data) VALUES (?, ?, ?, ?, ?)"
 	r, err := p.tx.ExecContext(p.ctx, put, e.EventID, e.Feature, p.at, size, p.data)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	number, err := r.LastInsertId()
-	if err != nil {
-		return err
+	if number, err = r.LastInsertId(); err != nil {
+		return 0, err
 	}
 	for _, l := range e.Labels {
 		if _, err := p.tx.ExecContext(p.ctx, "INSERT OR IGNORE INTO quarantine_label (label, number) VALUES (?, ?)", l, number); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return number, nil
 }
 
 // Held implements metrics.Quarantine.
@@ -125,6 +134,10 @@ func (s *Store) Held(ctx context.Context, q metrics.HeldQuery) ([]metrics.Held, 
 		return nil, err
 	}
 	defer done()
+	return s.held(ctx, q)
+}
+
+func (s *Store) held(ctx context.Context, q metrics.HeldQuery) ([]metrics.Held, error) {
 	d, err := s.log.decoder()
 	if err != nil {
 		return nil, err
@@ -231,9 +244,10 @@ func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
 	defer q.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
 	var gone metrics.HeldTotal
+	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
 	err = s.main.tx(ctx, func(tx *sql.Tx) error {
 		gone = metrics.HeldTotal{}
-		for _, n := range slices.Compact(slices.Sorted(slices.Values(numbers))) {
+		for _, n := range numbers {
 			var size int64
 			err := tx.QueryRowContext(ctx, "DELETE FROM quarantine WHERE number = ? RETURNING bytes", n).Scan(&size)
 			switch {
@@ -249,5 +263,6 @@ func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
 		return 0, wrap(err, "%s: remove %d events from quarantine", s.main.path, len(numbers))
 	}
 	q.total.Events, q.total.Bytes = q.total.Events-gone.Events, q.total.Bytes-gone.Bytes
+	q.writes.remove(numbers)
 	return int(gone.Events), nil
 }

@@ -114,6 +114,24 @@ func (m *Memory) HeldTotal() metrics.HeldTotal {
 	return m.quarantine.total
 }
 
+// HeldWrites implements metrics.Quarantine.
+func (m *Memory) HeldWrites(id string) (found []metrics.HeldWrite) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, n := range slices.Sorted(maps.Keys(m.quarantine.held)) {
+		e := m.quarantine.held[n].Event
+		if e.WriteID != id || id == "" {
+			continue
+		}
+		i := slices.IndexFunc(found, func(w metrics.HeldWrite) bool { return w.Feature == e.Feature })
+		if i < 0 {
+			i, found = len(found), append(found, metrics.HeldWrite{Feature: e.Feature})
+		}
+		found[i].Labels = metrics.JoinLabels(found[i].Labels, &e)
+	}
+	return found
+}
+
 // Unhold implements metrics.Quarantine.
 func (m *Memory) Unhold(ctx context.Context, numbers []int64) (n int, err error) {
 	err = m.write(ctx, func() error {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"tidemark/metrics"
@@ -48,11 +49,18 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 			check(t, p, fmt.Sprintf("number of %q", q), func(s metrics.Store) (any, error) { return s.HeldNumber(ctx, q[0], q[1]) })
 		}
 		check(t, p, "counts", func(s metrics.Store) (any, error) { return s.HeldCounts(ctx) })
+		for i := range events {
+			check(t, p, "held write "+events[i].WriteID, func(s metrics.Store) (any, error) { return heldWrites(s, events[i].WriteID), nil })
+		}
 		check(t, p, "total", func(s metrics.Store) (any, error) { return s.HeldTotal(), nil })
 	}
 	agree()
-	if n := s.HeldTotal().Events; n != 50 {
-		t.Fatalf("%d events are held; want 50", n)
+	some := 0
+	for i := range events {
+		some += len(s.HeldWrites(events[i].WriteID))
+	}
+	if n := s.HeldTotal().Events; n != 50 || some < 10 {
+		t.Fatalf("%d events are held, of %d writes; want 50 and some", n, some)
 	}
 	check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(ctx, []int64{1, 2, 2, 3, 50, 999}) })
 	agree()
@@ -63,4 +71,15 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	if n := s.End(); n != 0 {
 		t.Fatalf("the log has %d events", n)
 	}
+}
+
+// heldWrites is what is held of a write, with no order: labels of events that went stay
+// until the write's last one goes, so what remains is compared alone.
+func heldWrites(s metrics.Store, id string) []string {
+	found := []string{}
+	for _, w := range s.HeldWrites(id) {
+		found = append(found, w.Feature)
+	}
+	slices.Sort(found)
+	return found
 }

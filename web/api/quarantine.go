@@ -20,7 +20,10 @@ import (
 
 // QuarantineOptions are what the routes about events in quarantine need.
 type QuarantineOptions struct {
-	Held   metrics.Quarantine
+	Held interface {
+		metrics.Quarantine
+		metrics.Finder // of the write that an event belongs to, its labels
+	}
 	Orders flags.QuarantineStore
 	// Order decides about what is held now: of a feature, with a label, or all of it.
 	Order  func(ctx context.Context, action flags.QuarantineAction, feature, label string, by flags.Author) (flags.QuarantineOrder, error)
@@ -57,16 +60,20 @@ type HeldEvent struct {
 	Redacted *report.Redaction `json:"redacted,omitempty"`
 }
 
-// ViewHeld shows what is held: the labels that keep it there, and of its contents what
-// the identity may see.
-func ViewHeld(who *access.Identity, rules *policy.Book, v *metrics.Vocabulary, now int64, list []metrics.Held) []HeldEvent {
+// view shows what is held: the labels that keep it there, and of its contents what the
+// identity may see.
+func (q *Quarantine) view(ctx context.Context, who *access.Identity, list []metrics.Held) ([]HeldEvent, error) {
 	out := make([]HeldEvent, len(list))
+	labels, now := q.o.Labels(), q.api.o.Now().UnixNano()
 	for i := range list {
 		h := &list[i]
-		out[i] = HeldEvent{Number: h.Number, HeldAt: h.HeldAt, Event: &h.Event, Unknown: orEmpty(v.Unknown(h.Event.Labels, now))}
-		out[i].Redacted = rules.RedactEvent(who, &h.Event)
+		out[i] = HeldEvent{Number: h.Number, HeldAt: h.HeldAt, Event: &h.Event, Unknown: orEmpty(labels.Unknown(h.Event.Labels, now))}
+		var err error
+		if out[i].Redacted, err = q.o.Policy.RedactHeld(ctx, who, q.o.Held, &h.Event); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return out, nil
 }
 
 func (q *Quarantine) list(c echo.Context) error {
@@ -96,7 +103,9 @@ func (q *Quarantine) list(c echo.Context) error {
 		list = list[:limit]
 		answer.Next = strconv.FormatInt(list[limit-1].Number, 10)
 	}
-	answer.Items = ViewHeld(auth.Who(c), q.o.Policy, q.o.Labels(), q.api.o.Now().UnixNano(), list)
+	if answer.Items, err = q.view(c.Request().Context(), auth.Who(c), list); err != nil {
+		return err
+	}
 	if respond.WantsCSV(c) {
 		return respond.CSV(c, heldTable(answer.Items))
 	}

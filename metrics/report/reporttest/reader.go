@@ -25,6 +25,7 @@ type Reader struct {
 	Keys          map[string][]metrics.KeyVersions
 	Configs       map[string]metrics.FeatureConfig
 	Pairs         []metrics.ClockPair
+	Held          map[string][]metrics.HeldWrite // by write id
 
 	cells map[metrics.Level]map[cellKey]*sketch.Cell
 }
@@ -169,6 +170,9 @@ func (r *Reader) OpenWrites(_ context.Context, q metrics.SpilledQuery) ([]metric
 	slices.SortFunc(out, func(a, b metrics.OpenWrite) int { return cmp.Compare(a.Initiated, b.Initiated) })
 	return out[:min(len(out), cmp.Or(q.Limit, 100))], nil
 }
+
+// HeldWrites implements metrics.Reader.
+func (r *Reader) HeldWrites(id string) (found []metrics.HeldWrite) { return r.Held[id] }
 
 // Find implements metrics.Reader.
 func (r *Reader) Find(_ context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error) {

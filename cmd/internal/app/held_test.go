@@ -1,0 +1,94 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"tidemark/cmd/internal/app"
+)
+
+// hold sends one event, which must be quarantined.
+func (d *door) hold(key, kind, write, feature, rest string) {
+	d.t.Helper()
+	if got := read[quarantineReceipt](d.t, d.post(key, "/v1/events", event(kind, write, feature, rest), "Content-Type: application/json"), http.StatusOK); got.Quarantined != 1 {
+		d.t.Fatalf("%s of %s: %+v", kind, write, got)
+	}
+}
+
+// TestAWriteIsHiddenWhileSomethingOfItIsHeld: the label that nobody declared may be the
+// one by which its contents are nobody's business. It holds across a restart, for the write
+// of that feature alone, and ends with the quarantine.
+func TestAWriteIsHiddenWhileSomethingOfItIsHeld(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := openIn(t, dir, app.Options{Limits: often()})
+	control, owner, reader := d.namedKey("control", "control", "read", "admin"), d.namedKey("shop", "publish:cart", "read"), d.namedKey("reader", "read")
+	other := d.namedKey("feed", "publish:feed")
+	const secret = `,"actor":"secret-actor","before_hash":"secret-before"`
+	d.conflict(owner, secret+merges, "")
+	paths := []string{
+		"/api/v1/writes/w1", "/api/v1/writes?feature=cart&key=k", "/api/v1/conflicts/c1", "/v1/conflicts/c1", "/api/v1/conflicts/c1?format=csv",
+	}
+	shown := func(when string, want bool) {
+		t.Helper()
+		for who, key := range map[string]string{"the reader": reader, "the owner": owner, "control": control} {
+			for _, path := range paths {
+				body := d.get(key, path).Body.String()
+				// Of w2 nothing is held; what is told of both is its actor.
+				told := strings.Contains(body, "secret-one") || strings.Contains(body, "secret-before") || strings.Count(body, "secret-actor") > 1
+				if told != want {
+					t.Errorf("%s, %s asks %s: shown %v, want %v: %s", when, who, path, told, want, body)
+				}
+			}
+		}
+		for _, path := range []string{"/writes/w1", "/conflicts/c1"} {
+			body := d.page(d.signIn("viewer"), path, nil).Body.String()
+			if strings.Contains(body, "secret-one") != want || strings.Contains(body, "an event of it is in quarantine") == want {
+				t.Errorf("%s, the page %s: shown %v, or it does not say why", when, path, !want)
+			}
+		}
+	}
+	shown("before", true)
+	d.hold(other, "published", "w1", "feed", `,"labels":["odd"]`)
+	shown("while another feature's write of that id is held", true)
+	d.hold(owner, "committed", "w1", "cart", `,"labels":["odd"]`)
+	shown("while an event is held", false)
+	if body := d.get(reader, "/api/v1/writes/w1").Body.String(); !strings.Contains(body, `"held":true`) {
+		t.Errorf("the API does not say why: %s", body)
+	}
+	if err := d.app.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d = openIn(t, dir, app.Options{Limits: often()})
+	shown("after a restart", false)
+	d.do(control, "POST", "/api/v1/quarantine/discard", `{"feature":"cart","reason":"a misspelt label"}`, http.StatusAccepted, nil)
+	d.untilSays(reader, "/api/v1/quarantine/orders", `"done_at":null`, false)
+	shown("after it was discarded", true)
+}
+
+// TestAHeldEventBearsTheLabelsOfItsWrite: a clearance for its own label alone opens
+// neither what the log says of the write nor what else of it is held.
+func TestAHeldEventBearsTheLabelsOfItsWrite(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Limits: often()})
+	admin, owner, reader := d.namedKey("admin", "admin", "control", "read"), d.namedKey("shop", "publish:cart", "read"), d.namedKey("reader", "read")
+	d.declare("pii")
+	d.do(admin, "PUT", "/api/v1/policies/odd", policyBody(t, `permit (principal == Key::"reader", action == Action::"read_contents", resource) when { resource.labels == ["odd"] };`, 0), http.StatusCreated, nil)
+	d.hold(owner, "initiated", "alone", "cart", `,"labels":["odd"],"delta":{"n":"secret-alone"}`)
+	d.hold(owner, "initiated", "logged", "cart", `,"labels":["odd"],"delta":{"n":"secret-logged"}`)
+	d.post(owner, "/v1/events", event("committed", "logged", "cart", `,"labels":["pii"]`), "Content-Type: application/json")
+	d.hold(owner, "initiated", "twice", "cart", `,"labels":["odd"],"delta":{"n":"secret-twice"}`)
+	d.hold(owner, "committed", "twice", "cart", `,"labels":["odder"]`)
+	for _, path := range []string{"/api/v1/quarantine", "/api/v1/quarantine?format=csv"} {
+		body := d.get(reader, path).Body.String()
+		for name, want := range map[string]bool{"secret-alone": true, "secret-logged": false, "secret-twice": false} {
+			if strings.Contains(body, name) != want {
+				t.Errorf("%s tells %s: %v, want %v: %s", path, name, !want, want, body)
+			}
+		}
+		if body := d.get(owner, path).Body.String(); !strings.Contains(body, "secret-logged") || !strings.Contains(body, "secret-twice") {
+			t.Errorf("%s hides from the owner what is theirs: %s", path, body)
+		}
+	}
+}
