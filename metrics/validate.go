@@ -194,7 +194,9 @@ func (e *Event) namesOwnConflict() bool {
 
 // linkable reports whether what the event is about has an address: browsers take . and ..
 // in one, however it is escaped, for a step up.
-func (e *Event) linkable() bool { return !isDots(e.Feature) && !isDots(e.WriteID) && !isDots(e.ConflictID) }
+func (e *Event) linkable() bool {
+	return !isDots(e.Feature) && !isDots(e.WriteID) && !isDots(e.ConflictID)
+}
 
 func isDots(s string) bool { return s == "." || s == ".." }
 

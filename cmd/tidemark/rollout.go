@@ -26,7 +26,6 @@ type rolloutCmd struct {
 	Create  rolloutCreateCmd  `cmd:"" help:"Store a plan as a draft and print its id, alone, on standard output."`
 	Edit    rolloutEditCmd    `cmd:"" help:"Give a draft another plan."`
 
-	Approve   rolloutApproveCmd   `cmd:"" help:"Say yes to a rollout that somebody else began."`
 	Start     rolloutStartCmd     `cmd:"" help:"Begin with the first step, or at the plan's time."`
 	Pause     rolloutPauseCmd     `cmd:"" help:"Widen no further; who has the candidate keeps it."`
 	Resume    rolloutResumeCmd    `cmd:"" help:"Go on from where it was paused."`

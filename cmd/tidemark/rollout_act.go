@@ -66,13 +66,6 @@ func wayBack(r *flags.Rollout, verb rollout.CommandVerb) string {
 	return "The way back: " + revert
 }
 
-type rolloutApproveCmd struct {
-	actFlags `embed:""`
-}
-
-// Run implements the verb.
-func (c *rolloutApproveCmd) Run(e *env) error { return c.act(e, rollout.CommandApprove, "") }
-
 type rolloutStartCmd struct {
 	actFlags `embed:""`
 }

@@ -47,7 +47,7 @@ func printRollout(w io.Writer, r *flags.Rollout, now time.Time) error {
 	}
 	fmt.Fprintf(&b, "Revision %d, begun by %s %s ago.\n", r.Revision, r.CreatedBy, since(now, r.CreatedAt))
 	if missing := p.Approvals - len(r.Approvals); missing > 0 && !r.State.Final() {
-		fmt.Fprintf(&b, "It needs %d more of %d approvals, of people who wrote none of it.\n", missing, p.Approvals)
+		fmt.Fprintf(&b, "It needs %d more of %d approvals, of people who wrote none of it; they give it on the page of the rollout.\n", missing, p.Approvals)
 	}
 	if r.DrainsUntil.After(now) {
 		fmt.Fprintf(&b, "Sessions that are pinned keep %s until %s at the latest.\n", p.Candidate, r.DrainsUntil.UTC().Format("2006-01-02 15:04 UTC"))

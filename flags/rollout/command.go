@@ -86,10 +86,14 @@ func (t *turn) inState(c *Command, allowed ...flags.RolloutState) error {
 	return refuse("the rollout is %s; %s is for one that is %s", t.r.State, c.Verb, list(allowed))
 }
 
-// edit replaces the plan. What was approved was another plan, so that approvals go.
+// edit replaces the plan. What was approved was another plan, so that approvals go. Nobody
+// excuses their own plan from the approvals that it asked for.
 func (t *turn) edit(c *Command) error {
 	if err := t.inState(c, flags.RolloutDraft, flags.RolloutWaiting); err != nil {
 		return err
+	}
+	if asked := t.r.Plan.Approvals; c.Plan.Approvals < asked && (slices.Contains(t.r.Authors, c.Actor) || !isPerson(c.Actor)) {
+		return refuse("the plan asks for %s; only a person who did not write it lets it ask for fewer", count(int64(asked), "approval"))
 	}
 	t.r.Title, t.r.Plan = c.Title, *c.Plan
 	t.r.Approvals = []flags.Approval{}
@@ -101,10 +105,14 @@ func (t *turn) edit(c *Command) error {
 	return nil
 }
 
-// approve adds one person's yes. Nobody approves what they wrote.
+// approve adds one person's yes. Nobody approves what they wrote, and a key is nobody: who
+// holds it, or holds its successor, may be who wrote the plan.
 func (t *turn) approve(c *Command) error {
 	if err := t.inState(c, flags.RolloutDraft, flags.RolloutWaiting); err != nil {
 		return err
+	}
+	if !isPerson(c.Actor) {
+		return refuse("only people approve, signed in, on the rollout's page; this is %s", c.Actor)
 	}
 	if slices.Contains(t.r.Authors, c.Actor) {
 		return refuse("%s wrote the plan; somebody else approves it", c.Actor)
@@ -263,6 +271,9 @@ func (t *turn) signOff(c *Command) error {
 	t.move("sign-off", c.Actor, c.Reason, t.r.State)
 	return nil
 }
+
+// isPerson reports whether an actor is somebody who is signed in.
+func isPerson(actor string) bool { return strings.HasPrefix(actor, "user:") }
 
 // sameActor compares a name as a plan has it ("ann", "user:ann") with an actor.
 func sameActor(name, actor string) bool {

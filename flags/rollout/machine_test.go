@@ -191,6 +191,46 @@ func TestNobodyApprovesTheirOwn(t *testing.T) {
 	}
 }
 
+func TestOnlyPeopleApprove(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.r.Plan.Approvals = 1
+	for _, actor := range []string{"key:deploy:k1", "key:deploy:k2", "cli:ada", "ada", ""} {
+		c := &Command{Verb: CommandApprove, Author: flags.Author{Actor: actor, Reason: "mine"}, Revision: 1}
+		if _, err := b.step(Input{Command: c}); !errors.Is(err, flags.ErrRefused) || len(b.r.Approvals) > 0 {
+			t.Errorf("%q: %v", actor, err)
+		}
+	}
+}
+
+// TestNobodyExcusesTheirOwnPlan: the author, or a key, who may be the author, does not
+// edit the approvals away; somebody else may, and is an author from then on.
+func TestNobodyExcusesTheirOwnPlan(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.r.Plan.Approvals = 2
+	edit := func(actor string, approvals int) error {
+		plan := b.r.Plan
+		plan.Approvals = approvals
+		_, err := b.step(Input{Command: &Command{Verb: CommandEdit, Author: flags.Author{Actor: actor, Reason: "edit"}, Revision: b.r.Revision, Plan: &plan}})
+		return err
+	}
+	for _, c := range []struct {
+		actor     string
+		approvals int
+		ok        bool
+	}{
+		{"user:ada", 0, false}, {"user:ada", 1, false}, {"key:deploy:k1", 0, false}, {"user:ada", 3, true},
+		{"user:bo", 2, true}, {"user:bo", 1, false}, {"user:cy", 0, true},
+	} {
+		before := b.r.Plan.Approvals
+		err := edit(c.actor, c.approvals)
+		if (err == nil) != c.ok || !c.ok && (!errors.Is(err, flags.ErrRefused) || b.r.Plan.Approvals != before) {
+			t.Errorf("%s from %d to %d: %v", c.actor, before, c.approvals, err)
+		}
+	}
+}
+
 // TestNothingShipsByAccident drives rollouts at random: clocks that jump, evidence
 // that comes and goes, commands, and a restart between any two steps.
 func TestNothingShipsByAccident(t *testing.T) {

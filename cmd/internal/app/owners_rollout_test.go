@@ -12,7 +12,13 @@ import (
 // say posts JSON with a person's session.
 func (b *browser) say(path, body string) *httptest.ResponseRecorder {
 	b.d.t.Helper()
-	r := httptest.NewRequestWithContext(b.d.t.Context(), http.MethodPost, path, strings.NewReader(body))
+	return b.send(http.MethodPost, path, body)
+}
+
+// send sends JSON with a person's session.
+func (b *browser) send(method, path, body string) *httptest.ResponseRecorder {
+	b.d.t.Helper()
+	r := httptest.NewRequestWithContext(b.d.t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.AddCookie(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]})
 	return b.d.serve(r)

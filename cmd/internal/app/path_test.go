@@ -88,8 +88,10 @@ func TestEscapesInEventsIDsAreUndoneOnce(t *testing.T) {
 	if got := read[receipt](t, d.post(services, "/v1/events", string(body), "Content-Type: application/json"), http.StatusOK); len(got.Rejected) > 0 {
 		t.Fatalf("%+v", got)
 	}
-	d.until("counted", func() bool { return strings.Contains(d.get(services, "/", "Accept: text/html").Body.String(), "a;b,c&amp;d") &&
-			strings.Contains(d.get(services, "/conflicts", "Accept: text/html").Body.String(), "/conflicts/") })
+	d.until("counted", func() bool {
+		return strings.Contains(d.get(services, "/", "Accept: text/html").Body.String(), "a;b,c&amp;d") &&
+			strings.Contains(d.get(services, "/conflicts", "Accept: text/html").Body.String(), "/conflicts/")
+	})
 	for _, name := range hardNames {
 		for path, want := range map[string]string{"writes": "write_id", "conflicts": "id"} {
 			var got map[string]any

@@ -48,34 +48,55 @@ func (d *door) turn() {
 func with(plan, more string) string { return strings.Replace(plan, `"plan":{`, `"plan":{`+more+`,`, 1) }
 
 // TestApprovalsOverHTTP: an author's own yes is refused, however they came to be one; a
-// change takes the yes of others away; and each person counts once.
+// change takes the yes of others away; each person counts once, and a key as nobody.
 func TestApprovalsOverHTTP(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	ann, bo, cy, di := d.namedKey("ann", "control", "read"), d.namedKey("bo", "control", "read"), d.namedKey("cy", "control", "read"), d.namedKey("di", "control", "read")
-	d.do(ann, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
-	var r flags.Rollout
+	d := openQuick(t)
+	root := d.root()
+	ann, bo, cy, di := d.invite(root, "ann", "operator"), d.invite(root, "bo", "operator"), d.invite(root, "cy", "operator"), d.invite(root, "di", "operator")
+	key := d.namedKey("deploy", "control", "read")
+	d.do(key, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
 	plan := with(cartPlan, `"approvals":2`)
-	d.do(ann, http.MethodPost, "/api/v1/rollouts", plan, http.StatusCreated, &r)
-	if told := d.act(ann, r.ID, "approve", http.StatusUnprocessableEntity); !strings.Contains(told, "somebody else approves it") {
+	r := read[flags.Rollout](t, ann.say("/api/v1/rollouts", plan), http.StatusCreated)
+	path := "/api/v1/rollouts/" + r.ID
+	act := func(b *browser, verb string, want int) string {
+		t.Helper()
+		w := b.say(path+"/"+verb, fmt.Sprintf(`{"reason":"because","revision":%d}`, d.detail(key, r.ID).Revision))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d: %s", verb, w.Code, want, w.Body)
+		}
+		return w.Body.String()
+	}
+	edit := func(b *browser, plan string, want int) {
+		t.Helper()
+		body := strings.Replace(plan, `"reason"`, fmt.Sprintf(`"revision":%d,"reason"`, d.detail(key, r.ID).Revision), 1)
+		if w := b.send(http.MethodPut, path, body); w.Code != want {
+			t.Errorf("edit: %d, want %d: %s", w.Code, want, w.Body)
+		}
+	}
+	if told := act(ann, "approve", http.StatusUnprocessableEntity); !strings.Contains(told, "somebody else approves it") {
 		t.Errorf("an author's own approval: %s", told)
 	}
-	d.act(cy, r.ID, "approve", http.StatusOK)
-	d.do(bo, http.MethodPut, "/api/v1/rollouts/"+r.ID, strings.Replace(plan, `"reason"`, fmt.Sprintf(`"revision":%d,"reason"`, d.detail(bo, r.ID).Revision), 1), http.StatusOK, nil)
-	if got := d.detail(bo, r.ID); len(got.Approvals) != 0 {
+	if told := d.act(key, r.ID, "approve", http.StatusUnprocessableEntity); !strings.Contains(told, "only people approve") {
+		t.Errorf("the approval of a key, which the author may hold: %s", told)
+	}
+	edit(ann, with(cartPlan, `"approvals":0`), http.StatusUnprocessableEntity)
+	act(cy, "approve", http.StatusOK)
+	edit(bo, plan, http.StatusOK)
+	if got := d.detail(key, r.ID); len(got.Approvals) != 0 {
 		t.Errorf("approvals of another plan are kept: %+v", got.Approvals)
 	}
-	d.act(bo, r.ID, "approve", http.StatusUnprocessableEntity) // Who changed it wrote it too.
-	d.act(cy, r.ID, "start", http.StatusOK)
-	d.act(cy, r.ID, "approve", http.StatusOK)
-	d.act(cy, r.ID, "approve", http.StatusUnprocessableEntity)
+	act(bo, "approve", http.StatusUnprocessableEntity) // Who changed it wrote it too.
+	act(cy, "start", http.StatusOK)
+	act(cy, "approve", http.StatusOK)
+	act(cy, "approve", http.StatusUnprocessableEntity)
 	d.turn()
-	if got := d.detail(ann, r.ID); got.State != flags.RolloutWaiting || got.Decision.Why != "Waits for 1 more approval." {
+	if got := d.detail(key, r.ID); got.State != flags.RolloutWaiting || got.Decision.Why != "Waits for 1 more approval." {
 		t.Errorf("with one of two approvals %s: %s", got.State, got.Decision.Why)
 	}
-	d.act(di, r.ID, "approve", http.StatusOK)
+	act(di, "approve", http.StatusOK)
 	d.turn()
-	if got := d.detail(ann, r.ID); got.State != flags.RolloutRunning || len(got.Approvals) != 2 {
+	if got := d.detail(key, r.ID); got.State != flags.RolloutRunning || len(got.Approvals) != 2 {
 		t.Errorf("with both %s: %s", got.State, got.Decision.Why)
 	}
 }
