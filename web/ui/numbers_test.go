@@ -283,3 +283,34 @@ func TestAPromiseNamesItsRule(t *testing.T) {
 		t.Errorf("Conflicts: %q; want by rule cart-merge v3", got)
 	}
 }
+
+// An indexer gets five of the writes 40 ms after they were committed, and then falls
+// silent: its clock is ahead by no more than that.
+func TestNumbersOfWaysAndClocks(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.told()
+	for i := range 5 {
+		e := of(metrics.KindReceived, i, "search", 10*time.Minute-time.Duration(i)*time.Second-45*time.Millisecond)
+		e.Service = "indexer"
+		s.tell(e)
+	}
+	must(t, s.engine.Checkpoint(t.Context()))
+	wantAll(t, "the pair of clocks", rows(t, s.page("/pipeline"), "#clocks table")["cart-api"], map[string]string{
+		"To": "indexer", "Status": "One way only", "Offset": "at most +40 ms", "Negative lags": "0", "Samples": "5",
+	})
+	doc := s.page("/topology")
+	ways := map[string]string{}
+	doc.Find("#edges tbody tr").Each(func(_ int, tr *goquery.Selection) {
+		cells := tr.Children().Map(func(_ int, c *goquery.Selection) string { return spaced(c) })
+		ways[cells[0]+" to "+cells[1]] = strings.Join(cells[2:], "; ")
+	})
+	wantAll(t, "ways", ways, map[string]string{
+		"cart-api to cart-eu": "Heard; 75 ms; 75 ms; 75 ms; 40/h | 40 in all; 0%",
+		"cart-api to cart-us": "Heard; 297 ms; 4 s; 4 s; 39/h | 39 in all; 0%",
+		"cart-api to search":  "Silent; 40 ms; 40 ms; 40 ms; 5/h | 5 in all; 0%",
+	})
+	nodes := rows(t, doc, "#nodes table")
+	wantAll(t, "the service", nodes["cart-api"], map[string]string{"Kind": "service", "Status": "Heard", "p95 inside": "5 ms", "Events": "172", "Features": "cart"})
+	wantAll(t, "the replica", nodes["search"], map[string]string{"Kind": "replica", "Status": "Silent", "p95 inside": "—unknown", "Events": "5"})
+}
