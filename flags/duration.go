@@ -82,6 +82,34 @@ func FormatDuration(d time.Duration) string {
 	return d.String()
 }
 
+// SayDuration writes a duration exactly, as sentences and pages do: "10 s", "1.5 s",
+// "1 h 30 min", "28 d". Days begin at two.
+func SayDuration(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0 s"
+	case d < 0:
+		return "−" + SayDuration(-d)
+	}
+	var parts []string
+	if d >= 2*Day {
+		parts = append(parts, strconv.FormatInt(int64(d/Day), 10)+" d")
+		d %= Day
+	}
+	for _, u := range []unit{{"h", time.Hour}, {"min", time.Minute}} {
+		if n := d / u.size; n > 0 {
+			parts = append(parts, strconv.FormatInt(int64(n), 10)+" "+u.name)
+		}
+		d %= u.size
+	}
+	if d > 0 { // Below a minute String has one unit: 1.5s, 84.4ms.
+		s := d.String()
+		at := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+		parts = append(parts, s[:at]+" "+s[at:])
+	}
+	return strings.Join(parts, " ")
+}
+
 // Key names an objective within its guarantee. It changes when what is measured
 // changes: the indicator, its dimensions, or the deadline that is counted against.
 func (o *Objective) Key() string {

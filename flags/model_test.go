@@ -90,3 +90,16 @@ func TestDurationsRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+func TestDurationsAreSaid(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]time.Duration{
+		"0 s": 0, "84.4 ms": 84_400 * time.Microsecond, "250 ms": 250 * time.Millisecond, "1.5 s": 1500 * time.Millisecond, "10 s": 10 * time.Second,
+		"1 min": time.Minute, "1 min 10 s": 70 * time.Second, "1 h 10 min": 70 * time.Minute, "36 h": 36 * time.Hour, "2 d": 2 * Day, "28 d": 28 * Day,
+		"2 d 1 h 5 min": 2*Day + 65*time.Minute, "−1.5 s": -1500 * time.Millisecond,
+	} {
+		if got := SayDuration(d); got != want {
+			t.Errorf("SayDuration(%s) = %q; want %q", d, got, want)
+		}
+	}
+}

@@ -127,7 +127,7 @@ func (c *Catalogue) stale(_ context.Context, u *Usage, span time.Duration) strin
 			return ""
 		}
 	}
-	days := flags.FormatDuration(span)
+	days := flags.SayDuration(span)
 	variants := map[string]struct{}{}
 	for _, a := range u.Answers {
 		if a.Reason != string(eval.ReasonError) {

@@ -84,8 +84,8 @@ func TestAFlagThatHasServedItsTimeIsStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"idle": "was not evaluated here for 30d", "settled": `answered "off" to everyone for 30d`,
-		"off": "was off for everyone for 30d", "busy": "", "held": "", "young": "",
+		"idle": "was not evaluated here for 30 d", "settled": `answered "off" to everyone for 30 d`,
+		"off": "was off for everyone for 30 d", "busy": "", "held": "", "young": "",
 	} {
 		if got := all[key].Stale; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)

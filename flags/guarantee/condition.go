@@ -51,8 +51,8 @@ func burnCondition(g *flags.Guarantee, r *ObjectiveResult, b *BurnResult) flags.
 	c.Known, c.Holds = true, b.Exceeded
 	c.Numbers.Long, c.Numbers.Short = *b.Long, *b.Short
 	c.Summary = fmt.Sprintf("%s burns its error budget %s times too fast over %s and %s over %s (limit %s): %s.",
-		g.Feature, timesText(*b.Long), flags.FormatDuration(time.Duration(b.LongNS)),
-		timesText(*b.Short), flags.FormatDuration(time.Duration(b.ShortNS)), timesText(b.Factor), r.Words)
+		g.Feature, timesText(*b.Long), flags.SayDuration(time.Duration(b.LongNS)),
+		timesText(*b.Short), flags.SayDuration(time.Duration(b.ShortNS)), timesText(b.Factor), r.Words)
 	return c
 }
 

@@ -92,17 +92,17 @@ func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
 		burn1h  float64
 	}{
 		// 100 bad of 1,000,000 with 0.1 % allowed (1000): 10 % spent, 90 % left.
-		"kept": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {100, 1_000_000}}}, VerdictKept, "99.99% of 1,000,000 writes were visible at every replica within 2s (promised: 99.9%); 90% of the error budget is left.", 0.9, 0.1},
+		"kept": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {100, 1_000_000}}}, VerdictKept, "99.99% of 1,000,000 writes were visible at every replica within 2 s (promised: 99.9%); 90% of the error budget is left.", 0.9, 0.1},
 		// 1000 bad is exactly what is allowed: not broken, nothing left.
 		"at the limit": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1000, 1_000_000}, time.Hour: {0, 10}, 6 * time.Hour: {0, 10}, 5 * time.Minute: {0, 1}, 30 * time.Minute: {0, 1}, 72 * time.Hour: {0, 10}}}, VerdictAtRisk, "only 0% of the error budget is left", 0, 0},
 		"broken":       {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{0: {1001, 1_000_000}}}, VerdictBroken, "99.8999% of 1,000,000 writes", -0.001, 1.001},
 		// 2 % bad in the last hour and 5 minutes: 20 times too fast.
-		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1h; 90% of it is left", 0.9, 20},
+		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1 h; 90% of it is left", 0.9, 20},
 		// The hour was bad but the last 5 and 30 minutes are well: no rule fires, and
 		// 0.5 × 28 d ÷ 20 is under a day.
-		"fast":        {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16h48m", 0.5, 20},
+		"fast":        {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16 h 48 min", 0.5, 20},
 		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20% of the error budget is left", 0.2, 0},
-		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28d can be judged yet.", math.NaN(), math.NaN()},
+		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28 d can be judged yet.", math.NaN(), math.NaN()},
 		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
 		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
 		// 11 late writes are known whatever the silent replica holds, and 10 are allowed.
@@ -148,7 +148,7 @@ func TestRatesAndAges(t *testing.T) {
 	if got := len(r.Objectives[2].Burn); got != 1 {
 		t.Errorf("a window of 2h has %d burn rules, want the one over 1h", got)
 	}
-	if why := r.Objectives[3].Why; why != "A write has waited 50s at b, close to the 1m allowed." {
+	if why := r.Objectives[3].Why; why != "A write has waited 50 s at b, close to the 1 min allowed." {
 		t.Error(why)
 	}
 	// One violation where none is allowed, one conflict too many, too old.
@@ -226,9 +226,9 @@ func TestHopsAgainstPolicyAreATicket(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]flags.AlertCondition{
-		want("calm", "", "calm: no hop of a labelled write in the last 1h was against policy.", 0),
-		want("f", "team", "f breaks policy: 1 of 1 hop of labelled writes in the last 1h reached a service without clearance, at replica a.", 1),
-		want("free", "loose", "free breaks policy: 1,200 of 3,000 hops of labelled writes in the last 1h reached a service without clearance, at replicas a, b.", 1200),
+		want("calm", "", "calm: no hop of a labelled write in the last 1 h was against policy.", 0),
+		want("f", "team", "f breaks policy: 1 of 1 hop of labelled writes in the last 1 h reached a service without clearance, at replica a.", 1),
+		want("free", "loose", "free breaks policy: 1,200 of 3,000 hops of labelled writes in the last 1 h reached a service without clearance, at replicas a, b.", 1200),
 	}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -322,6 +322,18 @@ func TestTheAnswerCountsPromises(t *testing.T) {
 	} {
 		if got := s.Answer(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestDurationsAreSaidRoughly(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]time.Duration{
+		"832 ms": 831_700 * time.Microsecond, "9.1 s": 9_080 * time.Millisecond, "1 min 10 s": 70*time.Second + 200*time.Millisecond, "20 min 30 s": 20*time.Minute + 30*time.Second,
+		"1 h 10 min": 70*time.Minute + 5*time.Second, "47 h": 47 * time.Hour, "2 d 12 h": 60*time.Hour + 10*time.Minute,
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("roughly(%s) = %q; want %q", d, got, want)
 		}
 	}
 }

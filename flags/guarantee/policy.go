@@ -57,10 +57,10 @@ func (e *Evaluator) policyCondition(a *Against) flags.AlertCondition {
 			break
 		}
 	}
-	c.Summary = fmt.Sprintf("%s: no hop of a labelled write in the last %s was against policy.", a.Feature, flags.FormatDuration(policyWindow))
+	c.Summary = fmt.Sprintf("%s: no hop of a labelled write in the last %s was against policy.", a.Feature, flags.SayDuration(policyWindow))
 	if c.Holds {
 		c.Summary = fmt.Sprintf("%s breaks policy: %s of %s of labelled writes in the last %s reached a service without clearance, at %s %s.",
-			a.Feature, grouped(a.Hops), counted(a.Judged, "hop", "hops"), flags.FormatDuration(policyWindow),
+			a.Feature, grouped(a.Hops), counted(a.Judged, "hop", "hops"), flags.SayDuration(policyWindow),
 			plural(len(a.Replicas), "replica", "replicas"), strings.Join(a.Replicas, ", "))
 	}
 	return c

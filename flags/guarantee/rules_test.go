@@ -216,7 +216,7 @@ func TestWeakeningsAreNamed(t *testing.T) {
 		"target":       {func(g *flags.Guarantee) { g.Objectives[0].Target = 0.99 }, []string{"spec.objectives[time_to_visibility all].target falls from 99.9% to 99%"}},
 		"window":       {func(g *flags.Guarantee) { g.Objectives[1].Window *= 2 }, []string{"spec.objectives[violation_rate ryw].window grows from 28d to 56d: a longer window forgives more at once"}},
 		"rate":         {func(g *flags.Guarantee) { g.Objectives[2].Value = 0.01 }, []string{"spec.objectives[conflict_rate].value rises from 0.1% to 1%"}},
-		"removed":      {func(g *flags.Guarantee) { g.Objectives = g.Objectives[:2] }, []string{"spec.objectives[conflict_rate] is removed: at most 0.1% of writes conflict, over 28d"}},
+		"removed":      {func(g *flags.Guarantee) { g.Objectives = g.Objectives[:2] }, []string{"spec.objectives[conflict_rate] is removed: at most 0.1% of writes conflict, over 28 d"}},
 		"model":        {func(g *flags.Guarantee) { g.Model = flags.ModelEventual }, []string{"spec.model falls from read-your-writes to eventual"}},
 		"incomparable": {func(g *flags.Guarantee) { g.Model = flags.ModelBoundedStaleness }, []string{"spec.model changes from read-your-writes to bounded-staleness, which does not include it"}},
 		"replica":      {func(g *flags.Guarantee) { g.Replicas = g.Replicas[:1] }, []string{"spec.replicas[cache-eu] is no longer promised"}},

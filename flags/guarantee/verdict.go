@@ -52,7 +52,7 @@ func (r *ObjectiveResult) judge(o *flags.Objective, silent []string, s *State, n
 	case len(silent) > 0:
 		r.Verdict, r.Why = VerdictUnknown, silenceWords(silent, s, now)
 	case r.Eligible == 0:
-		r.Verdict, r.Why = VerdictUnknown, fmt.Sprintf("Nothing in the last %s can be judged yet.", flags.FormatDuration(o.Window))
+		r.Verdict, r.Why = VerdictUnknown, fmt.Sprintf("Nothing in the last %s can be judged yet.", flags.SayDuration(o.Window))
 	case *r.BudgetLeft < 0:
 		r.Verdict, r.Why = VerdictBroken, r.counted(o)+"; the error budget is spent."
 	default:
@@ -79,7 +79,7 @@ func (r *ObjectiveResult) judgeRisk(o *flags.Objective) {
 		if b.Exceeded {
 			r.Verdict = VerdictAtRisk
 			r.Why = fmt.Sprintf("%s, but the error budget burns %s times too fast over %s; %s of it is left.",
-				r.counted(o), timesText(*b.Long), flags.FormatDuration(time.Duration(b.LongNS)), left)
+				r.counted(o), timesText(*b.Long), flags.SayDuration(time.Duration(b.LongNS)), left)
 			return
 		}
 	}
@@ -99,11 +99,11 @@ func (r *ObjectiveResult) counted(o *flags.Objective) string {
 	bad := r.Eligible - r.Good
 	switch o.SLI {
 	case flags.SLITimeToVisibility:
-		return fmt.Sprintf("%s of %s writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), where(o), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %s writes were visible %s within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), where(o), flags.SayDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIConvergence:
-		return fmt.Sprintf("%s of %s writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.FormatDuration(o.Within), percent(o.Value))
+		return fmt.Sprintf("%s of %s writes reached every replica within %s (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.SayDuration(o.Within), percent(o.Value))
 	case flags.SLIStaleness:
-		return fmt.Sprintf("%s of %s reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.FormatDuration(time.Duration(o.Value)), percent(o.Target))
+		return fmt.Sprintf("%s of %s reads were at most %s behind (promised: %s)", percentOf(r.Good, r.Eligible, r.Goal), grouped(r.Eligible), flags.SayDuration(time.Duration(o.Value)), percent(o.Target))
 	case flags.SLIViolationRate:
 		return fmt.Sprintf("%s of %s checkable operations broke %s (allowed: %s)", grouped(bad), grouped(r.Eligible), sessionWords(o.Of), percent(o.Value))
 	case flags.SLIConflictRate:
@@ -130,11 +130,11 @@ func (r *ObjectiveResult) judgeAge(o *flags.Objective, silent []string, s *State
 	case at == "":
 		r.Verdict, r.Why = VerdictKept, "No write waits."
 	case age > limit:
-		r.Verdict, r.Why = VerdictBroken, fmt.Sprintf("A write has waited %s at %s (allowed: %s).", roughly(age), at, flags.FormatDuration(limit))
+		r.Verdict, r.Why = VerdictBroken, fmt.Sprintf("A write has waited %s at %s (allowed: %s).", roughly(age), at, flags.SayDuration(limit))
 	case age > limit*3/4:
-		r.Verdict, r.Why = VerdictAtRisk, fmt.Sprintf("A write has waited %s at %s, close to the %s allowed.", roughly(age), at, flags.FormatDuration(limit))
+		r.Verdict, r.Why = VerdictAtRisk, fmt.Sprintf("A write has waited %s at %s, close to the %s allowed.", roughly(age), at, flags.SayDuration(limit))
 	default:
-		r.Verdict, r.Why = VerdictKept, fmt.Sprintf("The oldest write that waits has waited %s at %s (allowed: %s).", roughly(age), at, flags.FormatDuration(limit))
+		r.Verdict, r.Why = VerdictKept, fmt.Sprintf("The oldest write that waits has waited %s at %s (allowed: %s).", roughly(age), at, flags.SayDuration(limit))
 	}
 }
 
@@ -207,15 +207,16 @@ func timesText(rate float64) string {
 
 // roughly writes a duration to a person: two units at most.
 func roughly(d time.Duration) string {
+	unit := time.Minute
 	switch {
 	case d < time.Second:
-		return d.Round(time.Millisecond).String()
+		unit = time.Millisecond
 	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
+		unit = 100 * time.Millisecond
 	case d < time.Hour:
-		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
-	case d < 48*time.Hour:
-		return strings.TrimSuffix(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "0m")
+		unit = time.Second
+	case d >= 2*flags.Day:
+		unit = time.Hour
 	}
-	return fmt.Sprintf("%.1f days", d.Hours()/24)
+	return flags.SayDuration(d.Round(unit))
 }

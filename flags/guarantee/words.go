@@ -11,20 +11,20 @@ import (
 )
 
 // Words says what an objective promises, in a clause that can end a sentence:
-// "99.9 % of writes are visible at every replica within 2s, over 28d".
+// "99.9 % of writes are visible at every replica within 2 s, over 28 d".
 func Words(o *flags.Objective) string {
 	over := ""
 	if o.Window > 0 {
-		over = ", over " + flags.FormatDuration(o.Window)
+		over = ", over " + flags.SayDuration(o.Window)
 	}
-	limit := flags.FormatDuration(time.Duration(o.Value))
+	limit := flags.SayDuration(time.Duration(o.Value))
 	switch o.SLI {
 	case flags.SLITimeToVisibility:
 		return fmt.Sprintf("%s of writes are visible %s within %s%s", percent(o.Target), where(o), limit, over)
 	case flags.SLIStaleness:
 		return fmt.Sprintf("%s of reads are at most %s behind%s", percent(o.Target), limit, over)
 	case flags.SLIConvergence:
-		return fmt.Sprintf("at least %s of writes reach every replica within %s%s", percent(o.Value), flags.FormatDuration(o.Within), over)
+		return fmt.Sprintf("at least %s of writes reach every replica within %s%s", percent(o.Value), flags.SayDuration(o.Within), over)
 	case flags.SLIViolationRate:
 		return fmt.Sprintf("at most %s of checkable operations break %s%s", percent(o.Value), sessionWords(o.Of), over)
 	case flags.SLIConflictRate:

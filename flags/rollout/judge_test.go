@@ -102,7 +102,7 @@ func TestJudgeUnsure(t *testing.T) {
 	p := judgePlan(flags.Guardrail{Metric: flags.GuardLag, Margin: 0.02})
 	arm := metrics.ArmEvidence{Units: 400, Lag: sum(400, 0.5, 0.4)}
 	c := one(t, p, evidence(1, arm, arm), 1)
-	if c.Outcome != flags.OutcomeUnsure || !strings.Contains(c.Why, "500ms with the candidate against 500ms with the control") || !strings.Contains(c.Why, "the margin is 20ms") {
+	if c.Outcome != flags.OutcomeUnsure || !strings.Contains(c.Why, "500 ms with the candidate against 500 ms with the control") || !strings.Contains(c.Why, "the margin is 20 ms") {
 		t.Errorf("%s: %s", c.Outcome, c.Why)
 	}
 	few := metrics.ArmEvidence{Units: 5, Lag: sum(5, 0.5, 0.1)}

@@ -151,7 +151,7 @@ func lag3(seconds float64) string {
 	for limit := d.Abs(); limit >= 1000*unit; {
 		unit *= 10
 	}
-	return d.Round(unit).String()
+	return flags.SayDuration(d.Round(unit))
 }
 
 // digits writes a number with two or three digits that count.

@@ -160,22 +160,12 @@ func thousands(n int64) string {
 	return s
 }
 
-// span writes a duration to the second, or finer below one: 1h30m, 45s.
+// span writes a duration to the second, or finer below one: 1 h 30 min, 45 s.
 func span(d time.Duration) string {
 	if d < time.Second {
-		d = d.Round(time.Millisecond)
+		return flags.SayDuration(d.Round(time.Millisecond))
 	}
-	if d >= time.Second {
-		d = d.Round(time.Second)
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return flags.SayDuration(d.Round(time.Second))
 }
 
 // wait writes what is left of a time: in whole seconds, and never as none.

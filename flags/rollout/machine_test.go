@@ -312,10 +312,10 @@ func checkStep(rt *rapid.T, b *bench, before *flags.Rollout, in Input, made *fla
 func TestSpansAreShort(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration][2]string{
-		175391504:                   {"175ms", "1s"},
-		3:                           {"0s", "1s"},
-		90*time.Second + 1234567890: {"1m31s", "1m31s"},
-		2 * time.Hour:               {"2h", "2h"},
+		175391504:                   {"175 ms", "1 s"},
+		3:                           {"0 s", "1 s"},
+		90*time.Second + 1234567890: {"1 min 31 s", "1 min 31 s"},
+		2 * time.Hour:               {"2 h", "2 h"},
 	} {
 		if got := [2]string{span(d), wait(d)}; got != want {
 			t.Errorf("%d: %q; want %q", d, got, want)

@@ -48,7 +48,7 @@ func TestStoppedTrafficStopsTheBakeClock(t *testing.T) {
 	b.wantBaked(t, "after 2 min with traffic", 2*time.Minute, 2*time.Minute)
 	b.silence(t, 600, b.evidence(100))
 	b.wantBaked(t, "after 10 min without", 3*time.Minute-time.Second, 3*time.Minute+time.Second)
-	if why := b.r.Decision.Why; b.r.Step != 0 || !strings.Contains(why, "the bake time stands still") || !strings.Contains(why, "reverts after 15m") {
+	if why := b.r.Decision.Why; b.r.Step != 0 || !strings.Contains(why, "the bake time stands still") || !strings.Contains(why, "reverts after 15 min") {
 		t.Errorf("step %d: %s", b.r.Step, why)
 	}
 	b.ticks(t, 115, 100)

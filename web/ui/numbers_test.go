@@ -173,7 +173,7 @@ func TestNumbersOfAFeature(t *testing.T) {
 		table, row string
 		want       map[string]string
 	}{
-		{"#promises table", "99.9% of writes are visible at every replica within 2s, over 28d", map[string]string{"Status": "Broken", "Kept": "90.00% | of 99.9%", "Budget left": "used up 100×"}},
+		{"#promises table", "99.9% of writes are visible at every replica within 2 s, over 28 d", map[string]string{"Status": "Broken", "Kept": "90.00% | of 99.9%", "Budget left": "used up 100×"}},
 		{"#compare table", "cart-eu", map[string]string{"p50": "79 ms", "p95": "79 ms", "p99": "79 ms", "Writes": "40", "Pending": "0", "Negative": "0"}},
 		{"#compare table", "cart-us", map[string]string{"p50": "297 ms", "p95": "4 s", "p99": "4 s", "Writes": "40", "Pending": "1", "Negative": "0"}},
 		{"#replicas table", "cart-eu", map[string]string{"Status": "Up to date", "Backlog": "0", "Oldest": "none", "Clear in": "clear", "Arriving": "12/h", "Satisfied": "12/h"}},

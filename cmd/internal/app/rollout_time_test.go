@@ -152,7 +152,7 @@ func TestARolloutWithoutDataOverHTTP(t *testing.T) {
 	}
 	pass(150)
 	got := d.detail(operator, r.ID)
-	if got.State != flags.RolloutRunning || got.Step != 0 || got.Baked != 0 || !strings.Contains(got.Decision.Why, "No event of either arm has come yet") || !strings.Contains(got.Decision.Why, "reverts after 3m") {
+	if got.State != flags.RolloutRunning || got.Step != 0 || got.Baked != 0 || !strings.Contains(got.Decision.Why, "No event of either arm has come yet") || !strings.Contains(got.Decision.Why, "reverts after 3 min") {
 		t.Errorf("after 150 s %s at step %d, baked %s: %s", got.State, got.Step, got.Baked, got.Decision.Why)
 	}
 	pass(45)
