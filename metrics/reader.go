@@ -41,9 +41,10 @@ type KeyVersions struct {
 	Versions map[string]Version
 }
 
-// ClockPair sums up the traffic from one clock to another in one window: the
+// ClockPair sums up a feature's traffic from one clock to another in one window: the
 // smallest difference (arrival on To's clock − departure on From's clock) seen.
 type ClockPair struct {
+	Feature  string
 	From, To string // clock ids; the service name when a reporter gave none
 	Start    int64  // window start, Unix seconds
 	MinDiff  int64  // ns; may be negative

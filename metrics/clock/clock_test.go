@@ -149,6 +149,20 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Two features that name the same clocks say nothing of each other's.
+func TestTableKeepsFeaturesApart(t *testing.T) {
+	t.Parallel()
+	rows := clock.Table([]metrics.ClockPair{
+		{Feature: "cart", From: "a", To: "b", MinDiff: 50, Samples: 7},
+		{Feature: "cart", From: "b", To: "a", MinDiff: -30, Samples: 5},
+		{Feature: "ads", From: "a", To: "b", MinDiff: -9000, Samples: 1},
+		{Feature: "ads", From: "b", To: "a", MinDiff: 9001, Samples: 1},
+	})
+	if len(rows) != 2 || rows[0].Feature != "ads" || rows[1].Feature != "cart" || rows[1].OffsetNS == nil || *rows[1].OffsetNS != 40 || rows[1].Samples != 12 {
+		t.Errorf("got %+v, want 40 ± 10 of cart beside what ads says", rows)
+	}
+}
+
 // The table's interval holds the true offset for any windows, in any order.
 func TestTableContainsTruth(t *testing.T) {
 	t.Parallel()

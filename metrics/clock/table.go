@@ -7,9 +7,10 @@ import (
 	"tidemark/metrics"
 )
 
-// Pair is what is known of two clocks. The offset is B's reading less A's; names
+// Pair is what the events of one feature tell of two clocks. The offset is B's reading less A's; names
 // are in order, so that each pair has one row.
 type Pair struct {
+	Feature     string `json:"feature"`
 	A           string `json:"a"`
 	B           string `json:"b"`
 	Known       Known  `json:"known"`
@@ -30,7 +31,7 @@ func (p *Pair) Significant() bool {
 	return p.LowNS != nil && *p.LowNS > 0 || p.HighNS != nil && *p.HighNS < 0
 }
 
-type pairKey struct{ a, b string }
+type pairKey struct{ feature, a, b string }
 
 // direction is the least difference of one direction in one window.
 type direction struct {
@@ -49,7 +50,7 @@ type pairAcc struct {
 	windows           map[int64]*[2]direction // [0] A→B, [1] B→A
 }
 
-// Table combines what was measured into one row for each pair of clocks. The
+// Table combines what was measured into one row for each pair of clocks of a feature. The
 // estimate is that of the window with the least error in which both directions were
 // seen; without one, of the least differences of each direction over all windows. A
 // clock paired with itself has no row.
@@ -60,9 +61,9 @@ func Table(pairs []metrics.ClockPair) []Pair {
 		if p.From == p.To || p.Samples <= 0 {
 			continue
 		}
-		k, dir := pairKey{p.From, p.To}, 0
+		k, dir := pairKey{p.Feature, p.From, p.To}, 0
 		if p.From > p.To {
-			k, dir = pairKey{p.To, p.From}, 1
+			k, dir = pairKey{p.Feature, p.To, p.From}, 1
 		}
 		if acc[k] == nil {
 			acc[k] = &pairAcc{windows: map[int64]*[2]direction{}}
@@ -73,7 +74,9 @@ func Table(pairs []metrics.ClockPair) []Pair {
 	for k, a := range acc {
 		out = append(out, a.pair(k))
 	}
-	slices.SortFunc(out, func(x, y Pair) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) })
+	slices.SortFunc(out, func(x, y Pair) int {
+		return cmp.Or(cmp.Compare(x.Feature, y.Feature), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
 	return out
 }
 
@@ -91,7 +94,7 @@ func (a *pairAcc) add(p *metrics.ClockPair, dir int) {
 func (a *pairAcc) pair(k pairKey) Pair {
 	e, start := a.estimate()
 	p := Pair{
-		A: k.a, B: k.b, Known: e.Known, LowNS: e.Low, HighNS: e.High,
+		Feature: k.feature, A: k.a, B: k.b, Known: e.Known, LowNS: e.Low, HighNS: e.High,
 		Samples: a.samples, Negative: a.negative, WindowStart: start,
 	}
 	if e.Known == Both {

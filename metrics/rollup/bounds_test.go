@@ -67,3 +67,55 @@ func TestTheLeastAreKeptInAnyOrder(t *testing.T) {
 		}
 	})
 }
+
+// clockHops are writes of a feature, each of which goes from a clock to another at the
+// minute that it is the write of.
+func clockHops(feature string, n int, clocks func(i int) (from, to string)) []metrics.Event {
+	var events []metrics.Event
+	for i := range n {
+		w := metrics.Event{Feature: feature, WriteID: fmt.Sprintf("%s-%d", feature, i), OccurredAt: epoch}
+		from, to := with(w, metrics.KindCommitted, "", epoch), with(w, metrics.KindApplied, "eu", epoch+second)
+		from.ClockID, to.ClockID = clocks(i)
+		events = append(events, from, to)
+	}
+	for i := range events {
+		events[i].EventID, events[i].ObservedAt = fmt.Sprintf("%s-%d", feature, i), epoch
+	}
+	return events
+}
+
+// A feature whose every event has a clock of its own takes no more memory for it, and
+// leaves those of others as they are.
+func TestClocksOfOneFeatureAreBounded(t *testing.T) {
+	t.Parallel()
+	flood := clockHops("feed", 3*maxClocks, func(i int) (from, to string) { return fmt.Sprint("from-", i), fmt.Sprint("to-", i) })
+	own := clockHops("cart", 3, func(int) (from, to string) { return "from-1", "to-1" })
+	st, e := run{batch: 500, resident: 1000}.fold(t, append(flood, own...))
+	of := map[string]int{}
+	for _, p := range e.ClockPairs() {
+		of[p.Feature]++
+		if p.Feature == "cart" && (p.From != "from-1" || p.To != "to-1" || p.Samples != 3) {
+			t.Errorf("the pair of cart is %+v", p)
+		}
+	}
+	if of["feed"] == 0 || of["feed"] > maxClockPairs || of["cart"] != 1 {
+		t.Errorf("pairs measured: %v", of)
+	}
+	if n, f := len(e.names.text), e.features["feed"]; n > 20 || len(f.clocks.text) > maxClocks+1 {
+		t.Errorf("%d names, %d clocks are kept", n, len(f.clocks.text))
+	}
+	later := clockHops("feed", 2, func(int) (from, to string) { return "new", "newer" })
+	for i := range later {
+		later[i].WriteID, later[i].EventID, later[i].ObservedAt = "later", fmt.Sprint("later-", i), epoch+3600*second
+	}
+	first, err := st.Append(t.Context(), later)
+	if err == nil {
+		err = e.Fold(t.Context(), first, later)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(e.ClockPairs(), func(p metrics.ClockPair) bool { return p.From == "new" && p.To == "newer" }) {
+		t.Error("an hour later no new pair is measured")
+	}
+}

@@ -14,6 +14,7 @@ type feature struct {
 	repNames []string
 	repIDs   []uint32 // the replicas' names among the engine's
 	names    *names
+	clocks   clockNames
 	configs  []config // by from, ascending
 	dims     map[dimKey]*dims
 	lastDims *dims

@@ -137,7 +137,7 @@ func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
 		}
 	}
 	before := w.standing()
-	at := e.stampOf(ev)
+	at := w.f.stampOf(ev)
 	if ev.Kind.AtOrigin() {
 		e.joinOrigin(w, ev, at)
 	} else {
@@ -184,29 +184,21 @@ func (e *Engine) rebegun(w *write, before standing) {
 	}
 }
 
-func (e *Engine) stampOf(ev *metrics.Event) stamp {
-	clock := ev.ClockID
-	if clock == "" {
-		clock = ev.Service
-	}
-	return stamp{t: ev.Corrected(), clock: e.names.id(clock)}
-}
-
 func (e *Engine) joinOrigin(w *write, ev *metrics.Event, at stamp) {
 	n := &e.names
 	w.region = n.least(w.region, n.id(ev.Region))
 	switch ev.Kind {
 	case metrics.KindInitiated:
-		e.join(&w.initiated, at)
+		w.initiated.join(at)
 		w.origin = n.least(w.origin, n.id(ev.Service))
 	case metrics.KindCommitted:
 		if at.t < w.committed.t && w.key != nil {
 			e.touchReads(w.key, at.t)
 		}
-		e.join(&w.committed, at)
+		w.committed.join(at)
 		w.origin = n.least(w.origin, n.id(ev.Service))
 	default:
-		e.join(&w.published, at)
+		w.published.join(at)
 		w.publisher = n.least(w.publisher, n.id(ev.Service))
 	}
 }
@@ -225,13 +217,13 @@ func (e *Engine) joinReplica(w *write, ev *metrics.Event, at stamp) {
 	}
 	switch ev.Kind {
 	case metrics.KindReceived:
-		e.observeClocks(w, p, at, ev)
-		e.join(&p.received, at)
+		e.observeClocks(w, at, ev)
+		p.received.join(at)
 	case metrics.KindApplied:
-		e.observeClocks(w, p, at, ev)
-		e.join(&p.applied, at)
+		e.observeClocks(w, at, ev)
+		p.applied.join(at)
 	case metrics.KindVisible:
-		e.join(&p.visible, at)
+		p.visible.join(at)
 	case metrics.KindFailed:
 		p.failed |= 1 << min(max(ev.Attempt, 1)-1, 63)
 	}

@@ -32,19 +32,28 @@ func (n *names) id(s string) uint32 {
 	if s == "" {
 		return 0
 	}
+	if id, ok := n.known(s); ok {
+		return id
+	}
+	s = strings.Clone(s)
+	id := uint32(len(n.text))
+	n.ids[s] = id
+	n.text = append(n.text, s)
+	n.near[near(s)] = nearName{s, id}
+	return id
+}
+
+// known returns the number of a name that is not empty, if it has one.
+func (n *names) known(s string) (uint32, bool) {
 	last := &n.near[near(s)]
 	if s == last.text {
-		return last.id
+		return last.id, true
 	}
 	id, ok := n.ids[s]
-	if !ok {
-		s = strings.Clone(s)
-		id = uint32(len(n.text))
-		n.ids[s] = id
-		n.text = append(n.text, s)
+	if ok {
+		last.text, last.id = n.text[id], id
 	}
-	last.text, last.id = n.text[id], id
-	return id
+	return id, ok
 }
 
 // least merges two values of a field that only one event should have set: the

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 
 	"tidemark/metrics"
 )
@@ -238,81 +237,4 @@ func (e *Engine) applyState(b []byte) error {
 	}
 	e.stats.Unfolded = st.Uncounted
 	return nil
-}
-
-// observeClocks notes the difference between the clocks at both ends of a hop.
-func (e *Engine) observeClocks(w *write, _ *rep, at stamp, ev *metrics.Event) {
-	if e.silent || e.loaded.depth > 0 {
-		return
-	}
-	from := w.published
-	if !from.known() {
-		from = w.committed
-	}
-	if !from.known() {
-		from = w.initiated
-	}
-	if from.known() && from.clock != at.clock {
-		e.clocks.observe(from.clock, at.clock, at.t-from.t, ev.ObservedAt)
-	}
-}
-
-// clockBook keeps, for pairs of clocks, the least difference in each minute.
-type clockBook struct {
-	pairs map[[2]uint32]*clockPair
-}
-
-type clockPair struct{ minutes []metrics.ClockPair } // newest last
-
-// Bounds of what is kept of clocks.
-const (
-	maxClockPairs   = 2_000
-	maxClockMinutes = 15
-)
-
-func newClockBook() clockBook { return clockBook{pairs: map[[2]uint32]*clockPair{}} }
-
-func (b *clockBook) observe(from, to uint32, diff, observed int64) {
-	k := [2]uint32{from, to}
-	p, ok := b.pairs[k]
-	if !ok {
-		if len(b.pairs) >= maxClockPairs {
-			return
-		}
-		p = &clockPair{}
-		b.pairs[k] = p
-	}
-	start := metrics.Level1m.Start(observed)
-	if n := len(p.minutes); n == 0 || p.minutes[n-1].Start < start {
-		if n == maxClockMinutes {
-			p.minutes = slices.Delete(p.minutes, 0, 1)
-		}
-		p.minutes = append(p.minutes, metrics.ClockPair{Start: start, MinDiff: diff})
-	}
-	m := &p.minutes[len(p.minutes)-1]
-	m.MinDiff = min(m.MinDiff, diff)
-	m.Samples++
-	if diff < 0 {
-		m.Negative++
-	}
-}
-
-func (e *Engine) clockPairs() []metrics.ClockPair {
-	var out []metrics.ClockPair
-	for k, p := range e.clocks.pairs {
-		for _, m := range p.minutes {
-			m.From, m.To = e.names.text[k[0]], e.names.text[k[1]]
-			out = append(out, m)
-		}
-	}
-	slices.SortFunc(out, func(a, b metrics.ClockPair) int {
-		if c := strings.Compare(a.From, b.From); c != 0 {
-			return c
-		}
-		if c := strings.Compare(a.To, b.To); c != 0 {
-			return c
-		}
-		return int((a.Start - b.Start) / int64(metrics.Level1m))
-	})
-	return out
 }

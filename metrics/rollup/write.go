@@ -18,26 +18,21 @@ const (
 
 func cloneString(s string) string { return strings.Clone(s) }
 
-// stamp is a time with the clock that told it. The lesser time wins, then the
-// lesser clock name: a total order, so that no order of arrival matters.
+// stamp is a time with the clock that told it. The lesser time wins, whichever clock told
+// it first: no number hangs on the clock but the offsets that are measured meanwhile.
 type stamp struct {
 	t     int64
-	clock uint32
+	clock uint32 // among those of the feature
 }
 
 var noStamp = stamp{t: noTime}
 
 func (s stamp) known() bool { return s.t != noTime }
 
-func (e *Engine) join(a *stamp, b stamp) bool {
-	if b.t > a.t || b == *a {
-		return false
+func (s *stamp) join(b stamp) {
+	if b.t < s.t {
+		*s = b
 	}
-	if b.t == a.t && e.names.text[b.clock] >= e.names.text[a.clock] {
-		return false
-	}
-	*a = b
-	return true
 }
 
 // write is the state of one write: the join of its events.

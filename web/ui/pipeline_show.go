@@ -112,8 +112,8 @@ func pipelineHead(p *Pipeline, src *sources, pairs []clock.Pair) part.Head {
 	if p.Unfolded > 0 {
 		troubles = append(troubles, format.Plural(int64(p.Unfolded), "late event is", "late events are")+" not counted")
 	}
-	if n := unexplained(pairs); n > 0 {
-		troubles = append(troubles, format.Plural(int64(n), "pair of clocks has", "pairs of clocks have")+" lags that no offset explains")
+	if n, of := unexplained(pairs); n > 0 {
+		troubles = append(troubles, format.Plural(int64(n), "pair", "pairs")+" of clocks of "+of+" "+hasOrHave(n)+" lags that no offset explains")
 	}
 	if len(troubles) > 0 {
 		h.Answer = "Mind what the numbers are made of: " + format.List(troubles) + "."
@@ -128,14 +128,28 @@ func pipelineHead(p *Pipeline, src *sources, pairs []clock.Pair) part.Head {
 	return h
 }
 
-func unexplained(pairs []clock.Pair) int {
-	n := 0
+// unexplained counts pairs of clocks, and says whose they are.
+func unexplained(pairs []clock.Pair) (n int, of string) {
+	var features []string
 	for i := range pairs {
 		if !pairs[i].Explained {
 			n++
+			if !slices.Contains(features, pairs[i].Feature) {
+				features = append(features, pairs[i].Feature)
+			}
 		}
 	}
-	return n
+	if len(features) > 3 {
+		return n, format.Plural(int64(len(features)), "feature", "features")
+	}
+	return n, format.List(features)
+}
+
+func hasOrHave(n int) string {
+	if n == 1 {
+		return "has"
+	}
+	return "have"
 }
 
 func (u *UI) pipelineFacts(p *Pipeline) []part.Fact {
@@ -266,11 +280,11 @@ func clockRows(pairs []clock.Pair) page.Section {
 		Get:  pipelineTable("clocks"),
 		None: part.Empty{Title: "No pair of clocks was measured", Text: "A pair is measured by writes that pass from one to the other."},
 	}
-	s.Table = part.Table{Caption: "Pairs of clocks", Columns: []part.Column{{Head: "From"}, {Head: "To"}, {Head: "Status"}, {Head: "Offset", Num: true}, {Head: "Negative lags", Num: true}, {Head: "Samples", Num: true}}}
+	s.Table = part.Table{Caption: "Pairs of clocks", Columns: []part.Column{{Head: "Feature"}, {Head: "From"}, {Head: "To"}, {Head: "Status"}, {Head: "Offset", Num: true}, {Head: "Negative lags", Num: true}, {Head: "Samples", Num: true}}}
 	for i := range pairs {
 		p := &pairs[i]
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.Text(p.A), part.Text(p.B), {Status: clockStatus(p)}, cell(offset(p)), cell(number(p.Negative)), cell(number(p.Samples)),
+			part.To(p.Feature, featureURL(p.Feature)), part.Text(p.A), part.Text(p.B), {Status: clockStatus(p)}, cell(offset(p)), cell(number(p.Negative)), cell(number(p.Samples)),
 		}})
 	}
 	return s
@@ -323,7 +337,7 @@ func (u *UI) pipelineStrip(ctx context.Context) (page.OverviewPipeline, error) {
 	worst := part.Value{Under: "no pair was measured"}
 	if w := clock.Worst(clock.Table(u.o.Reader.ClockPairs())); w != nil {
 		worst = offset(w)
-		worst.Under = w.A + " → " + w.B
+		worst.Under = w.Feature + ": " + w.A + " → " + w.B
 	}
 	store := part.Value{}
 	if p.Stats.Groups > 0 {

@@ -423,7 +423,7 @@ func TestTablesComeAsCSV(t *testing.T) {
 	read[receipt](t, d.post(admin, "/v1/events", event("initiated", "w", "=cart", `,"expect":["eu"]`)), http.StatusOK)
 	for path, first := range map[string]string{
 		"/api/v1/features": "feature,", "/api/v1/topology": "from,", "/api/v1/writes?feature=cart": "write_id,", "/api/v1/conflicts": "id,", "/api/v1/violations": "id,",
-		"/api/v1/pipeline": "feature,service,", "/api/v1/pipeline?table=clocks": "a,b,", "/api/v1/pipeline?table=rejected": "code,",
+		"/api/v1/pipeline": "feature,service,", "/api/v1/pipeline?table=clocks": "feature,a,b,", "/api/v1/pipeline?table=rejected": "code,",
 		"/api/v1/documents": "kind,", "/api/v1/guarantees": "guarantee,", "/api/v1/reviews": "guarantee,", "/api/v1/alerts": "id,", "/api/v1/webhooks": "id,",
 		"/api/v1/owners": "feature,", "/api/v1/teams": "name,", "/api/v1/users": "name,", "/api/v1/keys": "id,", "/api/v1/audit": "n,",
 		"/api/v1/rules": "name,", "/api/v1/labels": "name,", "/api/v1/ownership": "name,", "/api/v1/quarantine/orders": "id,",

@@ -108,11 +108,11 @@ func clockTable(pairs []clock.Pair) (header []string, rows [][]string) {
 		}
 		return strconv.FormatInt(*ns, 10)
 	}
-	header = []string{"a", "b", "offset_ns", "error_ns", "low_ns", "high_ns", "samples", "negative", "explained"}
+	header = []string{"feature", "a", "b", "offset_ns", "error_ns", "low_ns", "high_ns", "samples", "negative", "explained"}
 	for i := range pairs {
 		p := &pairs[i]
 		rows = append(rows, []string{
-			p.A, p.B, known(p.OffsetNS), known(p.ErrorNS), known(p.LowNS), known(p.HighNS),
+			p.Feature, p.A, p.B, known(p.OffsetNS), known(p.ErrorNS), known(p.LowNS), known(p.HighNS),
 			strconv.FormatInt(p.Samples, 10), strconv.FormatInt(p.Negative, 10), strconv.FormatBool(p.Explained),
 		})
 	}
