@@ -296,8 +296,8 @@ func TestNumbersOfWaysAndClocks(t *testing.T) {
 		s.tell(e)
 	}
 	must(t, s.engine.Checkpoint(t.Context()))
-	wantAll(t, "the pair of clocks", rows(t, s.page("/pipeline"), "#clocks table")["cart-api"], map[string]string{
-		"To": "indexer", "Status": "One way only", "Offset": "at most +40 ms", "Negative lags": "0", "Samples": "5",
+	wantAll(t, "the pair of clocks", rows(t, s.page("/pipeline"), "#clocks table")["cart"], map[string]string{
+		"From": "cart-api", "To": "indexer", "Status": "One way only", "Offset": "at most +40 ms", "Negative lags": "0", "Samples": "5",
 	})
 	doc := s.page("/topology")
 	ways := map[string]string{}
