@@ -37,8 +37,11 @@ type Options struct {
 	SignInPage func(c echo.Context, status int, v SignInView) error
 	// SetUpPage renders the page on which a person chooses a password.
 	SetUpPage func(c echo.Context, status int, v SetUpView) error
-	// Failures limits attempts with a wrong identity, by address.
+	// Failures limits attempts with a wrong identity, by address and by what was wrong.
 	Failures *Limiter
+	// Devices is the secret by which browsers are known that somebody signed in with; nil
+	// knows none.
+	Devices []byte
 	// Registry counts sign-ins; nil = nothing does.
 	Registry prometheus.Registerer
 }
@@ -48,7 +51,7 @@ type Auth struct {
 	o       Options
 	session *scs.SessionManager
 	origin  *http.CrossOriginProtection
-	guesses *Limiter // of passwords, by name and address
+	guesses *Limiter // of passwords, by name and address, by browser and by session
 	signIns *prometheus.CounterVec
 
 	mu   sync.Mutex
@@ -114,7 +117,7 @@ func (a *Auth) Identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *Auth) identifyKey(c echo.Context, token string) (*access.Identity, error) {
 	id, err := a.o.Keys.Identify(c.Request().Context(), token)
 	if errors.Is(err, access.ErrUnauthenticated) {
-		if wait := a.o.Failures.Take(Source(c)); wait > 0 {
+		if wait := a.o.Failures.Take(ofKeys + Source(c)); wait > 0 {
 			return nil, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with a wrong key from this address.").Later(wait)
 		}
 	}

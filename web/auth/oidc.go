@@ -56,19 +56,22 @@ func (a *Auth) toProvider(c echo.Context) error {
 // fromProvider is where the provider sends the browser back. The state, which only the
 // browser that began knows, makes it safe to sign in by a GET.
 func (a *Auth) fromProvider(c echo.Context) error {
-	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
-		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
-	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	f, ok := a.flow(c)
 	a.dropCookie(c, a.flowCookie())
 	if !ok {
-		a.o.Failures.Take(Source(c))
+		if err := a.failed(c, ofLinks); err != nil {
+			return err
+		}
 		return a.refuse(c, access.ByProvider, "", SignInView{Error: "This sign-in did not begin in this browser, or took too long. Begin again."})
 	}
 	if code := c.QueryParam("error"); code != "" {
 		a.o.Log.WarnContext(c.Request().Context(), "OpenID provider refused", "code", cut(code), "description", cut(c.QueryParam("error_description")))
 		return a.refuse(c, access.ByProvider, "", SignInView{To: f.To, Error: "The OpenID provider refused the sign-in."})
+	}
+	// The provider is asked only so often for what it does not know.
+	if err := tooManyAttempts(a.o.Failures.Wait(ofProvider+Source(c)), "from this address"); err != nil {
+		return err
 	}
 	e, err := a.o.Provider.finish(c.Request().Context(), f, c.QueryParam("code"))
 	if err != nil {
@@ -93,7 +96,7 @@ func (a *Auth) refuseExternal(c echo.Context, f flow, err error) error {
 	case errors.Is(err, access.ErrLastAdmin):
 		v.Error = "You are the last administrator, and your provider says you are none. Make somebody else one first."
 	case errors.Is(err, errProvider):
-		a.o.Failures.Take(Source(c))
+		a.o.Failures.Take(ofProvider + Source(c))
 		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", err)
 		v.Error = "The answer of the OpenID provider cannot be used; see the server's log."
 	default:

@@ -118,6 +118,9 @@ func (a *Auth) begin(c echo.Context, user, method, to string) error {
 		return fmt.Errorf("new session: %w", err)
 	}
 	a.session.WriteSessionCookie(ctx, c.Response(), token, expiry)
+	if method == access.ByPassword {
+		a.remember(c, user)
+	}
 	a.signIns.WithLabelValues(method, "ok").Inc()
 	return c.Redirect(http.StatusSeeOther, localPath(to))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -66,14 +65,10 @@ func (a *Auth) setUpPage(c echo.Context) error {
 
 func (a *Auth) invited(c echo.Context, token string) (SetUpView, error) {
 	v := SetUpView{Action: SetUpPath, Token: token}
-	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
-		return v, respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
-	}
 	i, err := a.o.People.Invite(c.Request().Context(), access.SignInHash(token), a.o.Now())
 	if errors.Is(err, access.ErrSignIn) {
-		a.o.Failures.Take(Source(c))
 		v.Failed = true
-		return v, nil
+		return v, a.failed(c, ofLinks)
 	}
 	v.Name, v.First = i.User, i.User == ""
 	return v, err
@@ -154,8 +149,8 @@ func (a *Auth) checkCurrent(c echo.Context, name, current string) error {
 	if err != nil || stored == "" {
 		return err
 	}
-	if wait := a.guesses.Take(strings.ToLower(name) + " " + Source(c)); wait > 0 {
-		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
+	if err := tooManyAttempts(a.guesses.Take("session "+Who(c).Session), "from this browser"); err != nil {
+		return err
 	}
 	ok, _, err := a.o.Passwords.Check(ctx, stored, current)
 	if err == nil && !ok {

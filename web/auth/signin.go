@@ -3,12 +3,10 @@ package auth
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/access"
-	"tidemark/web/respond"
 )
 
 // SignInPath is where people sign in, and where a sign-in link leads.
@@ -71,9 +69,6 @@ func (a *Auth) refuse(c echo.Context, method, account string, v SignInView) erro
 }
 
 func (a *Auth) signIn(c echo.Context) error {
-	if wait := a.o.Failures.Wait(Source(c)); wait > 0 {
-		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts from this address.").Later(wait)
-	}
 	if token := c.Request().PostFormValue("token"); token != "" {
 		return a.signInByLink(c, token)
 	}
@@ -84,7 +79,9 @@ func (a *Auth) signInByLink(c echo.Context, token string) error {
 	u, err := a.o.Store.UseSignIn(c.Request().Context(), access.SignInHash(token), a.o.Now())
 	switch {
 	case errors.Is(err, access.ErrSignIn):
-		a.o.Failures.Take(Source(c))
+		if err := a.failed(c, ofLinks); err != nil {
+			return err
+		}
 		return a.refuse(c, access.ByLink, "", SignInView{Failed: true})
 	case errors.Is(err, access.ErrDisabled):
 		return a.refuse(c, access.ByLink, "", SignInView{Error: "This account is disabled."})
@@ -101,8 +98,9 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 	if len(v.Name) > 64 {
 		v.Name = ""
 	}
-	if wait := a.guesses.Take(strings.ToLower(v.Name) + " " + Source(c)); wait > 0 {
-		return respond.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts with this name from this address.").Later(wait)
+	known, err := a.guess(c, v.Name)
+	if err != nil {
+		return err
 	}
 	account := v.Name
 	stored, err := a.o.People.PasswordHash(ctx, v.Name)
@@ -117,7 +115,9 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 		return err
 	}
 	if !ok {
-		a.o.Failures.Take(Source(c))
+		if !known {
+			a.o.Failures.Take(ofPasswords + Source(c))
+		}
 		v.Error = "The name or the password is wrong."
 		return a.refuse(c, access.ByPassword, account, v)
 	}

@@ -258,14 +258,14 @@ func (a *App) every(period time.Duration, name string, run func(context.Context)
 	})
 }
 
-func (a *App) buildServer(context.Context) error {
+func (a *App) buildServer(ctx context.Context) error {
 	a.o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	https := a.https()
 	pages, err := a.pages()
 	if err != nil {
 		return err
 	}
-	if err := a.people(pages); err != nil {
+	if err := a.people(ctx, pages); err != nil {
 		return err
 	}
 	door := api.New(api.Options{

@@ -32,17 +32,25 @@ func (f TLSFiles) check(publicURL string) error {
 	return nil
 }
 
+// devicesSecret is the name of the secret by which browsers are known that somebody
+// signed in with.
+const devicesSecret = "devices"
+
 // people makes what finds out who asks, and keeps it up.
-func (a *App) people(pages *ui.UI) (err error) {
+func (a *App) people(ctx context.Context, pages *ui.UI) (err error) {
 	if a.o.TLS != (TLSFiles{}) {
 		if a.certificate, err = web.OpenCertificate(a.o.TLS.Cert, a.o.TLS.Key, a.log, a.o.Now); err != nil {
 			return err
 		}
 	}
+	devices, err := a.control.Secret(ctx, devicesSecret, pinsSecretBytes, a.o.Now())
+	if err != nil {
+		return err
+	}
 	o := auth.Options{
 		Log: a.log, Keys: a.keys, Store: a.control, People: a.control, Passwords: a.passwords,
 		Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now, Secure: a.https(),
-		SignInPage: pages.SignInPage, SetUpPage: pages.SetUpPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now),
+		SignInPage: pages.SignInPage, SetUpPage: pages.SetUpPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now), Devices: devices,
 		Registry: a.o.Registry,
 	}
 	if a.o.Provider != nil {
