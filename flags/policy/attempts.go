@@ -127,7 +127,8 @@ func (t *Attempts) sorted() []flags.Attempt {
 	return out
 }
 
-// List returns the attempts on a feature (on all, when it is ""), the latest first. A
+// List returns the attempts on a feature (on all, when it is ""), the latest first, with
+// ids of events that tell nothing of what these say: they are shown to all who may read. A
 // nil Attempts has none.
 func (t *Attempts) List(feature string) []flags.Attempt {
 	if t == nil {
@@ -136,6 +137,9 @@ func (t *Attempts) List(feature string) []flags.Attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := t.sorted()
+	for i := range all {
+		all[i].EventID = tellable(all[i].EventID)
+	}
 	if feature == "" {
 		return all
 	}
