@@ -86,7 +86,7 @@ func (s *Store) Blob(ctx context.Context, name string) (data []byte, err error) 
 	defer done()
 	err = s.main.r.QueryRowContext(ctx, "SELECT data FROM blob WHERE name = ?", name).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = metrics.ErrNotFound
+		return nil, fmt.Errorf("blob %q: %w", name, metrics.ErrNotFound) // As of a conflict.
 	}
 	return data, wrap(err, "%s: blob %q", s.main.path, name)
 }

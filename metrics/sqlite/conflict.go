@@ -48,7 +48,7 @@ func (s *Store) Conflict(ctx context.Context, id string) (*metrics.Conflict, err
 	var data []byte
 	err = s.main.r.QueryRowContext(ctx, "SELECT data FROM conflict WHERE id = ?", id).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = metrics.ErrNotFound
+		return nil, fmt.Errorf("conflict %q: %w", id, metrics.ErrNotFound) // Clients are told: it names no file.
 	}
 	if err != nil {
 		return nil, wrap(err, "%s: conflict %q", s.main.path, id)
