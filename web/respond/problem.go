@@ -113,6 +113,7 @@ func table() []row {
 		{err: flags.ErrRefused, status: http.StatusUnprocessableEntity, code: "refused", tell: true},
 		{err: flags.ErrInvalid, status: http.StatusBadRequest, code: "invalid", tell: true},
 		{err: report.ErrQuery, status: http.StatusBadRequest, code: "bad_query", tell: true},
+		{err: metrics.ErrCursor, status: http.StatusBadRequest, code: "bad_query", detail: "The cursor is none of this list: it is the one that the page before gave."},
 		{err: metrics.ErrNotFound, status: http.StatusNotFound, code: "not_found", tell: true},
 		{err: ingest.ErrOverloaded, status: http.StatusTooManyRequests, code: "overloaded", detail: "Too many events are waiting to be stored; nothing of this request was.", retry: time.Second},
 		{err: ingest.ErrStopped, status: http.StatusServiceUnavailable, code: "stopping", detail: "The server is stopping.", retry: 5 * time.Second},
