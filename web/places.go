@@ -16,10 +16,13 @@ import (
 // time, so nobody can hold them all: who asks without an identity has few, all of those
 // together half, one identity half, and the last are for who can control.
 type places struct {
-	most    int // in all
-	kept    int // of them for who can control
-	share   int // of one identity, and of all who have none together
-	address int // of one address without an identity
+	most      int // in all
+	kept      int // of them for those whom keeps names
+	share     int // of one identity
+	strangers int // of all who have none together
+	address   int // of one address without an identity
+	keeps     func(who *access.Identity) bool
+	code      string // of the refusal when none is left
 
 	mu     sync.Mutex
 	used   int
@@ -44,8 +47,23 @@ const keptHolders = 1000
 
 func newPlaces(most, address int) *places {
 	share := max(1, most/2)
-	return &places{most: most, kept: most / keptShare, share: share, address: min(address, share), by: map[string]*holder{}}
+	return &places{
+		most: most, kept: most / keptShare, share: share, strangers: share, address: min(address, share), keeps: canControl, code: "busy",
+		by: map[string]*holder{},
+	}
 }
+
+// newStreams are the places of streams and of requests that wait, which are held for
+// long: one identity has few of them, and the last are for those who fetch the flags or
+// a backup. Without an identity come the browsers that are told of changed flags.
+func newStreams(most, each int) *places {
+	p := newPlaces(most, max(1, most/4))
+	p.share, p.keeps, p.code = min(each, most), fetches, "too_many_streams"
+	return p
+}
+
+// fetches reports whether somebody may have the flags as a whole, or a backup.
+func fetches(who *access.Identity) bool { return who.May(access.Sync) || who.May(access.Admin) }
 
 // take takes a place; nil says that it has to be given back, by put.
 func (p *places) take(name string, who *access.Identity) (*holder, error) {
@@ -56,7 +74,7 @@ func (p *places) take(name string, who *access.Identity) (*holder, error) {
 		h = &holder{name: name, identity: who != nil}
 	}
 	own, most := p.share, p.most
-	if !canControl(who) {
+	if !p.keeps(who) {
 		most -= p.kept
 	}
 	if who == nil {
@@ -65,8 +83,8 @@ func (p *places) take(name string, who *access.Identity) (*holder, error) {
 	switch {
 	case h.used >= own:
 		return nil, tooManyOwn(who, own)
-	case p.used >= most, who == nil && p.nobody >= p.share:
-		return nil, respond.New(http.StatusServiceUnavailable, "busy", "Too many requests are being answered (%d).", p.used).Later(time.Second)
+	case p.used >= most, who == nil && p.nobody >= p.strangers:
+		return nil, respond.New(http.StatusServiceUnavailable, p.code, "Too many requests are being answered (%d).", p.used).Later(time.Second)
 	}
 	if !ok {
 		p.by[name] = h
@@ -111,38 +129,20 @@ func canControl(who *access.Identity) bool {
 // to be answered takes none.
 func (s *Server) place(r auth.Route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		switch {
-		case r.Always:
+		if r.Always {
 			return next
-		case r.Stream:
-			return s.streamPlace(next)
+		}
+		places := s.inFlight
+		if r.Stream {
+			places = s.streams
 		}
 		return func(c echo.Context) error {
-			who := auth.Who(c)
-			name := ""
-			if who != nil {
-				name = who.Actor()
-			} else {
-				name = auth.Source(c)
-			}
-			h, err := s.inFlight.take(name, who)
+			h, err := places.take(auth.Caller(c), auth.Who(c))
 			if err != nil {
 				return err
 			}
-			defer s.inFlight.put(h)
+			defer places.put(h)
 			return next(c)
-		}
-	}
-}
-
-func (s *Server) streamPlace(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		select {
-		case s.streams <- struct{}{}:
-			defer func() { <-s.streams }()
-			return next(c)
-		default:
-			return respond.New(http.StatusServiceUnavailable, "too_many_streams", "Too many requests are being answered (%d).", cap(s.streams)).Later(time.Second)
 		}
 	}
 }

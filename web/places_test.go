@@ -83,6 +83,36 @@ func TestNobodyHoldsAllPlaces(t *testing.T) {
 	}
 }
 
+// TestNobodyHoldsAllStreams lets viewers, browsers that are told of flags and others take
+// what they get: the flags and a backup can be fetched all the same.
+func TestNobodyHoldsAllStreams(t *testing.T) {
+	t.Parallel()
+	viewer := access.PersonIdentity(access.User{Name: "eve", Role: access.Viewer})
+	admin := access.PersonIdentity(access.User{Name: "root", Role: access.Administrator})
+	sync := access.ServiceIdentity(&access.Key{ID: "s", Scopes: []access.Scope{access.ScopeSync}})
+	one := func(s string) func(int) string { return func(int) string { return s } }
+	many := func(s string) func(int) string { return func(i int) string { return s + fmt.Sprint(i) } }
+	p := newStreams(4000, 200)
+	for _, s := range []struct {
+		who  string
+		name func(int) string
+		id   *access.Identity
+		want int
+		code string
+	}{
+		{"a viewer", one("user:eve"), viewer, 200, "too_many_at_once"},
+		{"an address of browsers", one("192.0.2.1"), nil, 1000, "too_many_at_once"},
+		{"many addresses", many("2001:db8::"), nil, 1000, "too_many_streams"},
+		{"many viewers", many("user:"), viewer, 4000 - 250 - 2200, "too_many_streams"},
+		{"who fetches the flags", one("key:s"), sync, 200, "too_many_at_once"},
+		{"an administrator", one("user:root"), admin, 50, "too_many_streams"},
+	} {
+		if held, code := p.fill(t, s.name, s.id); len(held) != s.want || code != s.code {
+			t.Errorf("%s: %d places, then %q; want %d, then %q", s.who, len(held), code, s.want, s.code)
+		}
+	}
+}
+
 // TestFewPlacesAreStillSome has settings that leave no shares.
 func TestFewPlacesAreStillSome(t *testing.T) {
 	t.Parallel()

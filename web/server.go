@@ -31,6 +31,7 @@ type Limits struct {
 	InFlight        int           // requests being answered, without streams; default 1,024
 	AddressInFlight int           // of those, of one address without an identity; default 64
 	Streams         int           // streams and waiting requests; default 4,000
+	OwnStreams      int           // of those, of one key or person; default 200
 	ReadHeader      time.Duration // to receive the headers; default 5 s
 	ReadBody        time.Duration // to receive the body; default 30 s
 	WriteAnswer     time.Duration // to make and send the answer; default 60 s
@@ -47,6 +48,7 @@ func (l *Limits) fill() {
 	def(&l.InFlight, 1024)
 	def(&l.AddressInFlight, 64)
 	def(&l.Streams, 4000)
+	def(&l.OwnStreams, 200)
 	def(&l.ReadHeader, 5*time.Second)
 	def(&l.ReadBody, 30*time.Second)
 	def(&l.WriteAnswer, time.Minute)
@@ -94,7 +96,7 @@ type Server struct {
 
 	keys, addresses *auth.Limiter
 	inFlight        *places
-	streams         chan struct{}
+	streams         *places
 	seen            *requestMetrics
 }
 
@@ -110,7 +112,7 @@ func New(o Options) (*Server, error) {
 		o: o, echo: echo.New(),
 		keys:      auth.NewLimiter(l.KeyRate, l.KeyBurst, 20_000, o.Now),
 		addresses: auth.NewLimiter(l.AddressRate, l.AddressBurst, 20_000, o.Now),
-		inFlight:  newPlaces(l.InFlight, l.AddressInFlight), streams: make(chan struct{}, l.Streams),
+		inFlight:  newPlaces(l.InFlight, l.AddressInFlight), streams: newStreams(l.Streams, l.OwnStreams),
 		seen: newRequestMetrics(o.Registry),
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true

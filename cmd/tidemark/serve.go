@@ -51,6 +51,7 @@ type limitFlags struct {
 	InFlight         int           `help:"Requests being answered at once." default:"1024" env:"TIDEMARK_IN_FLIGHT"`
 	AddressInFlight  int           `help:"Requests of one address without a key or a session being answered at once." default:"64" env:"TIDEMARK_ADDRESS_IN_FLIGHT"`
 	Streams          int           `help:"Live streams and waiting requests at once." default:"4000" env:"TIDEMARK_STREAMS"`
+	OwnStreams       int           `help:"Live streams and waiting requests of one key or person at once." default:"200" env:"TIDEMARK_OWN_STREAMS"`
 	ReadBody         time.Duration `help:"Time to receive a body, a duration." default:"30s" env:"TIDEMARK_READ_BODY"`
 	BodyMemory       int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
 	Queue            int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
@@ -67,7 +68,7 @@ func (f *limitFlags) check() error {
 	return cmp.Or(
 		positive("key-rate", f.KeyRate), positive("address-rate", f.AddressRate), positive("in-flight", f.InFlight),
 		positive("address-in-flight", f.AddressInFlight),
-		positive("streams", f.Streams), positive("read-body", f.ReadBody), positive("body-memory", f.BodyMemory),
+		positive("streams", f.Streams), positive("own-streams", f.OwnStreams), positive("read-body", f.ReadBody), positive("body-memory", f.BodyMemory),
 		positive("queue", f.Queue), positive("recent-ids", f.RecentIDs), positive("resident", f.Resident),
 		positive("max-features", f.MaxFeatures), positive("max-replicas", f.MaxReplicas),
 		positive("quarantine-events", f.QuarantineEvents), positive("quarantine-bytes", f.QuarantineBytes),
@@ -182,7 +183,7 @@ func (c *serveCmd) settings(e *env) (app.Options, error) {
 				Take: c.UnknownLabels == "take", Most: metrics.HeldTotal{Events: c.QuarantineEvents, Bytes: c.QuarantineBytes << 20},
 			},
 		},
-		Limits: web.Limits{KeyRate: c.KeyRate, AddressRate: c.AddressRate, InFlight: c.InFlight, AddressInFlight: c.AddressInFlight, Streams: c.Streams, ReadBody: c.ReadBody},
+		Limits: web.Limits{KeyRate: c.KeyRate, AddressRate: c.AddressRate, InFlight: c.InFlight, AddressInFlight: c.AddressInFlight, Streams: c.Streams, OwnStreams: c.OwnStreams, ReadBody: c.ReadBody},
 	}, nil
 }
 

@@ -35,6 +35,15 @@ func Source(c echo.Context) string {
 	return p.String()
 }
 
+// Caller is whose requests are counted together: the identity's, and without one those of
+// the source.
+func Caller(c echo.Context) string {
+	if id := Who(c); id != nil {
+		return id.Actor()
+	}
+	return Source(c)
+}
+
 // Limiter holds a token bucket for each of many keys, such as addresses. Its
 // memory is bounded: buckets that are full again are forgotten, and when still too
 // many are left, all but the busiest are.

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrTooMany means that there are MaxSubscribers already.
 	ErrTooMany = errors.New("too many live subscribers")
+	// ErrTooManyOwn means that one of them has Share already.
+	ErrTooManyOwn = errors.New("too many live pages of this key or person are open")
 	// ErrClosed means that the hub is stopping.
 	ErrClosed = errors.New("live updates are stopping")
 )
@@ -44,6 +46,7 @@ type Message struct {
 // Options configure a Hub.
 type Options struct {
 	MaxSubscribers int // default 1,000
+	Share          int // of one key or person; default a tenth of MaxSubscribers
 	Queue          int // messages that may wait for one subscriber; default 256
 	Replay         int // messages kept for Last-Event-ID; default 512
 }
@@ -59,7 +62,8 @@ type Hub struct {
 	last   uint64
 	topics map[string]map[*Subscription]struct{}
 	count  int
-	replay []Message // the latest, oldest first; without the tail's, which are too many
+	own    map[string]int // subscriptions of one key or person
+	replay []Message      // the latest, oldest first; without the tail's, which are too many
 
 	dropped atomic.Uint64
 	watched atomic.Int64 // who waits for tail and writes: no need to look at events for nobody
@@ -70,13 +74,16 @@ func NewHub(o Options) *Hub {
 	if o.MaxSubscribers <= 0 {
 		o.MaxSubscribers = 1000
 	}
+	if o.Share <= 0 {
+		o.Share = max(1, o.MaxSubscribers/10)
+	}
 	if o.Queue <= 0 {
 		o.Queue = 256
 	}
 	if o.Replay <= 0 {
 		o.Replay = 512
 	}
-	return &Hub{o: o, done: make(chan struct{}), topics: map[string]map[*Subscription]struct{}{}}
+	return &Hub{o: o, done: make(chan struct{}), topics: map[string]map[*Subscription]struct{}{}, own: map[string]int{}}
 }
 
 // Subscription receives the messages of its topics.
@@ -84,6 +91,7 @@ type Subscription struct {
 	C <-chan Message // closed when the subscription ends, for whatever reason
 
 	hub     *Hub
+	who     string
 	c       chan Message
 	topics  []string
 	slow    bool // under hub.mu
@@ -92,9 +100,9 @@ type Subscription struct {
 	resumed bool
 }
 
-// Subscribe begins to receive the topics. after is the last id that the client
+// Subscribe begins to receive the topics for a key or person. after is the last id that the client
 // saw, 0 for none: what it missed since is sent first where it is still known.
-func (h *Hub) Subscribe(after uint64, topics ...string) (*Subscription, error) {
+func (h *Hub) Subscribe(who string, after uint64, topics ...string) (*Subscription, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -103,7 +111,10 @@ func (h *Hub) Subscribe(after uint64, topics ...string) (*Subscription, error) {
 	if h.count >= h.o.MaxSubscribers {
 		return nil, ErrTooMany
 	}
-	s := &Subscription{hub: h, c: make(chan Message, h.o.Queue), topics: topics}
+	if h.own[who] >= h.o.Share {
+		return nil, ErrTooManyOwn
+	}
+	s := &Subscription{hub: h, who: who, c: make(chan Message, h.o.Queue), topics: topics}
 	s.C = s.c
 	s.missed, s.resumed = h.since(after, topics)
 	for _, t := range topics {
@@ -116,6 +127,7 @@ func (h *Hub) Subscribe(after uint64, topics ...string) (*Subscription, error) {
 		}
 	}
 	h.count++
+	h.own[who]++
 	return s, nil
 }
 
@@ -175,6 +187,9 @@ func (h *Hub) end(s *Subscription) {
 		}
 	}
 	h.count--
+	if h.own[s.who]--; h.own[s.who] == 0 {
+		delete(h.own, s.who)
+	}
 	close(s.c)
 }
 

@@ -19,7 +19,7 @@ import (
 
 func subscribe(t *testing.T, h *live.Hub, after uint64, topics ...string) *live.Subscription {
 	t.Helper()
-	s, err := h.Subscribe(after, topics...)
+	s, err := h.Subscribe("user:ana", after, topics...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,16 +73,44 @@ func TestSubscribersHaveALimit(t *testing.T) {
 	t.Parallel()
 	h := live.NewHub(live.Options{MaxSubscribers: 1})
 	s := subscribe(t, h, 0, "a")
-	if _, err := h.Subscribe(0, "a"); !errors.Is(err, live.ErrTooMany) {
+	if _, err := h.Subscribe("user:ana", 0, "a"); !errors.Is(err, live.ErrTooMany) {
 		t.Errorf("second: %v", err)
 	}
 	s.Close()
 	subscribe(t, h, 0, "a")
 	h.Close()
-	if _, err := h.Subscribe(0, "a"); !errors.Is(err, live.ErrClosed) {
+	if _, err := h.Subscribe("user:ana", 0, "a"); !errors.Is(err, live.ErrClosed) {
 		t.Errorf("after closing: %v", err)
 	}
 	h.Publish("a", "changed", "") // Harmless.
+}
+
+func TestNobodyHasAllLivePages(t *testing.T) {
+	t.Parallel()
+	h := live.NewHub(live.Options{MaxSubscribers: 40})
+	open := func(who string) (*live.Subscription, error) { return h.Subscribe(who, 0, "a") }
+	var mine *live.Subscription
+	for i := range 4 {
+		s, err := open("user:eve")
+		if err != nil {
+			t.Fatalf("page %d: %v", i, err)
+		}
+		mine = s
+	}
+	if _, err := open("user:eve"); !errors.Is(err, live.ErrTooManyOwn) {
+		t.Errorf("the fifth page of the same person: %v", err)
+	}
+	if _, err := open("user:ana"); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	mine.Close()
+	mine.Close()
+	if _, err := open("user:eve"); err != nil {
+		t.Errorf("after closing one: %v", err)
+	}
+	if _, err := open("user:eve"); !errors.Is(err, live.ErrTooManyOwn) {
+		t.Errorf("closing twice gave two places back: %v", err)
+	}
 }
 
 func TestWhatWasMissedIsKnownForAWhile(t *testing.T) {

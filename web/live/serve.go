@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
 
@@ -28,7 +29,10 @@ type Keep func(m Message) (Message, bool)
 // Last-Event-ID is not known any more, "dropped" as the last word to a client that
 // was too slow, "stopping" when the server stops.
 func (h *Hub) Serve(c echo.Context, keep Keep, topics ...string) error {
-	sub, err := h.Subscribe(lastID(c.Request().Header.Get("Last-Event-ID")), topics...)
+	sub, err := h.Subscribe(auth.Caller(c), lastID(c.Request().Header.Get("Last-Event-ID")), topics...)
+	if errors.Is(err, ErrTooManyOwn) {
+		return respond.New(http.StatusTooManyRequests, "live_full", "%s.", err).Later(5 * time.Second)
+	}
 	if errors.Is(err, ErrTooMany) || errors.Is(err, ErrClosed) {
 		return respond.New(http.StatusServiceUnavailable, "live_full", "%s.", err).Later(5 * time.Second)
 	}
