@@ -159,7 +159,7 @@ func (s *Server) secure(r auth.Route) echo.MiddlewareFunc {
 		fixed = append(fixed, header{"Referrer-Policy", []string{"no-referrer"}}, header{"Cross-Origin-Opener-Policy", []string{"same-origin"}})
 	}
 	if s.o.HTTPS {
-		fixed = append(fixed, header{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}})
+		fixed = append(fixed, header{"Strict-Transport-Security", []string{"max-age=31536000"}})
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

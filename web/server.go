@@ -131,21 +131,6 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ipExtractor trusts X-Forwarded-For only from the proxies that were named: echo by
-// itself believes anyone.
-func ipExtractor(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	opts := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		p = p.Masked()
-		bits := p.Addr().BitLen()
-		opts = append(opts, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), bits)}))
-	}
-	return echo.ExtractIPFromXFFHeader(opts...)
-}
-
 func (s *Server) addRoutes() error {
 	groups := append([][]auth.Route{s.healthRoutes(), s.o.Auth.Routes()}, s.o.Routes...)
 	known := map[access.Permission]bool{}

@@ -42,6 +42,27 @@ func newCourier(allow []netip.Prefix) *courier {
 
 func (c *courier) close() { c.client.CloseIdleConnections() }
 
+// noAnswer says why nobody answered, without the addresses of this network that errors of
+// package net tell: who makes webhooks need not know them.
+func noAnswer(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		why := "the name server cannot be asked"
+		switch {
+		case dns.IsNotFound:
+			why = "there is no such name"
+		case dns.IsTimeout:
+			why = "the name server did not answer in time"
+		}
+		return fmt.Errorf("no answer: %q cannot be looked up: %s", dns.Name, why)
+	}
+	for in := err; in != nil; in = errors.Unwrap(in) {
+		if op, ok := in.(*net.OpError); ok { //nolint:errorlint // Each of the chain is looked at.
+			op.Source = nil
+		}
+	}
+	return fmt.Errorf("no answer: %w", err)
+}
+
 // post sends a message once, signed as Standard Webhooks says. The status is 0 when
 // there was no answer; err is nil for 2xx only. Of the answer's body the first
 // maxResponse bytes are read.
@@ -64,7 +85,7 @@ func (c *courier) post(ctx context.Context, w *flags.Webhook, id string, now tim
 		return 0, nil, errInside
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("no answer: %w", err)
+		return 0, nil, noAnswer(err)
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse)); err != nil {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -215,6 +217,25 @@ func TestInsideAddressesAreRefusedWhenDialled(t *testing.T) {
 	}
 }
 
+// TestWhyThereIsNoAnswerTellsNothingInside: neither who looks names up here, nor by which
+// address this machine goes out.
+func TestWhyThereIsNoAnswerTellsNothingInside(t *testing.T) {
+	t.Parallel()
+	here, there := &net.TCPAddr{IP: net.IPv4(10, 9, 8, 7), Port: 4711}, &net.TCPAddr{IP: net.IPv4(93, 184, 216, 34), Port: 443}
+	asked := &net.OpError{Op: "read", Net: "udp", Source: here, Addr: &net.UDPAddr{IP: net.IPv4(10, 255, 255, 53), Port: 53}, Err: errors.New("i/o timeout")}
+	for want, err := range map[string]error{
+		"there is no such name":  &net.DNSError{Err: "no such host", Name: "hook.example", Server: "10.255.255.53:53", IsNotFound: true},
+		"did not answer in time": &net.DNSError{Err: asked.Error(), Name: "hook.example", Server: "10.255.255.53:53", IsTimeout: true},
+		"cannot be asked":        &net.DNSError{Err: "server misbehaving", Name: "hook.example", Server: "10.255.255.53:53"},
+		"connection reset":       &net.OpError{Op: "read", Net: "tcp", Source: here, Addr: there, Err: errors.New("connection reset by peer")},
+	} {
+		err = &url.Error{Op: "Post", URL: "https://hook.example/", Err: &net.OpError{Op: "dial", Net: "tcp", Source: here, Err: err}}
+		if got := noAnswer(err).Error(); !strings.Contains(got, want) || strings.Contains(got, "10.") {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	allow, err := ParsePrefixes([]string{"10.1.0.0/16", "fd00::1"})
@@ -228,6 +249,7 @@ func TestAddresses(t *testing.T) {
 		"192.168.0.1": false, "172.16.0.1": false, "100.64.0.1": false, "0.0.0.0": false, "::": false, "fe80::1%eth0": false,
 		"fd00::2": false, "224.0.0.1": false, "ff02::1": false, "255.255.255.255": false, "64:ff9b::7f00:1": false,
 		"2002:7f00:1::": false, "198.18.0.1": false, "240.0.0.1": false, "192.0.0.8": false,
+		"::127.0.0.1": false, "::a00:1": false, "3fff::1": false, "3fff:fff::1": false, "5f00::1": false, "192.88.99.1": false,
 	} {
 		err := g.check(netip.MustParseAddr(addr))
 		if (err == nil) != want || (err != nil && !errors.Is(err, flags.ErrRefused)) {

@@ -16,8 +16,10 @@ const v6Network = 64
 
 // Source is whose requests are counted together by limits on addresses: the address of
 // IPv4, the network of an IPv6 address.
-func Source(c echo.Context) string {
-	ip := c.RealIP()
+func Source(c echo.Context) string { return SourceOf(c.RealIP()) }
+
+// SourceOf is the Source of an address.
+func SourceOf(ip string) string {
 	if !strings.Contains(ip, ":") {
 		return ip
 	}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"tidemark/flags/access"
+	"tidemark/web/auth"
 )
 
 // Bounds of gRPC. flagd and the in-process providers ping without a stream; who pings
@@ -107,7 +108,7 @@ func addressOf(ctx context.Context) string {
 	if err != nil {
 		return p.Addr.String()
 	}
-	return host
+	return auth.SourceOf(host)
 }
 
 // flagSync is the service.

@@ -109,7 +109,7 @@ func TestHTTPSAndItsCookiesAndHeaders(t *testing.T) {
 	resp, err := client.Do(req)
 	check(t, err)
 	defer resp.Body.Close()
-	if resp.ProtoMajor != 2 || resp.Header.Get("Strict-Transport-Security") == "" {
+	if resp.ProtoMajor != 2 || resp.Header.Get("Strict-Transport-Security") != "max-age=31536000" {
 		t.Errorf("%s, headers %v", resp.Proto, resp.Header)
 	}
 	for _, c := range resp.Cookies() {
