@@ -220,8 +220,13 @@ func TestNobodyExcusesTheirOwnPlan(t *testing.T) {
 		approvals int
 		ok        bool
 	}{
-		{"user:ada", 0, false}, {"user:ada", 1, false}, {"key:deploy:k1", 0, false}, {"user:ada", 3, true},
-		{"user:bo", 2, true}, {"user:bo", 1, false}, {"user:cy", 0, true},
+		{"user:ada", 0, false},
+		{"user:ada", 1, false},
+		{"key:deploy:k1", 0, false},
+		{"user:ada", 3, true},
+		{"user:bo", 2, true},
+		{"user:bo", 1, false},
+		{"user:cy", 0, true},
 	} {
 		before := b.r.Plan.Approvals
 		err := edit(c.actor, c.approvals)

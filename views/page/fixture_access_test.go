@@ -21,7 +21,7 @@ func accessPage() page.Access {
 // section is a card with one row.
 func section(id, title, head, cell string) page.Section {
 	return page.Section{ID: id, Title: title, Table: part.Table{
-		Caption: title, Cards: true, Columns: []part.Column{{Head: head}, {Head: "Since"}},
+		Caption: title, Columns: []part.Column{{Head: head}, {Head: "Since"}},
 		Rows: []part.Row{{Cells: []part.Cell{part.To(cell, "/access/"+cell), part.When(time.Unix(1_700_000_000, 0))}}},
 	}}
 }

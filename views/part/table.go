@@ -31,7 +31,6 @@ type Table struct {
 	Caption string // for those who do not see the heading above it
 	Columns []Column
 	Rows    []Row
-	Cards   bool // becomes cards on a narrow screen, however few its columns are
 	Matrix  bool // its columns are alike, and may be many: it scrolls on a narrow screen
 	Tight   bool
 	Steps   bool // j and k step through it
@@ -40,7 +39,7 @@ type Table struct {
 // fewest is the number of columns from which on a table becomes cards on a narrow screen.
 const fewest = 3
 
-func (t Table) cards() bool { return t.Cards || (len(t.Columns) >= fewest && !t.Matrix) }
+func (t Table) cards() bool { return len(t.Columns) >= fewest && !t.Matrix }
 
 // lineLength is the length above which a text may break into lines.
 const lineLength = 44

@@ -17,7 +17,6 @@ func TestWhichTablesBecomeCards(t *testing.T) {
 		cards bool
 	}{
 		"two columns":            {part.Table{Columns: two}, false},
-		"two that ask for it":    {part.Table{Columns: two, Cards: true}, true},
 		"three columns":          {part.Table{Columns: three}, true},
 		"a matrix":               {part.Table{Columns: three, Matrix: true}, false},
 		"a matrix of two values": {part.Table{Columns: two, Matrix: true}, false},

@@ -211,7 +211,7 @@ func lostFields(o *reconcile.Outcome) part.Table {
 // decisionRows lists what people decided, newest first.
 func decisionRows(f *reconcile.File) page.Section {
 	s := page.Section{ID: "decisions", Title: "What people decided", About: "The newest is in force; earlier ones stay as they were.", Get: part.Downloads{JSON: "/api/v1/conflicts/" + escaped(f.Conflict.ID)}}
-	s.Table = part.Table{Caption: "Decisions, newest first", Cards: true, Columns: []part.Column{{Head: "When"}, {Head: "Decision"}, {Head: "By"}, {Head: "Why"}, {Head: "The rule gave"}}}
+	s.Table = part.Table{Caption: "Decisions, newest first", Columns: []part.Column{{Head: "When"}, {Head: "Decision"}, {Head: "By"}, {Head: "Why"}, {Head: "The rule gave"}}}
 	for i := range slices.Backward(f.Decisions) {
 		d := &f.Decisions[i]
 		first := part.When(d.At)
@@ -329,7 +329,7 @@ func (u *UI) queueSection(c echo.Context, feature string) (page.Section, int, er
 		return s, 0, err
 	}
 	need := 0
-	s.Table = part.Table{Caption: "Open conflicts", Cards: true, Steps: true, Columns: []part.Column{{Head: "Open since"}, {Head: "Needs a person"}, {Head: "Feature"}, {Head: "Key"}, {Head: "Writes", Num: true}, {Head: "Rule"}}}
+	s.Table = part.Table{Caption: "Open conflicts", Steps: true, Columns: []part.Column{{Head: "Open since"}, {Head: "Needs a person"}, {Head: "Feature"}, {Head: "Key"}, {Head: "Writes", Num: true}, {Head: "Rule"}}}
 	for i := range list {
 		w := &list[i]
 		status := part.Status{Tone: part.Neutral, Text: "Not yet"}

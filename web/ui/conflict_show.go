@@ -41,7 +41,7 @@ func (u *UI) conflicts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := page.Conflicts{Head: conflictsHead(list, open, u.o.Now()), Filters: u.conflictFilters(a), List: u.conflictRows(a, list, next)}
+	m := page.Conflicts{Head: conflictsHead(list, open, len(a.v) > 0, u.o.Now()), Filters: u.conflictFilters(a), List: u.conflictRows(a, list, next)}
 	if q.Cursor == "" && q.Key == "" && q.Rule == "" && q.From == 0 && (q.State == "" || q.State == report.ConflictOpen) {
 		var need int
 		if m.Queue, need, err = u.queueSection(c, q.Feature); err != nil {
@@ -52,7 +52,7 @@ func (u *UI) conflicts(c echo.Context) error {
 	return u.show(c, view{title: "Conflicts", current: "/conflicts", topic: live.TopicOverview, body: page.ShowConflicts(m)})
 }
 
-func conflictsHead(list, open []metrics.Conflict, now time.Time) part.Head {
+func conflictsHead(list, open []metrics.Conflict, filtered bool, now time.Time) part.Head {
 	switch n := len(open); {
 	case n > 0:
 		first := open[0].DetectedAt
@@ -73,6 +73,8 @@ func conflictsHead(list, open []metrics.Conflict, now time.Time) part.Head {
 		}
 		h.Link = part.Link{Text: "Show only those", URL: "/conflicts?state=open"}
 		return h
+	case len(list) == 0 && !filtered:
+		return part.Head{Tone: part.Good, Answer: "No conflict is known."}
 	case len(list) == 0:
 		return part.Head{Tone: part.Good, Answer: "No conflict is known that these filters select."}
 	}
@@ -144,7 +146,7 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 		Get:  part.Downloads{CSV: address("/api/v1/conflicts", append(api, "format", "csv")...), JSON: address("/api/v1/conflicts", api...)},
 		None: part.Empty{Title: "No conflict", Text: "Two writes of one key conflict when neither happened before the other. Services report them with conflict_detected and conflict_resolved events."},
 	}
-	s.Table = part.Table{Caption: "Conflicts", Cards: true, Steps: true, Columns: []part.Column{
+	s.Table = part.Table{Caption: "Conflicts", Steps: true, Columns: []part.Column{
 		{Head: "Detected"}, {Head: "State"}, {Head: "Feature"}, {Head: "Key"}, {Head: "Writes", Num: true}, {Head: "Rule"}, {Head: "Winner"}, {Head: "Decided in", Num: true},
 	}}
 	for i := range list {

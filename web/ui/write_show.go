@@ -297,7 +297,7 @@ func relatives(s *provenance.Story) page.Section {
 
 func writeConflicts(s *provenance.Story) page.Section {
 	out := page.Section{ID: "conflicts", Title: "Conflicts that it took part in"}
-	out.Table = part.Table{Caption: "Conflicts", Cards: true, Columns: []part.Column{{Head: "Conflict"}, {Head: "Status"}, {Head: "This write"}, {Head: "Rule"}, {Head: "Why"}}}
+	out.Table = part.Table{Caption: "Conflicts", Columns: []part.Column{{Head: "Conflict"}, {Head: "Status"}, {Head: "This write"}, {Head: "Rule"}, {Head: "Why"}}}
 	for _, d := range s.Conflicts {
 		fate := part.Status{Tone: part.Neutral, Text: "Undecided"}
 		switch {
