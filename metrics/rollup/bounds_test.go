@@ -9,6 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"tidemark/metrics"
+	"tidemark/metrics/sketch"
+	"tidemark/metrics/storetest"
 )
 
 // One conflict, and one write, of which one key goes on telling more: what is kept of
@@ -117,5 +119,66 @@ func TestClocksOfOneFeatureAreBounded(t *testing.T) {
 	}
 	if !slices.ContainsFunc(e.ClockPairs(), func(p metrics.ClockPair) bool { return p.From == "new" && p.To == "newer" }) {
 		t.Error("an hour later no new pair is measured")
+	}
+}
+
+// A feature that has taken its share of the series leaves the rest to others, also after
+// a restart, and what it had goes on to be counted.
+func TestOneFeatureTakesNoMoreThanItsShareOfSeries(t *testing.T) {
+	t.Parallel()
+	event := func(feature string, i int) metrics.Event {
+		at := epoch + int64(i)*second
+		return metrics.Event{
+			Kind: metrics.KindInitiated, Feature: feature, WriteID: fmt.Sprint(feature, i), EventID: fmt.Sprint(feature, i),
+			Model: fmt.Sprint("m-", i), Replica: fmt.Sprint("r-", i), Service: "web", OccurredAt: at, ObservedAt: at,
+		}
+	}
+	st := storetest.NewMemory()
+	opts := run{resident: 1000}.options()
+	opts.MaxSeries, opts.FeatureSeries = 200, 40
+	e := run{}.open(t, st, opts)
+	fold := func(events ...metrics.Event) {
+		t.Helper()
+		first, err := st.Append(t.Context(), events)
+		if err == nil {
+			err = e.Fold(t.Context(), first, events)
+		}
+		if err == nil {
+			err = e.Checkpoint(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes := func(feature string) (n int64) {
+		t.Helper()
+		q := metrics.CellQuery{Level: metrics.Level10s, To: 1 << 40, Metrics: []metrics.Metric{metrics.MetricWrites}, Match: metrics.Series{Feature: feature}}
+		if err := e.Cells(t.Context(), q, func(_ *metrics.Series, _ int64, c *sketch.Cell) error { n += c.N; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i := range 300 {
+		fold(event("feed", i))
+	}
+	counted := writes("feed")
+	if counted == 0 || counted >= 300 || e.Stats().DroppedSamples == 0 {
+		t.Fatalf("%d of 300 writes of feed count, %d samples are dropped", counted, e.Stats().DroppedSamples)
+	}
+	if f := e.features["feed"]; f.resolved > opts.FeatureSeries || len(f.dims) > opts.FeatureSeries {
+		t.Errorf("%d series are kept resolved, %d dims", f.resolved, len(f.dims))
+	}
+	fold(event("cart", 1))
+	if n := writes("cart"); n != 1 {
+		t.Errorf("cart has %d writes beside feed; want 1", n)
+	}
+	e = run{}.open(t, st, opts)
+	again := event("feed", 0)
+	again.WriteID, again.EventID = "again", "again"
+	refused := event("feed", 299)
+	refused.WriteID, refused.EventID = "more", "more"
+	fold(again, refused, event("cart", 2))
+	if feed, cart := writes("feed"), writes("cart"); feed != counted+1 || cart != 2 {
+		t.Errorf("after a restart feed has %d writes, cart %d; want %d and 2", feed, cart, counted+1)
 	}
 }

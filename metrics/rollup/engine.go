@@ -95,7 +95,7 @@ type Stats struct {
 	Evicted        uint64
 	Resident       int
 	Series         int
-	DroppedSamples int64 // beyond MaxSeries
+	DroppedSamples int64 // of series beyond MaxSeries or FeatureSeries
 	Position       metrics.Position
 	Checkpointed   metrics.Position
 }
@@ -119,6 +119,11 @@ func Open(ctx context.Context, store metrics.Store, configs []metrics.FeatureCon
 	if err := e.loadState(ctx); err != nil {
 		return nil, err
 	}
+	stored, err := store.ListSeries(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("open fold: %w", err)
+	}
+	e.book.load(stored)
 	if err := e.loadLabels(ctx); err != nil {
 		return nil, err
 	}
@@ -141,7 +146,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 	return &Engine{
 		opts: opts, store: store,
 		names: newNames(), features: map[string]*feature{}, configs: map[string][]metrics.FeatureConfig{},
-		book: newBook(opts.MaxSeries), vocabulary: metrics.NewVocabulary(opts.Labels),
+		book: newBook(opts.MaxSeries, opts.FeatureSeries), vocabulary: metrics.NewVocabulary(opts.Labels),
 		reads:    map[string]*read{},
 		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},

@@ -19,6 +19,7 @@ type feature struct {
 	dims     map[dimKey]*dims
 	lastDims *dims
 	lastKey  dimKey
+	resolved int // how many dims and repSeries are kept
 
 	// evictedMax is the latest time of anything that was put down. An event at a
 	// later time cannot change the outcome of a converged write that was put down.
@@ -142,7 +143,7 @@ func (c *config) isStateBased(r uint16) bool {
 // dimKey is what the series of a write are told apart by.
 type dimKey struct{ model, variant, mechanism, region, origin, publisher uint32 }
 
-// dims holds the series of all writes with one dimKey, resolved once.
+// dims holds the series of all writes with one dimKey, each resolved with its first sample.
 type dims struct {
 	base                      metrics.Series // Feature, Model, Variant, Mechanism
 	region, origin, publisher string
@@ -155,9 +156,10 @@ type dims struct {
 
 // repSeries holds the series of one replica (in one region).
 type repSeries struct {
+	replica                  uint16
 	region                   uint32
 	visible, replays, failed *series
-	policy                   *series       // made with its first hop
+	policy                   *series
 	hops                     [4][4]*series // from stage × to stage, see hopStages
 	goods                    map[int64]*series
 }
@@ -169,10 +171,23 @@ func (e *Engine) dimsOf(f *feature, k dimKey) *dims {
 	d, ok := f.dims[k]
 	if !ok {
 		d = e.newDims(f, k)
-		f.dims[k] = d
+		if e.keepResolved(f) {
+			f.dims[k] = d
+		}
 	}
 	f.lastDims, f.lastKey = d, k
 	return d
+}
+
+// keepResolved reports whether there is room to keep what was resolved once. There are
+// no more series than a feature may have, but what is made of them goes on: it is made
+// again each time.
+func (e *Engine) keepResolved(f *feature) bool {
+	if f.resolved >= e.book.share {
+		return false
+	}
+	f.resolved++
+	return true
 }
 
 func (e *Engine) newDims(f *feature, k dimKey) *dims {
@@ -183,22 +198,28 @@ func (e *Engine) newDims(f *feature, k dimKey) *dims {
 		},
 		region: text[k.region], origin: text[k.origin], publisher: text[k.publisher],
 	}
-	origin := func(m metrics.Metric) *series {
-		s := d.base
-		s.Metric, s.Region = m, d.region
-		return e.book.intern(s)
-	}
-	d.writes, d.all, d.first = origin(metrics.MetricWrites), origin(metrics.MetricVisibleAll), origin(metrics.MetricVisibleFirst)
-	hop := func(from, fromPlace, to, toPlace string) *series {
-		s := d.base
-		s.Metric, s.Region = metrics.MetricHop, d.region
-		s.FromStage, s.FromPlace, s.ToStage, s.ToPlace = from, fromPlace, to, toPlace
-		return e.book.intern(s)
-	}
-	d.commitHop = hop("initiated", d.origin, "committed", d.origin)
-	d.publishHop = hop("committed", d.origin, "published", d.publisher)
-	d.publishDirect = hop("initiated", d.origin, "published", d.publisher)
 	return d
+}
+
+// atOrigin returns a series of the origin's dimensions, which is kept in a slot of d.
+func (e *Engine) atOrigin(d *dims, slot **series, m metrics.Metric) *series {
+	if *slot == nil {
+		k := d.base
+		k.Metric, k.Region = m, d.region
+		*slot = e.book.intern(k)
+	}
+	return *slot
+}
+
+// originHop does so for a hop at the origin.
+func (e *Engine) originHop(d *dims, slot **series, from, to, toPlace string) *series {
+	if *slot == nil {
+		k := d.base
+		k.Metric, k.Region = metrics.MetricHop, d.region
+		k.FromStage, k.FromPlace, k.ToStage, k.ToPlace = from, d.origin, to, toPlace
+		*slot = e.book.intern(k)
+	}
+	return *slot
 }
 
 // good returns the series of a threshold for the origin's dimensions.
@@ -226,17 +247,21 @@ func (e *Engine) rep(f *feature, d *dims, r uint16, region uint32) *repSeries {
 			return rs
 		}
 	}
-	intern := func(m metrics.Metric) *series {
-		s := d.base
-		s.Metric, s.Replica, s.Region = m, f.repNames[r], e.names.text[region]
-		return e.book.intern(s)
+	rs := &repSeries{replica: r, region: region}
+	if e.keepResolved(f) {
+		d.reps[r] = append(d.reps[r], rs)
 	}
-	rs := &repSeries{
-		region: region, visible: intern(metrics.MetricVisible),
-		replays: intern(metrics.MetricReplays), failed: intern(metrics.MetricFailed),
-	}
-	d.reps[r] = append(d.reps[r], rs)
 	return rs
+}
+
+// atRep returns a series of a replica, which is kept in a slot of rs.
+func (e *Engine) atRep(f *feature, d *dims, rs *repSeries, slot **series, m metrics.Metric) *series {
+	if *slot == nil {
+		k := d.base
+		k.Metric, k.Replica, k.Region = m, f.repNames[rs.replica], e.names.text[rs.region]
+		*slot = e.book.intern(k)
+	}
+	return *slot
 }
 
 // goodAt returns the series of a threshold for one replica.

@@ -20,6 +20,9 @@ type Options struct {
 	// MaxSeries bounds the number of series (default 200,000). Samples of further
 	// ones are dropped and counted.
 	MaxSeries int
+	// FeatureSeries bounds the series of one feature (default a tenth of MaxSeries), so
+	// that what is sent of one feature leaves room for the others.
+	FeatureSeries int
 	// CheckpointEvery and CheckpointEvents say when a checkpoint is due (defaults 2 s
 	// and 1,000,000 events).
 	CheckpointEvery  time.Duration
@@ -45,6 +48,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxSeries <= 0 {
 		o.MaxSeries = 200_000
+	}
+	if o.FeatureSeries <= 0 {
+		o.FeatureSeries = max(o.MaxSeries/10, 1)
 	}
 	if o.TrialUnits <= 0 {
 		o.TrialUnits = MaxTrialUnits

@@ -96,12 +96,7 @@ func (e *Engine) judgeHop(w *write, p *rep, v *metrics.Vocabulary, service strin
 func (e *Engine) policySeries(w *write, p *rep) *series {
 	d := e.dimsOf(w.f, dimKey{w.model, w.variant, w.mechanism, w.region, w.origin, w.publisher})
 	rs := e.rep(w.f, d, p.replica, p.region)
-	if rs.policy == nil {
-		s := d.base
-		s.Metric, s.Replica, s.Region = metrics.MetricPolicy, w.f.repNames[p.replica], e.names.text[p.region]
-		rs.policy = e.book.intern(s)
-	}
-	return rs.policy
+	return e.atRep(w.f, d, rs, &rs.policy, metrics.MetricPolicy)
 }
 
 // notePolicy keeps the row of a hop against policy, or takes it back.

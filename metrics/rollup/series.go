@@ -50,29 +50,47 @@ func (s *series) at(start int64) *sketch.Cell {
 	return c
 }
 
-// book interns series and knows which were touched since the last checkpoint.
+// book interns series and knows which were touched since the last checkpoint. A series is
+// interned with its first sample, so that a restart knows the same ones.
 type book struct {
 	byKey   map[metrics.Series]*series
+	of      map[string]int // how many each feature has
 	touched []*series
-	limit   int
+	limit   int   // of all
+	share   int   // of one feature
 	dropped int64 // samples not counted because the limit of series was reached
 }
 
-func newBook(limit int) *book {
-	return &book{byKey: map[metrics.Series]*series{}, limit: limit}
+func newBook(limit, share int) *book {
+	return &book{byKey: map[metrics.Series]*series{}, of: map[string]int{}, limit: limit, share: min(share, limit)}
 }
 
 // intern returns the series, or nil when there are too many.
 func (b *book) intern(k metrics.Series) *series {
 	s, ok := b.byKey[k]
 	if !ok {
-		if len(b.byKey) >= b.limit {
+		if len(b.byKey) >= b.limit || b.of[k.Feature] >= b.share {
 			return nil
 		}
-		s = &series{Series: k}
-		b.byKey[k] = s
+		s = b.know(k)
 	}
 	return s
+}
+
+// know takes a series in, however many there are.
+func (b *book) know(k metrics.Series) *series {
+	s := &series{Series: k}
+	b.byKey[k] = s
+	b.of[k.Feature]++
+	return s
+}
+
+// load takes in the series that are stored: what was counted goes on, and what was
+// refused is not let in by a restart.
+func (b *book) load(stored []metrics.Series) {
+	for _, k := range stored {
+		b.know(k)
+	}
 }
 
 // cell returns the pending cell of a series in a window; nil for a nil series.

@@ -242,7 +242,9 @@ func (e *Engine) verdictSeries(k verdictKey) *series {
 	}
 	m.Replica = e.names.text[k.replica]
 	sr := e.book.intern(m)
-	e.verdicts[k] = sr
+	if sr != nil {
+		e.verdicts[k] = sr
+	}
 	return sr
 }
 
@@ -350,7 +352,9 @@ func (e *Engine) staleSeries(k staleKey) staleSeries {
 	s.versions = e.book.intern(m)
 	m.Metric = metrics.MetricStaleTime
 	s.time = e.book.intern(m)
-	e.stale[k] = s
+	if s.versions != nil || s.time != nil {
+		e.stale[k] = s
+	}
 	return s
 }
 

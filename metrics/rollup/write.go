@@ -204,7 +204,7 @@ func (e *Engine) contribute(w *write, sign int64) {
 	if w.committed.known() {
 		committed = sign
 	}
-	e.book.count(d.writes, start, sign, committed)
+	e.book.count(e.atOrigin(d, &d.writes, metrics.MetricWrites), start, sign, committed)
 	e.originHops(w, d, start, sign)
 
 	expect := w.expected()
@@ -213,7 +213,8 @@ func (e *Engine) contribute(w *write, sign int64) {
 		sat := int64(noTime)
 		p := w.peek(r)
 		if p == nil {
-			e.book.count(e.rep(f, d, r, 0).visible, start, sign, 0)
+			rs := e.rep(f, d, r, 0)
+			e.book.count(e.atRep(f, d, rs, &rs.visible, metrics.MetricVisible), start, sign, 0)
 		} else {
 			sat = p.sat
 		}
@@ -233,14 +234,14 @@ func (e *Engine) contribute(w *write, sign int64) {
 
 func (e *Engine) everywhere(d *dims, start, t0, first, last, sign int64) {
 	if first == noTime {
-		e.book.count(d.first, start, sign, 0)
+		e.book.count(e.atOrigin(d, &d.first, metrics.MetricVisibleFirst), start, sign, 0)
 	} else {
-		e.book.sample(d.first, start, first-t0, sign)
+		e.book.sample(e.atOrigin(d, &d.first, metrics.MetricVisibleFirst), start, first-t0, sign)
 	}
 	if last == noTime {
-		e.book.count(d.all, start, sign, 0)
+		e.book.count(e.atOrigin(d, &d.all, metrics.MetricVisibleAll), start, sign, 0)
 	} else {
-		e.book.sample(d.all, start, last-t0, sign)
+		e.book.sample(e.atOrigin(d, &d.all, metrics.MetricVisibleAll), start, last-t0, sign)
 	}
 }
 
@@ -277,16 +278,16 @@ func (e *Engine) goods(w *write, d *dims, cfg *config, expect []uint16, start, t
 
 func (e *Engine) originHops(w *write, d *dims, start, sign int64) {
 	if w.initiated.known() && w.committed.known() {
-		e.book.sample(d.commitHop, start, w.committed.t-w.initiated.t, sign)
+		e.book.sample(e.originHop(d, &d.commitHop, "initiated", "committed", d.origin), start, w.committed.t-w.initiated.t, sign)
 	}
 	if !w.published.known() {
 		return
 	}
 	switch {
 	case w.committed.known():
-		e.book.sample(d.publishHop, start, w.published.t-w.committed.t, sign)
+		e.book.sample(e.originHop(d, &d.publishHop, "committed", "published", d.publisher), start, w.published.t-w.committed.t, sign)
 	case w.initiated.known():
-		e.book.sample(d.publishDirect, start, w.published.t-w.initiated.t, sign)
+		e.book.sample(e.originHop(d, &d.publishDirect, "initiated", "published", d.publisher), start, w.published.t-w.initiated.t, sign)
 	}
 }
 
@@ -296,15 +297,15 @@ func (e *Engine) atReplica(w *write, d *dims, p *rep, expected bool, start, t0, 
 	rs := e.rep(f, d, p.replica, p.region)
 	switch {
 	case p.sat != noTime:
-		e.book.sample(rs.visible, start, p.sat-t0, sign)
+		e.book.sample(e.atRep(f, d, rs, &rs.visible, metrics.MetricVisible), start, p.sat-t0, sign)
 	case expected:
-		e.book.count(rs.visible, start, sign, 0)
+		e.book.count(e.atRep(f, d, rs, &rs.visible, metrics.MetricVisible), start, sign, 0)
 	}
 	if p.received.known() || p.applied.known() || p.visible.known() || p.attempts != 0 {
-		e.book.count(rs.replays, start, sign, sign*int64(bits.OnesCount64(p.attempts)))
+		e.book.count(e.atRep(f, d, rs, &rs.replays, metrics.MetricReplays), start, sign, sign*int64(bits.OnesCount64(p.attempts)))
 	}
 	if p.failed != 0 || p.applied.known() {
-		e.book.count(rs.failed, start, sign, sign*int64(bits.OnesCount64(p.failed)))
+		e.book.count(e.atRep(f, d, rs, &rs.failed, metrics.MetricFailed), start, sign, sign*int64(bits.OnesCount64(p.failed)))
 	}
 	e.replicaHops(w, d, rs, p, start, sign)
 }

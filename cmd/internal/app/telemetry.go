@@ -116,7 +116,7 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	a.onStop("pipeline", a.pipeline.Stop)
 	a.report = report.New(a.engine, a.o.Now, report.WithRetention(a.o.Retention.metrics().Cells))
 	a.teller = provenance.New(a.engine, a.report, a.o.Now)
-	a.o.Registry.MustRegister(newPipelineCollector(a.pipeline, a.engine), newPolicyCollector(a.report))
+	a.o.Registry.MustRegister(newPipelineCollector(a.pipeline, a.engine), newPolicyCollector(a.report, a.log))
 	return nil
 }
 
@@ -177,6 +177,7 @@ func newPipelineCollector(p *ingest.Pipeline, e *rollup.Engine) *pipelineCollect
 		show("folded_events_total", "Events counted.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Folded) }),
 		show("unfolded_events_total", "Late events that only a rebuild counts, since the last one.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
 		show("series", "Series kept.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Series) }),
+		show("dropped_samples_total", "Samples not counted since the start, because there were too many series.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.DroppedSamples) }),
 		show("resident_writes", "Writes and reads kept in memory.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
 		show("uncheckpointed_events", "Events counted in memory alone.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Position - f.Checkpointed) }),
 	}}
