@@ -341,16 +341,24 @@ func (u *UI) queueSection(c echo.Context, feature string) (page.Section, int, er
 		why := part.Text(w.Because)
 		why.Status = status
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			first, why, part.To(w.Feature, featureURL(w.Feature)), mono(w.Key), cell(number(int64(len(w.Writes)))), ruleCell(&w.Conflict),
+			first, why, part.To(w.Feature, featureURL(w.Feature)), mono(w.Key), cell(number(int64(len(w.Writes)))), u.ruleCell(&w.Conflict),
 		}})
 	}
 	return s, need, nil
 }
 
-// ruleCell is the rule that a conflict's events name.
-func ruleCell(c *metrics.Conflict) part.Cell {
+// ruleCell is the rule that a conflict's events name, which may be none that is stored.
+func (u *UI) ruleCell(c *metrics.Conflict) part.Cell {
 	if c.Rule == "" {
 		return part.Text("none named")
 	}
-	return part.To(ruleName(c.Rule, c.RuleVersion), rulePages.of(c.Rule))
+	return u.toRule(c.Rule, ruleName(c.Rule, c.RuleVersion))
+}
+
+// toRule links a rule where one of that name is stored.
+func (u *UI) toRule(rule, text string) part.Cell {
+	if u.o.Flags == nil || u.o.Flags.Head(flags.DocumentID{Kind: flags.KindRule, Name: rule}).Revision == 0 {
+		return part.Text(text)
+	}
+	return part.To(text, rulePages.of(rule))
 }

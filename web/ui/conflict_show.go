@@ -166,7 +166,7 @@ func (u *UI) conflictRows(a *asked, list []metrics.Conflict, next string) page.S
 			winner.Mono = true
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			first, {Status: conflictStatus(conflictState(c))}, part.To(c.Feature, featureURL(c.Feature)), mono(c.Key), cell(number(int64(len(c.Writes)))), ruleCell(c), winner, cell(took),
+			first, {Status: conflictStatus(conflictState(c))}, part.To(c.Feature, featureURL(c.Feature)), mono(c.Key), cell(number(int64(len(c.Writes)))), u.ruleCell(c), winner, cell(took),
 		}})
 	}
 	if next != "" {

@@ -227,3 +227,25 @@ func TestRulesByTheirPages(t *testing.T) {
 		t.Error("a viewer is offered a change, or may not ask")
 	}
 }
+
+// TestARuleIsLinkedWhereThereIsOne: events may name any rule.
+func TestARuleIsLinkedWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key := d.namedKey("all", "publish:*", "consume:*", "read", "control")
+	d.conflict(key, "", `,"rule":"nowhere","rule_version":"3"`)
+	linked := func() bool {
+		doc := d.document(key, "/conflicts")
+		if !strings.Contains(doc.Find("main").Text(), "nowhere v3") {
+			t.Fatalf("the rule is not named: %s", doc.Find("main").Text())
+		}
+		return doc.Find(`main a[href="/rules/nowhere"]`).Length() > 0
+	}
+	if linked() {
+		t.Error("a rule that is not stored is linked")
+	}
+	d.do(key, http.MethodPut, "/api/v1/rules/nowhere", `{"definition":{"version":3,"strategy":"manual"},"base":0,"reason":"first"}`, http.StatusCreated, nil)
+	if !linked() {
+		t.Error("a rule that is stored is not linked")
+	}
+}
