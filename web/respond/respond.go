@@ -133,7 +133,7 @@ func Page(c echo.Context, status int, page templ.Component) error {
 	h.Set("Permissions-Policy", permissions)
 	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	h.Add(echo.HeaderVary, "HX-Request, Accept, Cookie")
-	return send(c, status, buf.B)
+	return send(c, status, visible(buf.B))
 }
 
 // PageOrFragment answers with the fragment when htmx asks for it, else with the
