@@ -76,9 +76,9 @@ type group struct {
 	subs    []*submission
 }
 
-// New returns a pipeline that is running. names are the series known so far: their
-// names are admitted without counting as new.
-func New(log metrics.Log, fold Folder, names []metrics.Series, opts Options) *Pipeline {
+// New returns a pipeline that is not started. The names of the series and sources known
+// so far are admitted, however many there are.
+func New(log metrics.Log, fold Folder, series []metrics.Series, heard []metrics.Heard, opts Options) *Pipeline {
 	opts = opts.withDefaults()
 	p := &Pipeline{
 		opts: opts, log: log, fold: fold,
@@ -87,21 +87,8 @@ func New(log metrics.Log, fold Folder, names []metrics.Series, opts Options) *Pi
 		apart: held{wake: make(chan struct{}, 1)},
 	}
 	p.admit.limits = opts.Cardinality
-	for i := range names {
-		p.admitKnown(&names[i])
-	}
+	p.admit.known(series, heard)
 	return p
-}
-
-func (p *Pipeline) admitKnown(s *metrics.Series) {
-	const all = 1 << 30
-	p.admit.features.admit(s.Feature, all)
-	f := p.admit.names(s.Feature)
-	f.replicas.admit(s.Replica, all)
-	f.models.admit(s.Model, all)
-	f.variants.admit(s.Variant, all)
-	f.regions.admit(s.Region, all)
-	f.rules.admit(s.Rule, all)
 }
 
 // Remember notes the ids of events that are in the log already: after a restart, of

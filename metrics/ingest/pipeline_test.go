@@ -64,7 +64,7 @@ func event(id string) metrics.Event {
 func start(t *testing.T, log metrics.Log, o Options) (*Pipeline, *countingFolder) {
 	t.Helper()
 	f := &countingFolder{}
-	p := New(log, f, nil, o)
+	p := New(log, f, nil, nil, o)
 	p.Start()
 	t.Cleanup(func() {
 		if err := p.Stop(context.Background()); err != nil {

@@ -174,11 +174,8 @@ func (p *Pipeline) Release(ctx context.Context, q metrics.HeldQuery) (int, error
 		for i := range list {
 			events[i] = list[i].Event
 			events[i].ObservedAt = now
-			p.admitKnown(&metrics.Series{
-				Feature: events[i].Feature, Replica: events[i].Replica, Model: events[i].Model,
-				Variant: events[i].Variant, Region: events[i].Region, Rule: events[i].Rule,
-			})
 		}
+		p.admit.known(namesOf(events))
 		for {
 			_, err := p.store(ctx, events, func() {})
 			if !errors.Is(err, ErrOverloaded) {

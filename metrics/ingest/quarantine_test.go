@@ -155,7 +155,7 @@ func TestAcknowledgedIsStoredOrHeld(t *testing.T) {
 		next := 0
 		var p *Pipeline
 		restart := func() {
-			p = New(st, &countingFolder{}, nil, Options{
+			p = New(st, &countingFolder{}, nil, nil, Options{
 				Now: func() time.Time { return time.Unix(9, 0) }, Quarantine: Quarantine{Store: st, Most: metrics.HeldTotal{Events: 40, Bytes: 1 << 20}},
 			})
 			p.SetLabels(known(declared...))

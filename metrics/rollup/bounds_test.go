@@ -182,3 +182,32 @@ func TestOneFeatureTakesNoMoreThanItsShareOfSeries(t *testing.T) {
 		t.Errorf("after a restart feed has %d writes, cart %d; want %d and 2", feed, cart, counted+1)
 	}
 }
+
+// Services times replicas times regions are many sources: beyond a limit a replica is
+// heard all the same, also after a restart.
+func TestSourcesOfOneFeatureAreBounded(t *testing.T) {
+	t.Parallel()
+	var events []metrics.Event
+	for i := range 3 * maxSources {
+		at := epoch + int64(i)
+		events = append(events, metrics.Event{
+			Kind: metrics.KindHeartbeat, Feature: "feed", EventID: fmt.Sprint(i), OccurredAt: at, ObservedAt: at,
+			Service: fmt.Sprint("s-", i%100), Replica: fmt.Sprint("r-", i/3%50), Region: fmt.Sprint("g-", i),
+		})
+	}
+	for _, restart := range []bool{false, true} {
+		_, e := run{batch: 500, resident: 10, restart: restart}.fold(t, events)
+		rows, err := e.Heard(t.Context())
+		if err != nil || len(rows) <= maxSources || len(rows) > maxSources+50 {
+			t.Fatalf("%d sources are kept (%v)", len(rows), err)
+		}
+		sum, last := int64(0), map[string]int64{}
+		for _, h := range rows {
+			sum += h.Events
+			last[h.Replica] = max(last[h.Replica], h.Last)
+		}
+		if sum != int64(len(events)) || len(last) != 50 || last["r-49"] < epoch+int64(len(events)-150) {
+			t.Errorf("%d events of %d replicas were heard, r-49 last at %d", sum, len(last), last["r-49"]-epoch)
+		}
+	}
+}

@@ -20,6 +20,7 @@ type feature struct {
 	lastDims *dims
 	lastKey  dimKey
 	resolved int // how many dims and repSeries are kept
+	sources  int // that were heard
 
 	// evictedMax is the latest time of anything that was put down. An event at a
 	// later time cannot change the outcome of a converged write that was put down.

@@ -92,17 +92,30 @@ func (e *Engine) hear(ev *metrics.Event) {
 	k := heardKey{e.feature(ev.Feature), n.id(ev.Service), n.id(ev.Replica), n.id(ev.Region)}
 	last := &e.heardLast[(k.service*31+k.replica*7+k.region)%uint32(len(e.heardLast))]
 	if last.h == nil || last.k != k {
-		h, ok := e.heard[k]
-		if !ok {
-			h = &heard{first: ev.ObservedAt}
-			e.heard[k] = h
-		}
-		last.k, last.h = k, h
+		last.k, last.h = k, e.source(k, ev.ObservedAt)
 	}
 	h := last.h
 	h.first, h.last = min(h.first, ev.ObservedAt), max(h.last, ev.ObservedAt)
 	h.events++
 	h.fresh = true
+}
+
+// maxSources bounds the sources that are told apart of one feature, which are as many as
+// services times replicas times regions. Of further ones the replica alone is heard.
+const maxSources = 2_000
+
+func (e *Engine) source(k heardKey, observed int64) *heard {
+	h, ok := e.heard[k]
+	if !ok && k.f.sources >= maxSources {
+		k.service, k.region = 0, 0
+		h, ok = e.heard[k]
+	}
+	if !ok {
+		h = &heard{first: observed}
+		e.heard[k] = h
+		k.f.sources++
+	}
+	return h
 }
 
 func (e *Engine) heardRow(k heardKey, h *heard) metrics.Heard {
@@ -210,6 +223,7 @@ func (e *Engine) loadState(ctx context.Context) error {
 		n := &e.names
 		k := heardKey{e.feature(h.Feature), n.id(h.Service), n.id(h.Replica), n.id(h.Region)}
 		e.heard[k] = &heard{first: h.First, last: h.Last, events: h.Events}
+		k.f.sources++
 	}
 	open, err := e.store.Spilled(ctx, metrics.SpilledQuery{})
 	if err != nil {

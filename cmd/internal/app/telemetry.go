@@ -94,7 +94,11 @@ func (a *App) openTelemetry(ctx context.Context) error {
 	if a.engine, err = rollup.Open(ctx, store, configs, o); err != nil {
 		return err
 	}
-	names, err := a.engine.ListSeries(ctx, "")
+	series, err := a.engine.ListSeries(ctx, "")
+	if err != nil {
+		return err
+	}
+	heard, err := a.engine.Heard(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,7 +110,7 @@ func (a *App) openTelemetry(ctx context.Context) error {
 			a.feed.Folded(b)
 		}
 	}
-	a.pipeline = ingest.New(store, a.engine, names, in)
+	a.pipeline = ingest.New(store, a.engine, series, heard, in)
 	a.pipeline.SetLabels(metrics.NewVocabulary(o.Labels))
 	if err := a.remember(ctx); err != nil {
 		return err
