@@ -77,7 +77,7 @@ func (d *door) checkPolicyAlert(operator, reader string) {
 		}
 		a := list.Items[0]
 		if a.Rule != "policy" || a.Severity != "ticket" || a.State != state || a.Guarantee+a.Objective != "" ||
-			a.Summary != "cart breaks policy: 1 of 2 hops of labelled writes in the last 1h reached a service without clearance, at replica eu." {
+			a.Summary != "cart breaks policy: 1 of 2 hops of labelled writes in the last 1 h reached a service without clearance, at replica eu." {
 			d.t.Errorf("%+v; want state %s", a, state)
 		}
 		if sent := d.get(operator, "/api/v1/webhooks/"+hook.ID+"/deliveries").Body.String(); !strings.Contains(sent, `"alert.`+state+`"`) {
