@@ -122,7 +122,7 @@ func (t *Team) Check() error {
 	}
 	for _, f := range t.Features {
 		if !isFeature(f) {
-			return fmt.Errorf("%w: feature %q: want 1 to %d bytes without space or comma, and not . or ..", ErrAccount, f, maxFeature)
+			return fmt.Errorf("%w: feature %q: want other than . and .., 1 to %d bytes without space or comma", ErrAccount, f, maxFeature)
 		}
 	}
 	return nil
