@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tidemark/metrics"
+	"tidemark/metrics/sketch"
 	"tidemark/metrics/storetest"
 )
 
@@ -61,5 +62,42 @@ func TestLateEventsBeyondTheBudgetAreToldUntilARebuild(t *testing.T) {
 	}
 	if w, g := aggregates(t, want), aggregates(t, st); fmt.Sprint(w) != fmt.Sprint(g) {
 		t.Errorf("a rebuild gives\n%v\nwant\n%v", g, w)
+	}
+}
+
+// The late events of one feature do not spend what is there to count those of another.
+func TestLateEventsOfOneFeatureLeaveTimeForOthers(t *testing.T) {
+	t.Parallel()
+	var early, late []metrics.Event
+	for i := range 21 {
+		w := metrics.Event{Kind: metrics.KindInitiated, Feature: "feed", WriteID: fmt.Sprint("w-", i), OccurredAt: epoch, ObservedAt: epoch}
+		if i == 0 {
+			w.Feature = "quiet"
+		}
+		w.EventID = w.WriteID
+		early = append(early, w)
+		late = append(late, with(w, metrics.KindVisible, "eu", epoch+second))
+	}
+	late = append(late[1:], late[0])
+	opts := run{resident: 1}.options()
+	now := time.Unix(0, epoch)
+	opts.ReloadShare = 0.3
+	opts.Now = func() time.Time { now = now.Add(4 * time.Millisecond); return now } // What a look into the log takes.
+	st := storetest.NewMemory()
+	e := run{}.open(t, st, opts)
+	for _, batch := range [][]metrics.Event{early, late} {
+		first, err := st.Append(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Fold(t.Context(), first, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := map[string]int64{}
+	q := metrics.CellQuery{Level: metrics.Level10s, To: 1 << 40, Metrics: []metrics.Metric{metrics.MetricVisible}, AllFeatures: true}
+	err := e.Cells(t.Context(), q, func(s *metrics.Series, _ int64, c *sketch.Cell) error { counted[s.Feature] += c.Hits; return nil })
+	if err != nil || counted["quiet"] != 1 || counted["feed"] == 0 || counted["feed"] == 20 {
+		t.Errorf("late events that count: %v; want the one of quiet and some of feed (%v)", counted, err)
 	}
 }

@@ -17,11 +17,14 @@ const findLimit = 10_000
 // marks' worth of entities; more keys only cost look-ups in vain.
 const openKeysMarks = 5
 
-// reloadBudget limits the share of time that goes into reading states back.
+// reloadBudget limits the share of time that goes into reading states back, and what of
+// it one feature takes: at most half of what the others leave, so that there always is
+// something left for one that had nothing yet.
 type reloadBudget struct {
 	share float64
 	since time.Time
 	spent time.Duration
+	by    map[*feature]time.Duration
 }
 
 // budgetWindow is over how long the share is taken: short, since all of it may be
@@ -31,11 +34,22 @@ const budgetWindow = 100 * time.Millisecond
 func (b *reloadBudget) begin(now time.Time) {
 	if now.Sub(b.since) > budgetWindow {
 		b.since, b.spent = now, 0
+		clear(b.by)
 	}
 }
 
-func (b *reloadBudget) allows() bool {
-	return b.share >= 1 || b.spent < time.Duration(b.share*float64(budgetWindow))
+func (b *reloadBudget) allows(f *feature) bool {
+	own := b.by[f]
+	left := time.Duration(b.share*float64(budgetWindow)) - (b.spent - own)
+	return b.share >= 1 || own < left/2
+}
+
+func (b *reloadBudget) spend(f *feature, took time.Duration) {
+	if b.by == nil {
+		b.by = map[*feature]time.Duration{}
+	}
+	b.spent += took
+	b.by[f] += took
 }
 
 // loaded collects the states made while reading back: they are already counted.
@@ -52,12 +66,12 @@ func (e *Engine) lookBack(ctx context.Context, f *feature, kind metrics.EntityKi
 	if e.base == 0 { // nothing was folded yet, and 0 would mean no bound
 		return nil, nil
 	}
-	if !e.reload.allows() {
+	if !e.reload.allows(f) {
 		return nil, errSkip
 	}
 	begin := e.opts.Now()
 	events, _, err := e.store.Find(ctx, metrics.FindQuery{Kind: kind, Entity: ent, Feature: f.name, Before: e.base, Limit: findLimit})
-	e.reload.spent += e.opts.Now().Sub(begin)
+	e.reload.spend(f, e.opts.Now().Sub(begin))
 	e.stats.Reloads++
 	if err != nil {
 		return nil, fmt.Errorf("read back entity %x: %w", uint64(ent), err)
