@@ -59,6 +59,7 @@ type Engine struct {
 	// Rows for the next checkpoint.
 	violations     map[string]metrics.Violation
 	violationsGone map[string]struct{}
+	staleKeys      []*keyState // with an index
 	spilledRows    map[metrics.WriteName]metrics.OpenWrite
 	spilledGone    map[metrics.WriteName]struct{}
 	opens          openLists

@@ -25,6 +25,8 @@ type keyState struct {
 	complete bool
 	putDown  metrics.Version
 
+	stale *staleIndex // while reads of it are settled; see there
+
 	few struct { // where ordered and reads begin: most keys have one of each at a time
 		ordered [1]*write
 		reads   [1]*read

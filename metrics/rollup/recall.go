@@ -103,12 +103,14 @@ func (e *Engine) endLoad() {
 		s.dirty, s.counted = false, true
 		e.judgeSession(s)
 	}
-	for _, r := range l.reads {
-		r.dirty, r.counted = false, true
-		if r.key != nil {
-			r.countedAs = e.stalenessOf(r)
+	e.withStale(func() {
+		for _, r := range l.reads {
+			r.dirty, r.counted = false, true
+			if r.key != nil {
+				r.countedAs = e.stalenessOf(r)
+			}
 		}
-	}
+	})
 }
 
 // recallWrite brings a feature's writes with that entity back, with their sessions.

@@ -310,7 +310,7 @@ func (e *Engine) contributeRead(r *read, sign int64) {
 }
 
 // stalenessOf computes how stale a read was; not known without a version, or when
-// newer versions were put down and could not be read back.
+// newer versions were put down and could not be read back. It is for use within withStale.
 func (e *Engine) stalenessOf(r *read) staleness {
 	k := staleKey{f: r.f, replica: -1, model: r.model, variant: r.variant, region: r.region}
 	if r.hasRep {
@@ -321,7 +321,7 @@ func (e *Engine) stalenessOf(r *read) staleness {
 		return c
 	}
 	c.known = true
-	n, first := r.key.newer(r.version, r.at.t)
+	n, first := e.newer(r.key, r.version, r.at.t)
 	if c.versions = n; n > 0 {
 		c.behind = r.at.t - first
 	}

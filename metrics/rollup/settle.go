@@ -91,16 +91,18 @@ func (e *Engine) settleNow() {
 		}
 		s.counted = true
 	}
-	for _, r := range e.dirtyReads {
-		r.dirty = false
-		if r.key != nil && e.silent {
-			r.countedAs = e.stalenessOf(r)
+	e.withStale(func() {
+		for _, r := range e.dirtyReads {
+			r.dirty = false
+			if r.key != nil && e.silent {
+				r.countedAs = e.stalenessOf(r)
+			}
+			if !e.silent {
+				e.contributeRead(r, +1)
+			}
+			r.counted = true
 		}
-		if !e.silent {
-			e.contributeRead(r, +1)
-		}
-		r.counted = true
-	}
+	})
 	for _, c := range e.dirtyConflicts {
 		c.dirty = false
 		if !e.silent {

@@ -1,0 +1,87 @@
+package rollup
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tidemark/metrics"
+)
+
+// TestAnIndexTellsWhatLookingAtEachWriteTells, whatever versions and times there are.
+func TestAnIndexTellsWhatLookingAtEachWriteTells(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		draw := func() metrics.Version {
+			switch rapid.IntRange(0, 2).Draw(rt, "kind") {
+			case 0:
+				return metrics.SeqVersion(rapid.Uint64Range(1, 60).Draw(rt, "seq"))
+			case 1:
+				v, _ := metrics.HLCVersion(fmt.Sprintf("%d.%d.n", rapid.IntRange(1, 30).Draw(rt, "wall"), rapid.IntRange(0, 2).Draw(rt, "logical")))
+				return v
+			}
+			v, _ := metrics.VVVersion(map[string]uint64{"a": rapid.Uint64Range(0, 5).Draw(rt, "a"), "b": rapid.Uint64Range(0, 5).Draw(rt, "b")})
+			return v
+		}
+		at := func() int64 {
+			if rapid.IntRange(0, 5).Draw(rt, "known") == 0 {
+				return noTime
+			}
+			return rapid.Int64Range(1, 50).Draw(rt, "at")
+		}
+		k := &keyState{}
+		for i := range rapid.IntRange(manyWrites, 2*manyWrites).Draw(rt, "writes") {
+			w := &write{id: fmt.Sprint(i), version: draw()}
+			w.committed.t = at()
+			if w.version.Kind.TotalOrder() {
+				k.ordered = append(k.ordered, w)
+			} else {
+				k.loose = append(k.loose, w)
+			}
+		}
+		slices.SortFunc(k.ordered, orderWrites)
+		e := &Engine{}
+		e.withStale(func() {
+			for range 3 * manyReads {
+				v, now := draw(), rapid.Int64Range(0, 60).Draw(rt, "read")
+				n, first := e.newer(k, v, now)
+				if wantN, want := k.newer(v, now); n != wantN || first != want {
+					rt.Fatalf("%s at %d: %d from %d, want %d from %d", v, now, n, first, wantN, want)
+				}
+			}
+			if k.stale == nil || !k.stale.ready {
+				rt.Fatal("no index was made")
+			}
+		})
+		if k.stale != nil {
+			rt.Fatal("the index outlives the time in which no write changes")
+		}
+	})
+}
+
+// BenchmarkStaleReads settles 2,000 reads of a key with 20,000 newer writes.
+func BenchmarkStaleReads(b *testing.B) {
+	k := &keyState{}
+	for i := range 20_000 {
+		w := &write{id: fmt.Sprint(i), version: metrics.SeqVersion(uint64(i + 2))}
+		w.committed.t = int64(i * 7919 % 20_000)
+		k.ordered = append(k.ordered, w)
+	}
+	for name, newer := range map[string]func(e *Engine, at int64) (int64, int64){
+		"each":  func(_ *Engine, at int64) (int64, int64) { return k.newer(metrics.SeqVersion(1), at) },
+		"index": func(e *Engine, at int64) (int64, int64) { return e.newer(k, metrics.SeqVersion(1), at) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := &Engine{}
+			for b.Loop() {
+				e.withStale(func() {
+					for at := range int64(2000) {
+						newer(e, at*10)
+					}
+				})
+			}
+		})
+	}
+}
