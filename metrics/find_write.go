@@ -69,12 +69,25 @@ func OriginFirst(events []Event, fn func(e *Event)) {
 	}
 }
 
-// JoinLabels adds those of an event that are not there yet.
-func JoinLabels(labels []string, e *Event) []string {
-	for _, l := range e.Labels {
-		if !slices.Contains(labels, l) {
+// MaxTold is how many different labels of one write are told; one with more counts as
+// not read whole.
+const MaxTold = 256
+
+// LabelsOf are the labels of events, each once, in the order in which they come; all is
+// false when there are more than MaxTold.
+func LabelsOf(events []Event) (labels []string, all bool) {
+	known := map[string]struct{}{}
+	for i := range events {
+		for _, l := range events[i].Labels {
+			if _, ok := known[l]; ok {
+				continue
+			}
+			if len(labels) == MaxTold {
+				return labels, false
+			}
+			known[l] = struct{}{}
 			labels = append(labels, l)
 		}
 	}
-	return labels
+	return labels, true
 }

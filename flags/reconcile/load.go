@@ -42,20 +42,20 @@ func loadOne(ctx context.Context, r Reader, feature, id string) (Sibling, error)
 	if err != nil {
 		return s, err
 	}
-	s.Unread = rest.Any()
+	labels, all := metrics.LabelsOf(events)
+	s.Labels, s.Unread = labels, rest.Any() || !all
 	metrics.OriginFirst(events, s.take)
 	return s, nil
 }
 
 // take adds what an event says, in order: what was said first holds.
 func (s *Sibling) take(e *metrics.Event) {
-	s.Labels = metrics.JoinLabels(s.Labels, e)
 	if !e.Kind.IsStage() {
 		return
 	}
 	s.Known = true
 	for _, p := range e.Parents {
-		if !slices.Contains(s.Parents, p) {
+		if len(s.Parents) < maxEvents && !slices.Contains(s.Parents, p) {
 			s.Parents = append(s.Parents, p)
 		}
 	}

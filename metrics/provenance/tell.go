@@ -16,6 +16,9 @@ func (c *collected) tell() *Story {
 		Labels: []string{}, Traces: []Trace{}, Parents: []Relative{}, Children: []Relative{},
 	}
 	metrics.OriginFirst(c.events, s.describe)
+	if labels, all := metrics.LabelsOf(c.events); len(labels) > 0 {
+		s.Labels, s.Truncated = labels, s.Truncated || !all
+	}
 	if s.Initiated != nil {
 		age := max(0, c.now-*s.Initiated)
 		s.AgeNS = &age
@@ -41,7 +44,6 @@ func (s *Story) describe(e *metrics.Event) {
 	s.Model = cmp.Or(s.Model, e.Model)
 	s.Unit = cmp.Or(s.Unit, e.Unit)
 	s.Mechanism = cmp.Or(s.Mechanism, e.Mechanism)
-	s.Labels = metrics.JoinLabels(s.Labels, e)
 	if tr := (Trace{e.TraceID, e.SpanID, e.Service}); e.TraceID != "" && !slices.Contains(s.Traces, tr) {
 		s.Traces = append(s.Traces, tr)
 	}

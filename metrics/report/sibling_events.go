@@ -59,10 +59,10 @@ func (r *Reporter) sibling(ctx context.Context, feature, id string) (Sibling, er
 	if err != nil {
 		return s, err
 	}
-	s.Unread, s.Held = rest.More, rest.Held
+	labels, all := metrics.LabelsOf(events)
+	s.Labels, s.Unread, s.Held = labels, rest.More || !all, rest.Held
 	for i := range events {
 		e := &events[i]
-		s.Labels = metrics.JoinLabels(s.Labels, e)
 		if e.Kind.IsStage() {
 			s.Events = append(s.Events, SiblingEvent{
 				At: e.Corrected(), Kind: e.Kind.String(), Service: e.Service, Replica: e.Replica, EventID: e.EventID,

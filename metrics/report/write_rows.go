@@ -225,10 +225,8 @@ func (r *Reporter) label(ctx context.Context, rows []WriteRow) error {
 		if err != nil {
 			return err
 		}
-		for j := range events {
-			w.Labels = metrics.JoinLabels(w.Labels, &events[j])
-		}
-		w.Unread, w.Held = rest.More, rest.Held
+		labels, all := metrics.LabelsOf(events)
+		w.Labels, w.Unread, w.Held = labels, rest.More || !all, rest.Held
 	}
 	return nil
 }

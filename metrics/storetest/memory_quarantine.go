@@ -127,7 +127,7 @@ func (m *Memory) HeldWrites(id string) (found []metrics.HeldWrite) {
 		if i < 0 {
 			i, found = len(found), append(found, metrics.HeldWrite{Feature: e.Feature})
 		}
-		found[i].Labels = metrics.JoinLabels(found[i].Labels, &e)
+		found[i].Labels, _ = metrics.LabelsOf([]metrics.Event{{Labels: found[i].Labels}, {Labels: e.Labels}})
 	}
 	return found
 }
