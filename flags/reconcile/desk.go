@@ -166,7 +166,7 @@ func (d *Desk) make(f *File, cmd Command, by flags.Author) (flags.ConflictDecisi
 	}
 	slices.Sort(made.Labels)
 	made.Labels = slices.Compact(made.Labels)
-	made.EventID = decisionEvent(c.ID, made.Revision)
+	made.EventID = "decision-" + rand.Text() // Nobody can use it up beforehand.
 	made.EventAt = eventTime(now, c)
 	if cmd.Base != int64(len(f.Decisions)) {
 		last := f.InForce()
@@ -228,12 +228,6 @@ func (cmd *Command) fillMerge(made *flags.ConflictDecision) error {
 	}
 	made.Merged = json.RawMessage(canonical(v))
 	return nil
-}
-
-// decisionEvent is the id of a decision's event, the same however often it is sent.
-func decisionEvent(conflict string, revision int64) string {
-	sum := sha256.Sum256([]byte(conflict))
-	return "decision-" + hex.EncodeToString(sum[:12]) + "-" + strconv.FormatInt(revision, 10)
 }
 
 // eventTime is when a decision's event says that it happened: now, but after whatever

@@ -93,14 +93,23 @@ func (s *Jobs) work(ctx context.Context, j *Job, q ReplayQuery) {
 	j.Done, j.Of = r.Conflicts, r.Conflicts
 }
 
-// Get returns a job as it is now; flags.ErrNotFound when it is gone. It waits for its
-// end, but no longer than that.
-func (s *Jobs) Get(ctx context.Context, id string, wait time.Duration) (Job, error) {
+// find returns a job of who began it: what it tells is what they may see.
+func (s *Jobs) find(id, by string) (*Job, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	j, ok := s.jobs[id]
-	s.mu.Unlock()
-	if !ok {
-		return Job{}, fmt.Errorf("replay %q: %w; results are kept for %s", id, flags.ErrNotFound, KeepReplay)
+	if !ok || j.By != by {
+		return nil, fmt.Errorf("replay %q: %w; results are kept for %s, for who began it", id, flags.ErrNotFound, KeepReplay)
+	}
+	return j, nil
+}
+
+// Get returns a job as it is now; flags.ErrNotFound when it is gone, or another's. It
+// waits for its end, but no longer than that.
+func (s *Jobs) Get(ctx context.Context, id, by string, wait time.Duration) (Job, error) {
+	j, err := s.find(id, by)
+	if err != nil {
+		return Job{}, err
 	}
 	if wait > 0 {
 		t := time.NewTimer(wait)
@@ -116,14 +125,14 @@ func (s *Jobs) Get(ctx context.Context, id string, wait time.Duration) (Job, err
 	return *j, nil
 }
 
-// Of returns the jobs of a rule, newest first.
-func (s *Jobs) Of(rule string) []Job {
+// Of returns somebody's jobs of a rule, newest first.
+func (s *Jobs) Of(rule, by string) []Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
 	var out []Job
 	for _, j := range s.jobs {
-		if j.Rule == rule {
+		if j.Rule == rule && j.By == by {
 			out = append(out, *j)
 		}
 	}
@@ -131,13 +140,11 @@ func (s *Jobs) Of(rule string) []Job {
 	return out
 }
 
-// Stop gives a job up.
-func (s *Jobs) Stop(id string) error {
-	s.mu.Lock()
-	j, ok := s.jobs[id]
-	s.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("replay %q: %w", id, flags.ErrNotFound)
+// Stop gives somebody's job up.
+func (s *Jobs) Stop(id, by string) error {
+	j, err := s.find(id, by)
+	if err != nil {
+		return err
 	}
 	j.cancel()
 	return nil

@@ -96,7 +96,7 @@ func New(log metrics.Log, fold Folder, series []metrics.Series, heard []metrics.
 func (p *Pipeline) Remember(events []metrics.Event) {
 	p.recent.turn()
 	for i := range events {
-		p.recent.add(fingerprintOf(events[i].Feature, events[i].EventID))
+		p.recent.add(fingerprintOf(events[i].Feature, events[i].Kind, events[i].EventID))
 	}
 }
 
@@ -154,7 +154,7 @@ func (p *Pipeline) Submit(ctx context.Context, events []metrics.Event, release f
 func (p *Pipeline) store(ctx context.Context, events []metrics.Event, release func()) (*submission, error) {
 	s := &submission{events: events, ids: make([]fingerprint, len(events)), release: release, durable: make(chan struct{})}
 	for i := range events {
-		s.ids[i] = fingerprintOf(events[i].Feature, events[i].EventID)
+		s.ids[i] = fingerprintOf(events[i].Feature, events[i].Kind, events[i].EventID)
 	}
 	if err := p.enqueue(s); err != nil {
 		release()

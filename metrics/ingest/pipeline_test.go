@@ -226,7 +226,7 @@ func TestRecentIsAnExactSetOfTheNewestIDs(t *testing.T) {
 			var ids []string
 			for range rapid.IntRange(0, 6).Draw(rt, "ids") {
 				id := fmt.Sprint(rapid.IntRange(0, 80).Draw(rt, "id"))
-				fresh := r.add(fingerprintOf("", id))
+				fresh := r.add(fingerprintOf("", 0, id))
 				newest := known[id] && within(order, id, limit)
 				if fresh && newest {
 					rt.Fatalf("id %s is among the newest %d and was taken for new", id, limit)
@@ -235,7 +235,7 @@ func TestRecentIsAnExactSetOfTheNewestIDs(t *testing.T) {
 					rt.Fatalf("id %s was never added and was taken for known", id)
 				}
 				if fresh {
-					added, ids = append(added, fingerprintOf("", id)), append(ids, id)
+					added, ids = append(added, fingerprintOf("", 0, id)), append(ids, id)
 					known[id] = true
 				}
 			}
@@ -265,7 +265,7 @@ func BenchmarkRecent(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := range b.N {
-		r.add(fingerprintOf("", ids[i&(1<<20-1)]))
+		r.add(fingerprintOf("", 0, ids[i&(1<<20-1)]))
 		if i%5_000 == 0 {
 			r.turn()
 		}

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/zeebo/xxh3"
+
+	"tidemark/metrics"
 )
 
 // recent is the exact set of the ids of the newest events, in two generations of
@@ -22,16 +24,16 @@ type generation struct {
 	mask uint64
 }
 
-// fingerprint is 96 bits of the hash of a feature and an event id; hi is never 0.
+// fingerprint is 96 bits of the hash of a feature, a kind and an event id; hi is never 0.
 type fingerprint struct {
 	hi uint64
 	lo uint32
 }
 
-// fingerprintOf tells ids apart within a feature: whoever reports about another one
-// cannot use up its ids.
-func fingerprintOf(feature, id string) fingerprint {
-	h := xxh3.HashString128Seed(id, xxh3.HashString(feature))
+// fingerprintOf tells ids apart within a feature and a kind: whoever reports about another
+// one, or may not report such events, cannot use up their ids.
+func fingerprintOf(feature string, kind metrics.Kind, id string) fingerprint {
+	h := xxh3.HashString128Seed(id, xxh3.HashStringSeed(feature, uint64(kind)))
 	return fingerprint{hi: h.Hi | 1<<63, lo: uint32(h.Lo)}
 }
 

@@ -203,7 +203,7 @@ func (c *collected) observed() int64 {
 func distinct(events []metrics.Event, want func(*metrics.Event) bool) []metrics.Event {
 	kept := slices.DeleteFunc(events, func(e metrics.Event) bool { return !want(&e) })
 	metrics.SortEvents(kept)
-	return slices.CompactFunc(kept, func(a, b metrics.Event) bool { return a.EventID != "" && a.EventID == b.EventID })
+	return slices.CompactFunc(kept, func(a, b metrics.Event) bool { return a.EventID != "" && a.EventID == b.EventID && a.Kind == b.Kind })
 }
 
 // first is the corrected time of the earliest event of a kind; nil when none.

@@ -179,7 +179,7 @@ func (r *Rules) getReplay(c echo.Context) error {
 
 // sendReplay answers 202 while it runs.
 func (r *Rules) sendReplay(c echo.Context, id string, wait time.Duration) error {
-	job, err := r.o.Replays.Get(c.Request().Context(), id, wait)
+	job, err := r.o.Replays.Get(c.Request().Context(), id, auth.Who(c).Actor(), wait)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func replayTable(r *reconcile.Replay) respond.Table {
 }
 
 func (r *Rules) deleteReplay(c echo.Context) error {
-	if err := r.o.Replays.Stop(pathParam(c, "id")); err != nil {
+	if err := r.o.Replays.Stop(pathParam(c, "id"), auth.Who(c).Actor()); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -89,7 +89,7 @@ func (u *UI) startReplay(c echo.Context) error {
 		return err
 	}
 	// Short ones are done by the time that the page is asked for.
-	if _, err := u.o.Replays.Get(ctx, job.ID, time.Second); err != nil {
+	if _, err := u.o.Replays.Get(ctx, job.ID, job.By, time.Second); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, replayURL(name, job.ID))
@@ -99,7 +99,7 @@ func replayURL(rule, id string) string { return rulePages.of(rule) + "/replays/"
 
 func (u *UI) stopReplay(c echo.Context) error {
 	id := pathParam(c, "id")
-	if err := u.o.Replays.Stop(id); err != nil {
+	if err := u.o.Replays.Stop(id, auth.Who(c).Actor()); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, replayURL(pathParam(c, "key"), id))
@@ -108,7 +108,7 @@ func (u *UI) stopReplay(c echo.Context) error {
 // replay shows how far a replay is, or what came of it.
 func (u *UI) replay(c echo.Context) error {
 	name, id := pathParam(c, "key"), pathParam(c, "id")
-	job, err := u.o.Replays.Get(c.Request().Context(), id, 0)
+	job, err := u.o.Replays.Get(c.Request().Context(), id, auth.Who(c).Actor(), 0)
 	if err != nil {
 		return err
 	}
@@ -229,11 +229,11 @@ func replayExamples(r *reconcile.Replay) page.Section {
 	return s
 }
 
-// replayRows lists the replays of a rule that run, or are kept.
-func (u *UI) replayRows(name string) page.Section {
-	s := page.Section{ID: "replays", Title: "Replays of the last hour"}
-	s.Table = part.Table{Caption: "Replays", Tight: true, Columns: []part.Column{{Head: "Began"}, {Head: "By"}, {Head: "Otherwise", Num: true}}}
-	for _, j := range u.o.Replays.Of(name) {
+// replayRows lists somebody's replays of a rule that run, or are kept.
+func (u *UI) replayRows(name, by string) page.Section {
+	s := page.Section{ID: "replays", Title: "Your replays of the last hour"}
+	s.Table = part.Table{Caption: "Replays", Tight: true, Columns: []part.Column{{Head: "Began"}, {Head: "Otherwise", Num: true}}}
+	for _, j := range u.o.Replays.Of(name, by) {
 		changed := part.Text("under way")
 		if j.Ended {
 			changed = part.Text("stopped")
@@ -241,7 +241,7 @@ func (u *UI) replayRows(name string) page.Section {
 		if j.Result != nil {
 			changed = cell(part.Percent(int64(j.Result.Changed), int64(j.Result.Conflicts), "conflicts"))
 		}
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{{At: j.Began, URL: replayURL(name, j.ID)}, actorCell(j.By), changed}})
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{{At: j.Began, URL: replayURL(name, j.ID)}, changed}})
 	}
 	return s
 }

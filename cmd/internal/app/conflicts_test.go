@@ -170,6 +170,16 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	if err := json.Unmarshal([]byte(replay), &job); err != nil {
 		t.Fatal(err)
 	}
+	// What a replay tells is what who began it may see: nobody else is told of it.
+	theirs := d.namedKey("another", "read")
+	for _, ask := range []struct{ method, path string }{{"GET", "/api/v1/replays/" + job.ID}, {"DELETE", "/api/v1/replays/" + job.ID}} {
+		d.do(theirs, ask.method, ask.path, "", 404, nil)
+	}
+	for _, path := range []string{"/rules/cart-merge/replays/" + job.ID, "/rules/cart-merge"} {
+		if page := d.page(viewer, path, nil).Body.String(); strings.Contains(page, "/replays/"+job.ID) {
+			t.Errorf("%s tells a viewer of somebody's replay", path)
+		}
+	}
 	csv := d.do(reader, "GET", "/api/v1/replays/"+job.ID+"?format=csv", "", 200, nil)
 	if !strings.HasPrefix(csv, "feature,same,") || !strings.Contains(csv, "\n,0,") {
 		t.Errorf("the replay as CSV: %q", csv)

@@ -95,3 +95,46 @@ func TestWhoReportsAboutOneFeatureGetsNoOther(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyUsesUpTheIDsOfWhatTheyMayNotReport: who may only consume a feature keeps
+// neither a publisher's event nor a person's decision out by sending its id first.
+func TestNobodyUsesUpTheIDsOfWhatTheyMayNotReport(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Limits: often()})
+	owner, consumer := d.namedKey("cart", "publish:cart", "read", "control"), d.namedKey("eu", "consume:cart")
+	send := func(key, e string) {
+		t.Helper()
+		got := read[receipt](t, d.post(key, "/v1/events", e, "Content-Type: application/json"), http.StatusOK)
+		if got.Accepted != 1 {
+			t.Errorf("%s was not accepted: %+v", e, got)
+		}
+	}
+	send(consumer, strings.Replace(event("applied", "other", "cart", `,"replica":"eu"`), "other-applied", "w1-initiated", 1))
+	send(owner, event("initiated", "w1", "cart", ""))
+	send(owner, event("conflict_detected", "w1", "cart", `,"conflict_id":"c1","with":["w2"]`))
+	d.until("the write is known", func() bool { return d.get(owner, "/api/v1/writes/w1").Code == http.StatusOK })
+	d.until("the conflict is known", func() bool { return d.get(owner, "/v1/conflicts/c1").Code == http.StatusOK })
+
+	ids := map[string]bool{}
+	for base := range 2 { // What follows from the conflict alone could be sent beforehand.
+		var a struct {
+			Decision struct {
+				EventID string `json:"event_id"`
+			}
+		}
+		d.do(owner, "POST", "/api/v1/conflicts/c1/decisions", fmt.Sprintf(`{"action":"override","winner":"w1","base":%d,"reason":"so"}`, base), 201, &a)
+		ids[a.Decision.EventID] = true
+	}
+	fresh := openWith(t, app.Options{Limits: often()})
+	key := fresh.namedKey("cart", "publish:cart", "read", "control")
+	fresh.conflict(key, merges, "")
+	var b struct {
+		Decision struct {
+			EventID string `json:"event_id"`
+		}
+	}
+	fresh.do(key, "POST", "/api/v1/conflicts/c1/decisions", `{"action":"override","winner":"w1","base":0,"reason":"so"}`, 201, &b)
+	if ids[b.Decision.EventID] || len(ids) != 2 {
+		t.Errorf("the ids of decisions can be known beforehand: %v and %s", ids, b.Decision.EventID)
+	}
+}
