@@ -132,7 +132,8 @@ type TrialEvidence struct {
 	Writes       int64 `json:"writes"`
 	NoUnit       int64 `json:"no_unit"`
 	OtherVariant int64 `json:"other_variant"`
-	// Overflow counts units beyond the limit of units that are followed.
+	// Overflow counts how often a unit beyond the limit of those that are followed was
+	// named.
 	Overflow int64 `json:"overflow"`
 	// Silent lists expected replicas of the feature that report nothing any more.
 	Silent []string `json:"silent"`

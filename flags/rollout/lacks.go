@@ -21,7 +21,7 @@ func (t *turn) lacks(d *flags.Decision) string {
 		}
 	}
 	if needs := t.needs(d); len(needs) > 0 {
-		return "Needs " + strings.Join(needs, " and ") + "."
+		return "Needs " + strings.Join(needs, " and ") + "." + t.unfollowed(d)
 	}
 	for _, o := range []flags.Outcome{flags.OutcomeUnknown, flags.OutcomeUnsure} {
 		if c := t.find(d, o); c != nil {
@@ -46,11 +46,7 @@ func (t *turn) find(d *flags.Decision, o flags.Outcome) *flags.Check {
 // needs lists what has to come with time: units of each arm, and baking.
 func (t *turn) needs(d *flags.Decision) []string {
 	var out []string
-	candidate := max(d.NeedUnits-d.CandidateUnits, 0)
-	control := max(d.NeedUnits-d.ControlUnits, 0)
-	if t.r.Percent == flags.Whole {
-		control = 0
-	}
+	candidate, control := t.short(d)
 	switch {
 	case candidate > 0 && control > 0:
 		out = append(out, count(candidate, "more unit")+" in candidate", thousands(control)+" in control")
@@ -63,6 +59,24 @@ func (t *turn) needs(d *flags.Decision) []string {
 		out = append(out, wait(left)+" more with traffic")
 	}
 	return out
+}
+
+// unfollowed says that there were units that cannot make up for those that are missing.
+func (t *turn) unfollowed(d *flags.Decision) string {
+	candidate, control := t.short(d)
+	if ev := t.in.Evidence; ev == nil || ev.Overflow == 0 || candidate+control == 0 {
+		return ""
+	}
+	return " Units beyond the limit were not followed."
+}
+
+// short is how many units each arm lacks. At 100 % nobody is in control.
+func (t *turn) short(d *flags.Decision) (candidate, control int64) {
+	candidate = max(d.NeedUnits-d.CandidateUnits, 0)
+	if t.r.Percent != flags.Whole {
+		control = max(d.NeedUnits-d.ControlUnits, 0)
+	}
+	return candidate, control
 }
 
 // sample says how much the decision stands on.

@@ -141,6 +141,28 @@ func TestWhatKeepsAStepFromWidening(t *testing.T) {
 	}
 }
 
+// Where units are missing, it is said that there were more than could be followed; else
+// nobody has to know.
+func TestUnitsThatWereNotFollowedAreSaid(t *testing.T) {
+	t.Parallel()
+	for units, want := range map[int64]string{
+		4:   "Needs 6 more units in candidate and 6 in control and 58 s more with traffic. Units beyond the limit were not followed.",
+		100: "Needs 58 s more with traffic.",
+	} {
+		b := started(t)
+		b.ticks(t, 1, units)
+		b.now = b.now.Add(time.Second)
+		ev := b.evidence(units)
+		ev.Overflow = 3
+		if _, err := b.step(Input{Evidence: ev}); err != nil {
+			t.Fatal(err)
+		}
+		if why := b.r.Decision.Why; why != want {
+			t.Errorf("with %d units: %q; want %q", units, why, want)
+		}
+	}
+}
+
 func TestNoDataIsNoGoodNews(t *testing.T) {
 	t.Parallel()
 	b := started(t)

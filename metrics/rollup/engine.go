@@ -68,7 +68,7 @@ type Engine struct {
 	heardLast      [64]lastHeard
 
 	trials     map[string]*trial // by flag
-	trialUnits int
+	trialUnits unitCount
 	trialsGone []string // ids, for the next checkpoint
 
 	clocks clockBook
@@ -153,7 +153,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
 		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
 		spilledRows: map[metrics.WriteName]metrics.OpenWrite{}, spilledGone: map[metrics.WriteName]struct{}{},
-		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{}, trials: map[string]*trial{},
+		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{}, trials: map[string]*trial{}, trialUnits: unitCount{of: map[string]int{}},
 		clocks: newClockBook(), reload: reloadBudget{share: opts.ReloadShare},
 	}
 }

@@ -30,7 +30,8 @@ type Options struct {
 
 	// Labels are the rules by which hops of labelled writes are judged.
 	Labels []metrics.LabelRule
-	// TrialUnits bounds the units of all trials that are followed (default MaxTrialUnits).
+	// TrialUnits bounds the units of all trials that are followed (default MaxTrialUnits);
+	// the trials of one feature have half of it at most.
 	TrialUnits int
 
 	seen seenSize // smaller in tests

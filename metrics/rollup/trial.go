@@ -9,10 +9,6 @@ import (
 	"tidemark/metrics"
 )
 
-// MaxTrialUnits is how many units of all trials together are followed; further ones
-// are counted in TrialEvidence.Overflow. A unit takes about 150 bytes a step.
-const MaxTrialUnits = 250_000
-
 // defaultHorizon is when a write counts as not visible where no deadline was promised.
 const defaultHorizon = 10_000_000_000
 
@@ -147,22 +143,6 @@ func (e *Engine) joinTrial(w *write, ev *metrics.Event) {
 	if ev.Unit != "" && (w.trial.unit == nil || ev.Unit < w.trial.unit.name) {
 		w.trial.unit = t.unitOf(e, ev.Unit)
 	}
-}
-
-// unitOf returns the unit of that name, making it; nil beyond the limit.
-func (t *trial) unitOf(e *Engine, name string) *unit {
-	if u, ok := t.units[name]; ok {
-		return u
-	}
-	if e.trialUnits >= e.opts.TrialUnits {
-		t.counts.Overflow++
-		return nil
-	}
-	e.trialUnits++
-	name = cloneString(name)
-	u := &unit{name: name, bucket: bucketOf(t.def.Salt, name)}
-	t.units[name] = u
-	return u
 }
 
 // bucketOf is flagd's fractional bucketing ("v2") with weights that sum to 10,000.

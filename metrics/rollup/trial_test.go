@@ -256,20 +256,3 @@ func TestARebuildGathersTheEvidenceAgain(t *testing.T) {
 		t.Errorf("want %s\ngot %s", want, got)
 	}
 }
-
-func TestUnitsBeyondTheLimitAreCounted(t *testing.T) {
-	t.Parallel()
-	e, err := Open(t.Context(), storetest.NewMemory(), testConfigs(), Options{TrialUnits: 2, Now: func() time.Time { return time.Unix(0, epoch) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.SetTrials(t.Context(), []metrics.Trial{testTrial()}); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Fold(t.Context(), 0, trialHistory()); err != nil {
-		t.Fatal(err)
-	}
-	if got, _, _ := e.Evidence(t.Context(), "r1"); got.Overflow == 0 {
-		t.Error("nothing was counted as beyond the limit")
-	}
-}

@@ -76,6 +76,8 @@ func (e *Engine) redefine(t *trial, def metrics.Trial) {
 		return
 	}
 	e.touchTrial(t)
+	e.trialUnits.add(t.def.Feature, -len(t.units))
+	e.trialUnits.add(def.Feature, len(t.units))
 	e.define(t, def)
 }
 
@@ -118,7 +120,7 @@ func (e *Engine) dropTrial(t *trial) {
 			r.trial = nil
 		}
 	}
-	e.trialUnits -= len(t.units)
+	e.trialUnits.add(t.def.Feature, -len(t.units))
 	e.trialsGone = append(e.trialsGone, t.def.ID)
 	delete(e.trials, t.def.Flag)
 }
@@ -166,10 +168,11 @@ func (e *Engine) loadTrials(ctx context.Context) error {
 	return nil
 }
 
+// loadUnit takes in what is stored, so that what was counted goes on.
 func (e *Engine) loadUnit(t *trial, row metrics.TrialUnit) error {
-	u := t.unitOf(e, row.Unit)
-	if u == nil {
-		return nil
+	u, ok := t.units[row.Unit]
+	if !ok {
+		u = t.follow(e, row.Unit)
 	}
 	c := t.cell(u, row.Step, armRest)
 	return c.decode(row.Data)
