@@ -6,8 +6,9 @@ import "context"
 // counted nowhere, until somebody decides. It is safe for concurrent use.
 type Quarantine interface {
 	// Hold makes events durable in one transaction, in their order, as many as most
-	// leaves room for. An event whose id is held already is a duplicate and takes no
-	// room. On error nothing was stored. at is the server's time.
+	// leaves room for, and of one feature as many as its share does. The first event of a
+	// feature needs no more than room among all. An event whose id is held already is a
+	// duplicate and takes no room. On error nothing was stored. at is the server's time.
 	Hold(ctx context.Context, at int64, events []Event, most HeldTotal) (Holding, error)
 	// Held returns what is held, in order of arrival. It belongs to the caller. None is
 	// an empty slice.
@@ -36,7 +37,8 @@ type HeldWrite struct {
 type Holding struct {
 	Held       int
 	Duplicates int
-	Refused    []int // indexes of those for which there was no room
+	Refused    []int // indexes of those for which there was no room, ascending
+	OverShare  []int // of Refused, those beyond the share of their feature
 }
 
 // Held is one event in quarantine.
@@ -50,6 +52,22 @@ type Held struct {
 type HeldTotal struct {
 	Events int64 `json:"events"`
 	Bytes  int64 `json:"bytes"`
+}
+
+// Share is how much of it the events of one feature may take: half, so that one feature
+// leaves room for others, and at least one event.
+func (t HeldTotal) Share() HeldTotal {
+	return HeldTotal{Events: max(1, t.Events/2), Bytes: t.Bytes / 2}
+}
+
+// With is the total with one event more.
+func (t HeldTotal) With(bytes int64) HeldTotal {
+	return HeldTotal{Events: t.Events + 1, Bytes: t.Bytes + bytes}
+}
+
+// Within reports whether it is no more than most.
+func (t HeldTotal) Within(most HeldTotal) bool {
+	return t.Events <= most.Events && t.Bytes <= most.Bytes
 }
 
 // HeldCount is how much is held of a feature with a label.

@@ -59,8 +59,8 @@ type limitFlags struct {
 	Resident         int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
 	MaxFeatures      int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
 	UnknownLabels    string        `help:"What becomes of events with a label that no document declares: quarantine keeps them apart until it is declared, take counts them without judging their hops by it." enum:"quarantine,take" default:"quarantine" env:"TIDEMARK_UNKNOWN_LABELS" placeholder:"quarantine|take"`
-	QuarantineEvents int64         `help:"Events that may be in quarantine; beyond it they are rejected." default:"100000" env:"TIDEMARK_QUARANTINE_EVENTS"`
-	QuarantineBytes  int64         `help:"Size of events in quarantine as JSON, MiB; beyond it they are rejected." default:"64" env:"TIDEMARK_QUARANTINE_BYTES"`
+	QuarantineEvents int64         `help:"Events that may be in quarantine, half of them of one feature; beyond it they are rejected." default:"100000" env:"TIDEMARK_QUARANTINE_EVENTS"`
+	QuarantineBytes  int64         `help:"Size of events in quarantine as JSON, MiB, half of it of one feature; beyond it they are rejected." default:"64" env:"TIDEMARK_QUARANTINE_BYTES"`
 	MaxReplicas      int           `help:"Distinct replicas of a feature; events of further ones are rejected." default:"200" env:"TIDEMARK_MAX_REPLICAS"`
 }
 

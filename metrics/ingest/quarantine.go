@@ -24,8 +24,8 @@ type Quarantine struct {
 	Store metrics.Quarantine
 	// Take takes them all the same, and lets go what Store holds.
 	Take bool
-	// Most is how much may be held (default 100,000 events and 64 MiB as JSON); what is
-	// beyond it is rejected.
+	// Most is how much may be held (default 100,000 events and 64 MiB as JSON), of one
+	// feature half of it; what is beyond it is rejected.
 	Most metrics.HeldTotal
 }
 
@@ -98,15 +98,14 @@ func (p *Pipeline) hold(ctx context.Context, events []metrics.Event, indexes []i
 		e := &events[n]
 		refused[i] = metrics.Rejection{
 			Index: indexes[n], EventID: strings.Clone(e.EventID), Code: CodeQuarantineFull, Field: "labels",
-			Message: fmt.Sprintf("The labels %s are not declared, and the quarantine is full (%d events, %d MiB): declare them by documents of kind Label, or discard what is held.",
-				quoteAll(known.Unknown(e.Labels, now)), p.opts.Quarantine.Most.Events, p.opts.Quarantine.Most.Bytes>>20),
+			Message: noRoom(known.Unknown(e.Labels, now), e.Feature, has(h.OverShare, n), p.opts.Quarantine.Most),
 		}
 	}
 	p.CountRejected(refused)
 	r.Rejected = append(r.Rejected, refused...)
 	r.Quarantined, r.Duplicates = h.Held, h.Duplicates
 	for i := range events {
-		if slices.Contains(h.Refused, i) {
+		if has(h.Refused, i) {
 			continue
 		}
 		for _, l := range known.Unknown(events[i].Labels, now) {
@@ -122,6 +121,24 @@ func (p *Pipeline) hold(ctx context.Context, events []metrics.Event, indexes []i
 		p.apart.nudge()
 	}
 	return nil
+}
+
+// has reports whether an ascending list has a number.
+func has(list []int, n int) bool {
+	_, ok := slices.BinarySearch(list, n)
+	return ok
+}
+
+// noRoom says why an event was not held: its feature has its share, or the quarantine is
+// full.
+func noRoom(unknown []string, feature string, overShare bool, most metrics.HeldTotal) string {
+	why, what := "the quarantine is full", "what is held"
+	if overShare {
+		most = most.Share()
+		why, what = "feature "+feature+" has its share of the quarantine, half of it", "what is held of the feature"
+	}
+	return fmt.Sprintf("The labels %s are not declared, and %s (%d events, %g MiB): declare them by documents of kind Label, or discard %s.",
+		quoteAll(unknown), why, most.Events, float64(most.Bytes)/(1<<20), what)
 }
 
 // quoteAll lists at most five labels.

@@ -20,6 +20,12 @@ func labelled(id string, labels ...string) metrics.Event {
 	return e
 }
 
+func labelledOf(feature, id string, labels ...string) metrics.Event {
+	e := labelled(id, labels...)
+	e.Feature = feature
+	return e
+}
+
 func known(labels ...string) *metrics.Vocabulary {
 	var rules []metrics.LabelRule
 	for _, l := range labels {
@@ -76,14 +82,17 @@ func TestAFullQuarantineRejects(t *testing.T) {
 	t.Parallel()
 	st := storetest.NewMemory()
 	p, _ := start(t, st, Options{Quarantine: Quarantine{Store: st, Most: metrics.HeldTotal{Events: 2, Bytes: 1 << 20}}})
-	r, err := p.Submit(t.Context(), []metrics.Event{event("a"), labelled("b", "x"), labelled("c", "x"), labelled("d", "x"), labelled("b", "x")}, func() {})
+	r, err := p.Submit(t.Context(), []metrics.Event{
+		event("a"), labelled("b", "x"), labelledOf("stock", "c", "x"), labelledOf("search", "d", "x"), labelled("b", "x"),
+	}, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Accepted != 1 || r.Quarantined != 2 || r.Duplicates != 1 || len(r.Rejected) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	if j := r.Rejected[0]; j.Code != CodeQuarantineFull || j.EventID != "d" || j.Index != 3 {
+	if j := r.Rejected[0]; j.Code != CodeQuarantineFull || j.EventID != "d" || j.Index != 3 ||
+		j.Message != `The labels "x" are not declared, and the quarantine is full (2 events, 1 MiB): declare them by documents of kind Label, or discard what is held.` {
 		t.Fatalf("%+v", j)
 	}
 	if n, err := p.Discard(t.Context(), metrics.HeldQuery{Label: "x", Through: 1}); n != 1 || err != nil {
@@ -94,6 +103,57 @@ func TestAFullQuarantineRejects(t *testing.T) {
 	}
 	if n, err := p.Release(t.Context(), metrics.HeldQuery{}); n != 2 || err != nil {
 		t.Fatalf("released %d by order, %v", n, err)
+	}
+}
+
+// A key of one feature that sends whatever it likes leaves others their room, and is told
+// so; what was released and discarded makes room for it again.
+func TestOneFeatureTakesItsShareOfTheQuarantine(t *testing.T) {
+	t.Parallel()
+	st := storetest.NewMemory()
+	p, f := start(t, st, Options{Quarantine: Quarantine{Store: st, Most: metrics.HeldTotal{Events: 9, Bytes: 3 << 20}}})
+	next := 0
+	submit := func(feature string, n int) Receipt {
+		t.Helper()
+		var events []metrics.Event
+		for range n {
+			next++
+			events = append(events, labelledOf(feature, fmt.Sprint(next), "x"))
+		}
+		r, err := p.Submit(t.Context(), events, func() {})
+		if err != nil || r.Quarantined+len(r.Rejected) != n {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r
+	}
+	r := submit("b", 20)
+	if r.Quarantined != 4 {
+		t.Fatalf("%d events of b are held, want 4", r.Quarantined)
+	}
+	want := metrics.Rejection{
+		Index: 4, EventID: "5", Code: CodeQuarantineFull, Field: "labels",
+		Message: `The labels "x" are not declared, and feature b has its share of the quarantine, half of it (4 events, 1.5 MiB): declare them by documents of kind Label, or discard what is held of the feature.`,
+	}
+	if r.Rejected[0] != want {
+		t.Errorf("got  %+v\nwant %+v", r.Rejected[0], want)
+	}
+	if r = submit("a", 4); r.Quarantined != 4 {
+		t.Errorf("b leaves room for %d events of a, want 4: %+v", r.Quarantined, r.Rejected)
+	}
+	if n, err := p.Discard(t.Context(), metrics.HeldQuery{Feature: "b", Through: 1}); n != 1 || err != nil {
+		t.Fatalf("discarded %d, %v", n, err)
+	}
+	if n, err := p.Release(t.Context(), metrics.HeldQuery{Feature: "b", Through: 2}); n != 1 || err != nil {
+		t.Fatalf("released %d, %v", n, err)
+	}
+	if r = submit("b", 5); r.Quarantined != 2 {
+		t.Errorf("%d events of b are held where 2 went", r.Quarantined)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats().Quarantine; s.Events != 8 || s.Refused != 16+3 || f.events != 1 {
+		t.Errorf("%+v, %d counted", s, f.events)
 	}
 }
 
@@ -156,7 +216,7 @@ func TestAcknowledgedIsStoredOrHeld(t *testing.T) {
 		var p *Pipeline
 		restart := func() {
 			p = New(st, &countingFolder{}, nil, nil, Options{
-				Now: func() time.Time { return time.Unix(9, 0) }, Quarantine: Quarantine{Store: st, Most: metrics.HeldTotal{Events: 40, Bytes: 1 << 20}},
+				Now: func() time.Time { return time.Unix(9, 0) }, Quarantine: Quarantine{Store: st, Most: metrics.HeldTotal{Events: 20, Bytes: 1 << 20}},
 			})
 			p.SetLabels(known(declared...))
 			p.Start()
@@ -168,7 +228,8 @@ func TestAcknowledgedIsStoredOrHeld(t *testing.T) {
 				var events []metrics.Event
 				for range rapid.IntRange(1, 5).Draw(rt, "events") {
 					next++
-					events = append(events, labelled(fmt.Sprint(next), labels[:rapid.IntRange(0, 3).Draw(rt, "labels")]...))
+					feature := rapid.SampledFrom([]string{"cart", "cart", "stock"}).Draw(rt, "feature")
+					events = append(events, labelledOf(feature, fmt.Sprint(next), labels[:rapid.IntRange(0, 3).Draw(rt, "labels")]...))
 				}
 				ids := map[string]bool{}
 				for _, e := range events {

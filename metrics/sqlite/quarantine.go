@@ -20,15 +20,14 @@ const maxHeld = 1000
 type quarantined struct {
 	mu    sync.Mutex // held by whoever changes the tables
 	total metrics.HeldTotal
-	enc   *segment.Encoder // guarded by mu; nil until used
+	of    map[string]metrics.HeldTotal // by feature; those with none are not in it
+	enc   *segment.Encoder             // guarded by mu; nil until used
 
 	writes heldWrites
 }
 
 func (s *Store) loadQuarantine(ctx context.Context) error {
-	err := s.main.r.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(bytes), 0) FROM quarantine").
-		Scan(&s.quarantine.total.Events, &s.quarantine.total.Bytes)
-	if err != nil {
+	if err := s.loadHeldTotals(ctx); err != nil {
 		return wrap(err, "%s: count the quarantine", s.main.path)
 	}
 	return s.loadHeld(ctx)
@@ -57,21 +56,25 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 		}
 	}
 	ctx = context.WithoutCancel(ctx)
-	total := q.total
+	var room *heldRoom
 	held := map[int64]*metrics.Event{}
 	err = s.main.tx(ctx, func(tx *sql.Tx) error {
-		h, total = metrics.Holding{}, q.total
+		h, room = metrics.Holding{}, q.room(most)
 		clear(held)
 		p := &holder{ctx: ctx, tx: tx, enc: q.enc, at: at}
 		for i := range events {
 			size := int64(len(events[i].AppendJSON(p.json[:0])))
+			fits, overShare := room.fits(events[i].Feature, size)
 			switch known, err := p.known(events[i].EventID); {
 			case err != nil:
 				return err
 			case known:
 				h.Duplicates++
-			case total.Events+1 > most.Events || total.Bytes+size > most.Bytes:
+			case !fits:
 				h.Refused = append(h.Refused, i)
+				if overShare {
+					h.OverShare = append(h.OverShare, i)
+				}
 			default:
 				number, err := p.hold(&events[i], size)
 				if err != nil {
@@ -79,7 +82,7 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 				}
 				held[number] = &events[i]
 				h.Held++
-				total.Events, total.Bytes = total.Events+1, total.Bytes+size
+				room.take(events[i].Feature, size)
 			}
 		}
 		return nil
@@ -87,7 +90,7 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 	if err != nil {
 		return metrics.Holding{}, wrap(err, "%s: hold %d events", s.main.path, len(events))
 	}
-	q.total = total
+	q.took(room)
 	q.writes.add(held)
 	return h, nil
 }
@@ -243,16 +246,17 @@ func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
-	var gone metrics.HeldTotal
+	gone := map[string]metrics.HeldTotal{} // by feature
 	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
 	err = s.main.tx(ctx, func(tx *sql.Tx) error {
-		gone = metrics.HeldTotal{}
+		clear(gone)
 		for _, n := range numbers {
+			var feature string
 			var size int64
-			err := tx.QueryRowContext(ctx, "DELETE FROM quarantine WHERE number = ? RETURNING bytes", n).Scan(&size)
+			err := tx.QueryRowContext(ctx, "DELETE FROM quarantine WHERE number = ? RETURNING feature, bytes", n).Scan(&feature, &size)
 			switch {
 			case err == nil:
-				gone.Events, gone.Bytes = gone.Events+1, gone.Bytes+size
+				gone[feature] = gone[feature].With(size)
 			case !errors.Is(err, sql.ErrNoRows):
 				return err
 			}
@@ -262,7 +266,6 @@ func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
 	if err != nil {
 		return 0, wrap(err, "%s: remove %d events from quarantine", s.main.path, len(numbers))
 	}
-	q.total.Events, q.total.Bytes = q.total.Events-gone.Events, q.total.Bytes-gone.Bytes
 	q.writes.remove(numbers)
-	return int(gone.Events), nil
+	return q.gave(gone), nil
 }

@@ -20,14 +20,20 @@ type quarantine struct {
 func (m *Memory) Hold(ctx context.Context, at int64, events []metrics.Event, most metrics.HeldTotal) (h metrics.Holding, err error) {
 	err = m.write(ctx, func() error {
 		ids := map[string]bool{}
+		of := map[string]metrics.HeldTotal{} // by feature
 		for _, held := range m.quarantine.held {
-			ids[held.Event.EventID] = true
+			e := &held.Event
+			ids[e.EventID] = true
+			of[e.Feature] = of[e.Feature].With(int64(len(e.AppendJSON(nil))))
 		}
 		for i := range events {
 			size := int64(len(events[i].AppendJSON(nil)))
-			switch {
+			feature := events[i].Feature
+			switch own := of[feature]; {
 			case ids[events[i].EventID]:
 				h.Duplicates++
+			case own.Events > 0 && (own.Events >= most.Events/2 || own.Bytes+size > most.Bytes/2):
+				h.Refused, h.OverShare = append(h.Refused, i), append(h.OverShare, i)
 			case m.quarantine.total.Events+1 > most.Events || m.quarantine.total.Bytes+size > most.Bytes:
 				h.Refused = append(h.Refused, i)
 			default:
@@ -36,6 +42,7 @@ func (m *Memory) Hold(ctx context.Context, at int64, events []metrics.Event, mos
 				m.quarantine.total.Events++
 				m.quarantine.total.Bytes += size
 				ids[events[i].EventID] = true
+				of[feature] = own.With(size)
 				h.Held++
 			}
 		}

@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) metrics.Store) {
 		{"Reset", testReset},
 		{"Prune", testPrune},
 		{"Quarantine", testQuarantine},
+		{"QuarantineShares", testQuarantineShares},
+		{"QuarantineSharesAtRandom", testQuarantineSharesAtRandom},
 		{"Closed", testClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {

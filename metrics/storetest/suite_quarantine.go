@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -70,6 +71,94 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	agree()
 	if n := s.End(); n != 0 {
 		t.Fatalf("the log has %d events", n)
+	}
+}
+
+// ofFeature are n events of a feature, each with an id of its own and of the same size.
+func ofFeature(feature string, from, n int) []metrics.Event {
+	events := make([]metrics.Event, n)
+	for i := range events {
+		events[i] = metrics.Event{
+			Kind: metrics.KindInitiated, EventID: fmt.Sprintf("%s-%03d", feature, from+i), Feature: feature,
+			Labels: []string{"odd"}, OccurredAt: Start, ObservedAt: Start,
+		}
+	}
+	return events
+}
+
+// testQuarantineShares fills the quarantine with one feature: others have room all the
+// same, and what goes makes room for the feature whose it was.
+func testQuarantineShares(t *testing.T, s metrics.Store) {
+	p := pair{NewMemory(), s}
+	ctx := t.Context()
+	size := int64(len(ofFeature("a", 0, 1)[0].AppendJSON(nil)))
+	hold := func(what string, events []metrics.Event, most metrics.HeldTotal, want metrics.Holding) {
+		t.Helper()
+		check(t, p, what, func(s metrics.Store) (any, error) {
+			h, err := s.Hold(ctx, 1, events, most)
+			same(t, what, want, h)
+			return h, err
+		})
+	}
+	unhold := func(numbers ...int64) {
+		t.Helper()
+		check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(ctx, numbers) })
+	}
+	most := metrics.HeldTotal{Events: 7, Bytes: 1 << 20} // 3 of one feature
+	over := func(n ...int) metrics.Holding { return metrics.Holding{Refused: n, OverShare: n} }
+	held := func(n int, h metrics.Holding) metrics.Holding { h.Held = n; return h }
+	hold("b fills its share", ofFeature("b", 0, 5), most, held(3, over(3, 4)))
+	hold("b is held already", ofFeature("b", 0, 3), most, metrics.Holding{Duplicates: 3})
+	hold("a and b", append(ofFeature("b", 5, 1), ofFeature("a", 0, 4)...), most, held(3, over(0, 4)))
+	hold("the rest", append(ofFeature("c", 0, 2), ofFeature("a", 9, 1)...), most,
+		metrics.Holding{Held: 1, Refused: []int{1, 2}, OverShare: []int{2}})
+	unhold(1, 1, 99)
+	hold("b where one of b went", append(ofFeature("a", 10, 1), ofFeature("b", 10, 2)...), most, held(1, over(0, 2)))
+	unhold(2, 3, 4, 5, 6, 7, 8)
+	check(t, p, "total", func(s metrics.Store) (any, error) { return s.HeldTotal(), nil })
+
+	most = metrics.HeldTotal{Events: 100, Bytes: 5 * size} // 2 of one feature
+	hold("bytes of b", ofFeature("b", 20, 4), most, held(2, over(2, 3)))
+	hold("bytes of a", ofFeature("a", 20, 3), most, held(2, over(2)))
+	hold("bytes of others", append(ofFeature("c", 20, 1), ofFeature("d", 20, 1)...), most, metrics.Holding{Held: 1, Refused: []int{1}})
+	unhold(9, 10, 11, 12, 13)
+	hold("the first event, beyond half", ofFeature("b", 30, 2), metrics.HeldTotal{Events: 1, Bytes: size}, held(1, over(1)))
+	if n := s.HeldTotal(); n != (metrics.HeldTotal{Events: 1, Bytes: size}) {
+		t.Fatalf("%+v is held, want one event of %d bytes", n, size)
+	}
+}
+
+// testQuarantineSharesAtRandom holds and takes out at random, and both stores keep the
+// same count of each feature.
+func testQuarantineSharesAtRandom(t *testing.T, s metrics.Store) {
+	p := pair{NewMemory(), s}
+	rng := rand.New(rand.NewPCG(11, 12))
+	over, full := 0, 0
+	for step := range 150 {
+		feature := []string{"a", "b", "c", "longer-than-the-others"}[rng.IntN(4)]
+		events := ofFeature(feature, 10*step, 1+rng.IntN(4))
+		most := metrics.HeldTotal{Events: 12, Bytes: 1 << 20}
+		if rng.IntN(2) == 0 {
+			most = metrics.HeldTotal{Events: 1000, Bytes: 1500}
+		}
+		check(t, p, fmt.Sprintf("hold in step %d", step), func(s metrics.Store) (any, error) {
+			h, err := s.Hold(t.Context(), int64(step), events, most)
+			over, full = over+len(h.OverShare), full+len(h.Refused)-len(h.OverShare)
+			return h, err
+		})
+		held, err := s.Held(t.Context(), metrics.HeldQuery{Limit: 1000})
+		must(t, err)
+		var numbers []int64
+		for i := range held {
+			if rng.IntN(4) == 0 {
+				numbers = append(numbers, held[i].Number)
+			}
+		}
+		check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(t.Context(), numbers) })
+		check(t, p, "total", func(s metrics.Store) (any, error) { return s.HeldTotal(), nil })
+	}
+	if over == 0 || full == 0 {
+		t.Fatalf("%d events were beyond a share, %d beyond all: want some of both", over, full)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestNothingInQuarantineIsLostWhenKilled(t *testing.T) {
 	l.label = func(batch int64) string { return fmt.Sprintf("held-%d", batch%rounds) }
 	serve := func() *tidemark.Server {
 		t.Helper()
-		return tidemark.Start(t, "serve", "--data", data, "--quarantine-events", "1000000", "--quarantine-bytes", "1024")
+		return tidemark.Start(t, "serve", "--data", data, "--quarantine-events", "2000000", "--quarantine-bytes", "2048") // half for one feature
 	}
 	for round := range rounds {
 		after := l.killUnder(t, serve(), k, moments)
