@@ -47,7 +47,7 @@ func (e *Engine) evictSession(s *sessionState) {
 func (e *Engine) forgetSession(f *feature, id string) {
 	s := e.lookupSession(metrics.SessionEntity(id), f, id)
 	if s == nil {
-		e.seen.add(uint64(metrics.SessionEntity(id))) // so that nothing begins it anew
+		e.seen.add(f.own(metrics.SessionEntity(id))) // so that nothing begins it anew
 		return
 	}
 	e.lru.remove(&s.node)

@@ -4,12 +4,15 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/zeebo/xxh3"
+
 	"tidemark/metrics"
 )
 
 // feature is what the fold knows of one feature.
 type feature struct {
 	name     string
+	seed     uint64 // of its name
 	replicas map[string]uint16
 	repNames []string
 	repIDs   []uint32 // the replicas' names among the engine's
@@ -73,10 +76,13 @@ type threshold struct {
 
 func newFeature(name string, names *names) *feature {
 	return &feature{
-		name: name, names: names, replicas: map[string]uint16{}, dims: map[dimKey]*dims{},
+		name: name, seed: xxh3.HashString(name), names: names, replicas: map[string]uint16{}, dims: map[dimKey]*dims{},
 		evictedMax: minTime, latest: minTime,
 	}
 }
+
+// own is what tells a write or session of the feature from those of others with its id.
+func (f *feature) own(ent metrics.Entity) uint64 { return uint64(ent) ^ f.seed }
 
 // replica returns the number of a replica, from 0.
 func (f *feature) replica(name string) uint16 {

@@ -43,7 +43,7 @@ func (e *Engine) writeFor(ctx context.Context, f *feature, ev *metrics.Event) (*
 	if w := e.lookupWrite(ent, f, ev.WriteID); w != nil {
 		return w, nil
 	}
-	if e.seen.has(uint64(ent)) {
+	if e.seen.hasOwn(f, ent) {
 		if e.silent {
 			return nil, errSkip
 		}
@@ -54,7 +54,7 @@ func (e *Engine) writeFor(ctx context.Context, f *feature, ev *metrics.Event) (*
 			return w, nil
 		}
 	} else {
-		e.seen.add(uint64(ent))
+		e.seen.add(f.own(ent))
 	}
 	return e.newWrite(ent, f, ev.WriteID), nil
 }
@@ -331,7 +331,7 @@ func (e *Engine) sessionFor(ctx context.Context, f *feature, id string) (*sessio
 	if s := e.lookupSession(ent, f, id); s != nil {
 		return s, nil
 	}
-	if e.seen.has(uint64(ent)) {
+	if e.seen.hasOwn(f, ent) {
 		if e.silent {
 			return nil, errSkip
 		}
@@ -342,7 +342,7 @@ func (e *Engine) sessionFor(ctx context.Context, f *feature, id string) (*sessio
 			return s, nil
 		}
 	} else {
-		e.seen.add(uint64(ent))
+		e.seen.add(f.own(ent))
 	}
 	return e.newSession(ent, f, id), nil
 }

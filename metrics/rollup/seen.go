@@ -25,6 +25,11 @@ type seen struct {
 
 	sealed int // sealed partitions ever, names their blobs
 
+	// shared is how many partitions there were, the open one included, when an earlier
+	// program wrote the last of those that tell writes and sessions apart by their id alone;
+	// 0 = none did.
+	shared int
+
 	size seenSize
 }
 
@@ -64,6 +69,13 @@ func (s *seen) has(h uint64) bool {
 		}
 	}
 	return false
+}
+
+// hasOwn reports whether a write or session of a feature may have been resident. Those of
+// others with the same id say nothing of it, but where an earlier program did not tell
+// them apart.
+func (s *seen) hasOwn(f *feature, ent metrics.Entity) bool {
+	return s.has(f.own(ent)) || s.sealed-len(s.closed) < s.shared && s.has(uint64(ent))
 }
 
 func (s *seen) add(h uint64) {
@@ -128,7 +140,8 @@ func (s *seen) header() []byte {
 	b = binary.AppendUvarint(b, uint64(s.start))
 	b = binary.AppendUvarint(b, uint64(s.mark))
 	b = binary.AppendUvarint(b, uint64(s.sealed))
-	return binary.AppendUvarint(b, uint64(len(s.closed)))
+	b = binary.AppendUvarint(b, uint64(len(s.closed)))
+	return binary.AppendUvarint(b, uint64(s.shared))
 }
 
 // loadSeen reads what advance stored. replay is the position from which the log
@@ -150,7 +163,10 @@ func loadSeen(ctx context.Context, st metrics.Store, size seenSize) (s *seen, re
 		}
 		v[i], head = n, head[k:]
 	}
-	s.start, s.sealed = metrics.Position(v[0]), int(v[2])
+	s.start, s.sealed, s.shared = metrics.Position(v[0]), int(v[2]), int(v[2])+1
+	if n, k := binary.Uvarint(head); k > 0 {
+		s.shared = int(n)
+	}
 	stored := metrics.Position(v[1])
 	for i := s.sealed - int(v[3]); i < s.sealed; i++ {
 		b, err := st.Blob(ctx, filterBlob(i))

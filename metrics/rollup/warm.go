@@ -21,6 +21,7 @@ type (
 	}
 	warmSession struct {
 		entity metrics.Entity
+		at     int // the event that names it
 		s      *sessionState
 	}
 	warmKey struct {
@@ -41,7 +42,7 @@ func (e *Engine) warm(events []metrics.Event) {
 	for i := range sessions {
 		s := &t.sessions[i]
 		if s.s == nil || s.s.entity != s.entity {
-			sum += e.seen.open.block(uint64(s.entity))[0]
+			sum += e.warmSeen(&events[s.at], s.entity)
 			continue
 		}
 		sum += uint64(len(s.s.ops)) + uint64(len(s.s.verdicts))
@@ -55,7 +56,7 @@ func (e *Engine) warm(events []metrics.Event) {
 			}
 			continue
 		}
-		sum += e.seen.open.block(uint64(w.entity))[0]
+		sum += e.warmSeen(&events[w.at], w.entity)
 		if ev := &events[w.at]; ev.Key != "" {
 			k := &t.keys[keys]
 			keys++
@@ -79,6 +80,14 @@ func (e *Engine) warm(events []metrics.Event) {
 	e.warmth = sum
 }
 
+// warmSeen loads what tells whether a write or session was there before.
+func (e *Engine) warmSeen(ev *metrics.Event, ent metrics.Entity) uint64 {
+	if f := e.features[ev.Feature]; f != nil {
+		return e.seen.open.block(f.own(ent))[0]
+	}
+	return 0
+}
+
 // warmSlots finds the slots of the writes and sessions that events name, and returns
 // how many there are.
 func (e *Engine) warmSlots(t *warming, events []metrics.Event) (writes, sessions int) {
@@ -96,7 +105,7 @@ func (e *Engine) warmSlots(t *warming, events []metrics.Event) (writes, sessions
 			session = ev.SessionID
 			s := &t.sessions[sessions]
 			sessions++
-			s.entity = metrics.SessionEntity(session)
+			s.entity, s.at = metrics.SessionEntity(session), i
 			s.s = e.sessions.warm(s.entity)
 		}
 	}
