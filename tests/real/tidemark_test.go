@@ -314,7 +314,7 @@ func (a *api) checkPage(t *testing.T, when, culprit, innocent string, want behin
 		if n, err := strconv.Atoi(text); err == nil && n >= want.fewest && n <= want.fewest*2 {
 			count = true
 		}
-		if d, err := time.ParseDuration(strings.ReplaceAll(text, " ", "")); err == nil && d >= want.oldest-time.Second && d <= want.oldest+want.within {
+		if d, err := time.ParseDuration(strings.Join(strings.Fields(text), "")); err == nil && d >= want.oldest-time.Second && d <= want.oldest+want.within {
 			age = true
 		}
 	})

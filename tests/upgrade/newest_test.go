@@ -12,6 +12,8 @@ import (
 
 	"tidemark/flags"
 	control "tidemark/flags/sqlite"
+	"tidemark/metrics"
+	"tidemark/metrics/sqlite/segment"
 	"tidemark/tests/tidemark"
 )
 
@@ -172,9 +174,27 @@ func fillOthers(t *testing.T, db *sql.DB) {
 		const kinds = "SELECT CASE WHEN name = 'data' AND type = 'TEXT' THEN 'OBJECT' WHEN name = 'missing' THEN 'ARRAY' ELSE type END FROM pragma_table_info(?)"
 		for _, kind := range list(t, db, kinds, table) {
 			values = append(values, map[string]string{
-				"TEXT": "'x'", "OBJECT": "'{}'", "ARRAY": "'[]'", "INTEGER": "1", "REAL": "0.5", "BLOB": "zeroblob(32)",
+				"TEXT": "'x'", "OBJECT": "'{}'", "ARRAY": "'[]'", "INTEGER": "1", "REAL": "0.5", "BLOB": blobFor(t, table),
 			}[kind])
 		}
 		exec(t, db, "INSERT INTO "+table+" VALUES ("+strings.Join(values, ", ")+")")
 	}
+}
+
+// blobFor is bytes that a table may hold, as SQL.
+func blobFor(t *testing.T, table string) string {
+	t.Helper()
+	if table != "quarantine" {
+		return "zeroblob(32)"
+	}
+	enc, err := segment.NewEncoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := metrics.Event{EventID: "x", Kind: metrics.KindInitiated, WriteID: "x", Feature: "x", OccurredAt: 1, ObservedAt: 1, Labels: []string{"x"}}
+	data, err := enc.Encode(nil, []metrics.Event{event})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("x'%x'", data)
 }
