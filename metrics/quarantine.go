@@ -1,13 +1,16 @@
 package metrics
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
 
 // Quarantine keeps events apart from the log: they are acknowledged and durable, and
 // counted nowhere, until somebody decides. It is safe for concurrent use.
 type Quarantine interface {
 	// Hold makes events durable in one transaction, in their order, as many as most
 	// leaves room for, and of one feature as many as its share does. The first event of a
-	// feature needs no more than room among all. An event whose id is held already is a
+	// feature needs no more than room among all. An event whose HeldID is held already is a
 	// duplicate and takes no room. On error nothing was stored. at is the server's time.
 	Hold(ctx context.Context, at int64, events []Event, most HeldTotal) (Holding, error)
 	// Held returns what is held, in order of arrival. It belongs to the caller. None is
@@ -88,4 +91,10 @@ type HeldQuery struct {
 	Through        int64    // Number at most; 0 = no bound
 	Newest         bool     // the latest first
 	Limit          int      // 1..1000; 0 = 50
+}
+
+// HeldID is what tells an event in quarantine from others: its id within its feature and
+// kind. The length of the feature's name keeps those of two features apart.
+func HeldID(e *Event) string {
+	return strconv.Itoa(len(e.Feature)) + ":" + e.Feature + ":" + e.Kind.String() + ":" + e.EventID
 }

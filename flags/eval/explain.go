@@ -42,6 +42,7 @@ func (s *Set) Explain(key string, ctx Context, now time.Time) Explanation {
 	t := &tracer{}
 	r := s.evaluate(key, ctx, now, t)
 	t.add(Step{Words: r.sentence(), Found: string(r.JSON)})
+	r.Metadata.Pin = "" // Whoever may ask, at whatever time, is not who uses the flag.
 	return Explanation{Result: r, Steps: t.steps}
 }
 

@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"tidemark/flags"
 )
@@ -41,6 +42,10 @@ func (s *Set) pin(f *flag, e *env, r *Result) {
 	s.hold(f, e, r, token, c)
 }
 
+// maxAhead is how far the clock of another server that signs may be ahead. A pin from
+// further ahead would outlive that all pins are broken.
+const maxAhead = 10 * time.Minute
+
 // accept reports what speaks against a pin whose signature is good.
 func (s *Set) accept(f *flag, e *env, c *claim) PinError {
 	unit, ok := e.unit()
@@ -55,7 +60,7 @@ func (s *Set) accept(f *flag, e *env, c *claim) PinError {
 	switch {
 	case e.now.UnixNano() >= c.expires:
 		return PinExpired
-	case c.issued < broken:
+	case c.issued < broken, c.issued > e.now.Add(maxAhead).UnixNano():
 		return PinBroken
 	case !current && s.source.PinsBroken == nil:
 		// The rollout is over, and nobody can say whether its pins were broken.

@@ -96,6 +96,9 @@ func TestPinOfAPhase(t *testing.T) {
 
 func TestPinIsForOneSession(t *testing.T) {
 	t.Parallel()
+	if x := pinned(t, models, 7, nil).Explain("f", Context{"targetingKey": "u"}, now()); x.Result.Metadata.Pin != "" || x.Result.Reason != ReasonSplit {
+		t.Errorf("an explanation gives a pin, or there was none to give: %+v", x.Result)
+	}
 	pin := ask(pinned(t, models, 7, nil), "u", "", now()).Metadata.Pin
 	reverted := func(change func(*Definition, *flags.Assignment)) *Set {
 		return pinned(t, models, 7, func(d *Definition, a *flags.Assignment) {
@@ -121,6 +124,8 @@ func TestPinIsForOneSession(t *testing.T) {
 		variant         string
 	}{
 		{"good", "u", pin, reverted(nil), later, PinOK, "ryw"},
+		{"of a clock that is a little ahead", "u", pin, reverted(nil), now().Add(-9 * time.Minute), PinOK, "ryw"},
+		{"from times to come", "u", pin, reverted(nil), now().Add(-11 * time.Minute), PinBroken, "weak"},
 		{"among others", "u", "x, " + pin, reverted(nil), later, PinOK, "ryw"},
 		{"someone else's", "v", pin, reverted(nil), later, PinOtherUnit, "weak"},
 		{"nobody's", "", pin, reverted(nil), later, PinOtherUnit, "weak"},

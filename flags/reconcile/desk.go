@@ -164,6 +164,7 @@ func (d *Desk) make(f *File, cmd Command, by flags.Author) (flags.ConflictDecisi
 	for i := range f.Siblings {
 		made.Labels = append(made.Labels, f.Siblings[i].Labels...)
 	}
+	made.Labels = append(made.Labels, c.Labels...)
 	slices.Sort(made.Labels)
 	made.Labels = slices.Compact(made.Labels)
 	made.EventID = "decision-" + rand.Text() // Nobody can use it up beforehand.
@@ -279,7 +280,8 @@ func eventOf(made *flags.ConflictDecision) metrics.Event {
 		e.Outcome = "merged"
 	}
 	if len(made.Writes) > 0 {
-		e.WriteID, e.With = made.Writes[0], made.Writes[1:min(len(made.Writes), metrics.MaxParents)]
+		// Of no write of its own: one would bear the labels of all.
+		e.With = made.Writes[:min(len(made.Writes), metrics.MaxParents)]
 	}
 	return e
 }

@@ -14,7 +14,13 @@ type May func(feature string, labels []string) bool
 // hides reports whether who asks may not see something of a conflict: a write's labels
 // forbid it, or not all of them are known.
 func (may May) hides(c *metrics.Conflict, all []Sibling) bool {
-	return may != nil && slices.ContainsFunc(all, func(s Sibling) bool {
+	if may == nil {
+		return false
+	}
+	if c.MoreLabels || len(all) == 0 && !may(c.Feature, c.Labels) {
+		return true
+	}
+	return slices.ContainsFunc(all, func(s Sibling) bool {
 		return s.Unread || !may(c.Feature, slices.Concat(s.Labels, c.Labels))
 	})
 }

@@ -57,9 +57,7 @@ func (t *Teller) collect(ctx context.Context, feature, id string) (*collected, e
 	if len(c.events) == 0 {
 		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)
 	}
-	for i := range c.events {
-		c.key = cmp.Or(c.key, c.events[i].Key)
-	}
+	metrics.OriginFirst(c.events, func(e *metrics.Event) { c.key = cmp.Or(c.key, e.Key) })
 	at := c.now
 	if begun := c.begun(); begun != nil {
 		at = *begun

@@ -188,12 +188,11 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 	}
 	metrics.SortEvents(events)
 	writes := groups[keyWrite]{}
-	for i := range events {
-		e := &events[i]
+	metrics.OriginFirst(events, func(e *metrics.Event) {
 		if e.Feature == q.Feature && e.Key == q.Key && e.WriteID != "" && e.Kind.IsStage() {
 			writes.at(e.WriteID).take(e)
 		}
-	}
+	})
 	open, err := r.openOfKey(ctx, q)
 	if err != nil {
 		return nil, err

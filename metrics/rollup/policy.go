@@ -3,6 +3,7 @@ package rollup
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tidemark/metrics"
@@ -102,7 +103,7 @@ func (e *Engine) policySeries(w *write, p *rep) *series {
 // notePolicy keeps the row of a hop against policy, or takes it back.
 func (e *Engine) notePolicy(w *write, p *rep, service string, lacks []metrics.LabelDecision, sign int64) {
 	replica := w.f.repNames[p.replica]
-	id := strings.Join([]string{string(metrics.MetricPolicy), w.f.name, w.id, replica, service}, ":")
+	id := strings.Join([]string{string(metrics.MetricPolicy), strconv.Itoa(len(w.f.name)), w.f.name, w.id, replica, service}, ":")
 	if sign < 0 {
 		delete(e.violations, id)
 		e.violationsGone[id] = struct{}{}

@@ -65,7 +65,7 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 		for i := range events {
 			size := int64(len(events[i].AppendJSON(p.json[:0])))
 			fits, overShare := room.fits(events[i].Feature, size)
-			switch known, err := p.known(events[i].EventID); {
+			switch known, err := p.known(metrics.HeldID(&events[i])); {
 			case err != nil:
 				return err
 			case known:
@@ -115,7 +115,7 @@ func (p *holder) hold(e *metrics.Event, size int64) (number int64, err error) {
 		return 0, err
 	}
 	const put = "INSERT INTO quarantine (event, feature, held_at, bytes, data) VALUES (?, ?, ?, ?, ?)"
-	r, err := p.tx.ExecContext(p.ctx, put, e.EventID, e.Feature, p.at, size, p.data)
+	r, err := p.tx.ExecContext(p.ctx, put, metrics.HeldID(e), e.Feature, p.at, size, p.data)
 	if err != nil {
 		return 0, err
 	}

@@ -23,14 +23,14 @@ func (m *Memory) Hold(ctx context.Context, at int64, events []metrics.Event, mos
 		of := map[string]metrics.HeldTotal{} // by feature
 		for _, held := range m.quarantine.held {
 			e := &held.Event
-			ids[e.EventID] = true
+			ids[metrics.HeldID(e)] = true
 			of[e.Feature] = of[e.Feature].With(int64(len(e.AppendJSON(nil))))
 		}
 		for i := range events {
 			size := int64(len(events[i].AppendJSON(nil)))
 			feature := events[i].Feature
 			switch own := of[feature]; {
-			case ids[events[i].EventID]:
+			case ids[metrics.HeldID(&events[i])]:
 				h.Duplicates++
 			case own.Events > 0 && (own.Events >= most.Events/2 || own.Bytes+size > most.Bytes/2):
 				h.Refused, h.OverShare = append(h.Refused, i), append(h.OverShare, i)
@@ -41,7 +41,7 @@ func (m *Memory) Hold(ctx context.Context, at int64, events []metrics.Event, mos
 				m.quarantine.held[m.quarantine.last] = metrics.Held{Number: m.quarantine.last, HeldAt: at, Event: CloneEvent(&events[i])}
 				m.quarantine.total.Events++
 				m.quarantine.total.Bytes += size
-				ids[events[i].EventID] = true
+				ids[metrics.HeldID(&events[i])] = true
 				of[feature] = own.With(size)
 				h.Held++
 			}

@@ -67,6 +67,19 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	agree()
 	hold(600, events[:3], most) // numbers are not used again
 	agree()
+	for _, change := range []func(e *metrics.Event){ // The same id, and another event.
+		func(e *metrics.Event) { e.Feature += "-other" }, func(e *metrics.Event) { e.Kind = metrics.KindFailed },
+	} {
+		another, before := CloneEvent(&events[0]), s.HeldTotal().Events
+		change(&another)
+		for range 2 {
+			hold(700, []metrics.Event{another}, metrics.HeldTotal{Events: 500, Bytes: 1 << 20})
+		}
+		if n := s.HeldTotal().Events; n != before+1 {
+			t.Fatalf("%d events are held after %d and one that is another; want one more", n, before)
+		}
+	}
+	agree()
 	p.both(t, func(s metrics.Store) error { return s.ResetRollups(ctx, metrics.Reset{}) }) // a rebuild leaves it alone
 	agree()
 	if n := s.End(); n != 0 {

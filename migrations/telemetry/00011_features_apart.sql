@@ -19,14 +19,12 @@ CREATE INDEX open_write_key ON open_write (key_entity);
 
 UPDATE violation SET
     id = guarantee || ':' || length(CAST(feature AS BLOB)) || ':' || feature || substr(id, length(guarantee) + 1),
-    data = json_set(data, '$.id', guarantee || ':' || length(CAST(feature AS BLOB)) || ':' || feature || substr(id, length(guarantee) + 1))
-WHERE guarantee <> 'policy';
+    data = json_set(data, '$.id', guarantee || ':' || length(CAST(feature AS BLOB)) || ':' || feature || substr(id, length(guarantee) + 1));
 
 -- +goose Down
 UPDATE violation SET
     id = guarantee || substr(id, length(guarantee) + length(length(CAST(feature AS BLOB))) + length(feature) + 3),
-    data = json_set(data, '$.id', guarantee || substr(id, length(guarantee) + length(length(CAST(feature AS BLOB))) + length(feature) + 3))
-WHERE guarantee <> 'policy';
+    data = json_set(data, '$.id', guarantee || substr(id, length(guarantee) + length(length(CAST(feature AS BLOB))) + length(feature) + 3));
 
 CREATE TABLE open_write_old (
     write_id   TEXT PRIMARY KEY,
