@@ -47,10 +47,14 @@ func (s *Store) commit(ctx context.Context, c *metrics.Checkpoint) error {
 		if err := commitRows(ctx, tx, c); err != nil {
 			return err
 		}
-		return setPosition(ctx, tx, c.Position)
+		if err := setPosition(ctx, tx, c.Position); err != nil {
+			return err
+		}
+		series.publish() // Before the cells are: who sees those has to know whose they are.
+		return nil
 	})
-	if err == nil {
-		series.publish()
+	if err != nil {
+		series.retract()
 	}
 	return err
 }

@@ -177,11 +177,21 @@ func (n *newSeries) id(ctx context.Context, tx *sql.Tx, s *metrics.Series) (int6
 	return id, nil
 }
 
-// publish makes the new series visible, after the transaction.
+// publish makes the new series known. Until the transaction ends they have no cells.
 func (n *newSeries) publish() {
 	n.list.mu.Lock()
 	defer n.list.mu.Unlock()
 	for _, k := range n.added {
 		n.list.add(k)
+	}
+}
+
+// retract forgets the new series, as the transaction failed. Their ids are not used again.
+func (n *newSeries) retract() {
+	n.list.mu.Lock()
+	defer n.list.mu.Unlock()
+	for _, k := range n.added {
+		delete(n.list.ids, k.Series)
+		n.list.byFeature[k.Feature] = slices.DeleteFunc(slices.Clone(n.list.byFeature[k.Feature]), func(o *knownSeries) bool { return o == k })
 	}
 }
