@@ -15,11 +15,13 @@ func ContentID(e *Event) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// IsContentID reports whether an event_id may be a ContentID. Whoever may not see what an
-// event says must not get it: guesses could be tried by it.
-func IsContentID(id string) bool {
-	_, err := hex.DecodeString(id)
-	return err == nil && len(id) == hex.EncodedLen(sha256.Size)
+// ToldID is an event's id for who may not see what the event says: "" for one that may be
+// its ContentID, by which guesses could be tried.
+func ToldID(id string) string {
+	if _, err := hex.DecodeString(id); err == nil && len(id) == hex.EncodedLen(sha256.Size) {
+		return ""
+	}
+	return id
 }
 
 // AppendContentID appends ContentID to dst, using scratch for working memory; it

@@ -217,7 +217,7 @@ func compareVV(a, b Version) Order {
 		return Same
 	}
 	am, bm := a.Vector(), b.Vector()
-	aIn, bIn := includes(bm, am), includes(am, bm)
+	aIn, bIn := Includes(bm, am), Includes(am, bm)
 	switch {
 	case aIn && !bIn:
 		return Before
@@ -227,8 +227,8 @@ func compareVV(a, b Version) Order {
 	return Concurrent
 }
 
-// includes reports whether every entry of b is at most that of a.
-func includes(a, b map[string]uint64) bool {
+// Includes reports whether every entry of version vector b is at most that of a.
+func Includes(a, b map[string]uint64) bool {
 	for n, c := range b {
 		if a[n] < c {
 			return false

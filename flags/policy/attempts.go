@@ -138,7 +138,7 @@ func (t *Attempts) List(feature string) []flags.Attempt {
 	defer t.mu.Unlock()
 	all := t.sorted()
 	for i := range all {
-		all[i].EventID = tellable(all[i].EventID)
+		all[i].EventID = metrics.ToldID(all[i].EventID)
 	}
 	if feature == "" {
 		return all

@@ -16,7 +16,7 @@ func (b *Book) RedactStory(who *access.Identity, story *provenance.Story) {
 		story.Actor, story.Delta, story.BeforeHash, story.AfterHash, story.Redacted = "", "", "", "", r
 		for _, steps := range [][]provenance.Step{story.Timeline, story.Duplicates, story.Replays, story.Failures} {
 			for i := range steps {
-				steps[i].EventID = tellable(steps[i].EventID)
+				steps[i].EventID = metrics.ToldID(steps[i].EventID)
 			}
 		}
 	}
@@ -35,7 +35,7 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), metrics.Unread{More: w.Unread || d.MoreLabels, Held: w.Held}); r != nil {
 			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
 			for j := range w.Events {
-				w.Events[j].EventID = tellable(w.Events[j].EventID)
+				w.Events[j].EventID = metrics.ToldID(w.Events[j].EventID)
 			}
 		}
 		deltas[i] = w.Delta
@@ -43,15 +43,6 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 	if taken {
 		d.Fields = report.DiffDeltas(deltas)
 	}
-}
-
-// tellable is an event's id, but for one that may have been made of what the event says
-// (metrics.ContentID): by it, guesses at the contents could be tried.
-func tellable(id string) string {
-	if metrics.IsContentID(id) {
-		return ""
-	}
-	return id
 }
 
 // union is a, and what b adds to it.
@@ -112,7 +103,7 @@ func (b *Book) RedactHeld(ctx context.Context, who *access.Identity, from metric
 	}
 	if r != nil {
 		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
-		e.EventID = tellable(e.EventID)
+		e.EventID = metrics.ToldID(e.EventID)
 	}
 	return r, nil
 }

@@ -139,16 +139,7 @@ func TestOneFeatureTakesNoMoreThanItsShareOfSeries(t *testing.T) {
 	e := run{}.open(t, st, opts)
 	fold := func(events ...metrics.Event) {
 		t.Helper()
-		first, err := st.Append(t.Context(), events)
-		if err == nil {
-			err = e.Fold(t.Context(), first, events)
-		}
-		if err == nil {
-			err = e.Checkpoint(t.Context())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		foldInto(t, st, e, events...)
 	}
 	writes := func(feature string) (n int64) {
 		t.Helper()

@@ -429,3 +429,18 @@ func TestANewWriteReadsNothingBack(t *testing.T) {
 		t.Errorf("a late event of the first write reads nothing back: the test sees no look-ups (%v)", err)
 	}
 }
+
+// foldInto appends events to the log, folds them, and stores a checkpoint.
+func foldInto(t *testing.T, st metrics.Store, e *Engine, events ...metrics.Event) {
+	t.Helper()
+	first, err := st.Append(t.Context(), events)
+	if err == nil {
+		err = e.Fold(t.Context(), first, events)
+	}
+	if err == nil {
+		err = e.Checkpoint(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

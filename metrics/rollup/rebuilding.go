@@ -130,15 +130,11 @@ func (r *rebuilding) keepOpen(ctx context.Context) (again []metrics.WriteName, e
 		if o.Initiated >= r.sinceNS() {
 			continue
 		}
-		events, _, err := r.Store.Find(ctx, metrics.FindQuery{
-			Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(o.WriteID), Feature: o.Feature, Earliest: true, Limit: 50,
-		})
+		events, _, err := metrics.FindWrite(ctx, r.Store, o.Feature, o.WriteID, 50)
 		if err != nil {
 			return nil, err
 		}
-		begins := func(e metrics.Event) bool {
-			return e.WriteID == o.WriteID && (e.Kind == metrics.KindInitiated || e.Kind == metrics.KindCommitted || e.Kind == metrics.KindPublished)
-		}
+		begins := func(e metrics.Event) bool { return e.Kind.AtOrigin() }
 		if slices.ContainsFunc(events, begins) {
 			again = append(again, o.Name())
 		} else {

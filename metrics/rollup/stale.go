@@ -116,20 +116,10 @@ func (x *staleIndex) newerLoose(k *keyState, v metrics.Version, at int64) (n, fi
 	first = noTime
 	vector := v.Vector()
 	for i, w := range k.loose {
-		if w.committed.t <= at && w.version.Kind == v.Kind && includes(x.loose[i], vector) && !includes(vector, x.loose[i]) {
+		if w.committed.t <= at && w.version.Kind == v.Kind && metrics.Includes(x.loose[i], vector) && !metrics.Includes(vector, x.loose[i]) {
 			n++
 			first = min(first, w.committed.t)
 		}
 	}
 	return n, first
-}
-
-// includes reports whether every entry of b is at most that of a.
-func includes(a, b map[string]uint64) bool {
-	for node, n := range b {
-		if a[node] < n {
-			return false
-		}
-	}
-	return true
 }

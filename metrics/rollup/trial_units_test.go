@@ -59,17 +59,7 @@ func TestTheTrialsOfOneFeatureFollowHalfOfTheUnits(t *testing.T) {
 	}
 	fold := func(feature, flag string, units []string) {
 		t.Helper()
-		events := unitWrites(feature, flag, units)
-		first, err := st.Append(t.Context(), events)
-		if err == nil {
-			err = e.Fold(t.Context(), first, events)
-		}
-		if err == nil {
-			err = e.Checkpoint(t.Context())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		foldInto(t, st, e, unitWrites(feature, flag, units)...)
 	}
 	want := func(when, id string, units, beyond int64) {
 		t.Helper()

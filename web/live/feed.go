@@ -116,12 +116,8 @@ type TailEvent struct {
 }
 
 func tailLine(e *metrics.Event) string {
-	id := e.EventID
-	if metrics.IsContentID(id) {
-		id = ""
-	}
 	raw, err := json.Marshal(TailEvent{
-		EventID: id, Kind: e.Kind.String(), WriteID: e.WriteID, Feature: e.Feature, Key: e.Key,
+		EventID: metrics.ToldID(e.EventID), Kind: e.Kind.String(), WriteID: e.WriteID, Feature: e.Feature, Key: e.Key,
 		Service: e.Service, Replica: e.Replica, Region: e.Region, OccurredAt: e.OccurredAt,
 		ObservedAt: e.ObservedAt, Version: e.Version.String(), Attempt: e.Attempt,
 	})
