@@ -40,6 +40,7 @@ go_step() {
   tests_passed=$((tests_passed + $(grep -acE '^ *--- PASS' "$log")))
   tests_failed=$((tests_failed + $(grep -acE '^ *--- FAIL' "$log")))
   tests_skipped=$((tests_skipped + $(grep -acE '^ *--- SKIP' "$log")))
+  awk -v step="$name" '$1 == "---" && $2 == "FAIL:" {print step ": " $3}' "$log" >>"$logs/failed.txt"
   grep -aE '^(ok|FAIL)[[:space:]]' "$log" | sed 's/^/   /'
   # The reason is logged before the verdict by go test -v.
   awk '/^ *--- SKIP/ {print $3 ": " reason} /^ +[a-zA-Z0-9_]+\.go:[0-9]+: / {reason=$0; sub(/^ +[^ ]+ /, "", reason)}' \
@@ -47,16 +48,27 @@ go_step() {
   return $code
 }
 
-# show_failure prints what matters of a log: the failing tests' own lines where it
-# is a run of Go tests, else its end.
+# show_failure prints what matters of a log: what the failing tests themselves said,
+# else, when it is no run of Go tests or a run that broke off, its end.
 show_failure() {
   local log=$1
-  if grep -aqE '^ *--- FAIL|^panic:|^FAIL|DATA RACE' "$log"; then
-    grep -avE '^ *(--- (PASS|SKIP)|=== (RUN|PAUSE|CONT|NAME))|^(ok|PASS|\?)' "$log" | tail -n 120
-  else
-    tail -n 60 "$log"
+  if grep -aqE '^ *--- FAIL' "$log"; then
+    failing "$log" | tail -n 120
+  fi
+  if ! grep -aqE '^ *--- FAIL' "$log" || grep -aqE '^panic:|DATA RACE' "$log"; then
+    grep -avE '^ *(--- (PASS|SKIP)|=== (RUN|PAUSE|CONT|NAME))|^(ok|PASS|\?)' "$log" | tail -n 60
   fi
   echo "   the whole output is in $log"
+}
+
+# failing prints the lines of the tests that failed and no others: go test -v names
+# the test before its lines, and tests that run in parallel take turns.
+failing() {
+  awk '
+    FNR == NR { if ($1 == "---" && $2 == "FAIL:") bad[$3]; next }
+    $1 == "===" { test = $3; next }
+    $1 == "---" { if ($2 == "FAIL:") print; test = $3; next }
+    test in bad' "$1" "$1"
 }
 
 # packages lists what Go tests cover, without what needs a system of its own.
@@ -92,6 +104,11 @@ if [[ -s $TIDEMARK_NOT_RUN ]]; then
   echo
   echo "== not run"
   sort -u "$TIDEMARK_NOT_RUN" | sed 's/^/  /'
+fi
+if [[ -s $logs/failed.txt ]]; then
+  echo
+  echo "== failed"
+  sed 's/^/  /' "$logs/failed.txt"
 fi
 echo
 echo "$tests_passed passed, $tests_failed failed, $tests_skipped skipped"
