@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/document"
 	"tidemark/flags/flagset"
 	"tidemark/flags/rollout"
@@ -85,25 +86,45 @@ func (p *Promises) aboutEdits(ctx context.Context, edits []flagset.Edit) ([]stri
 		if e.ID.Kind != flags.KindRolloutPlan {
 			return nil, nil
 		}
-		contents := []json.RawMessage{e.Content}
-		now, err := p.o.Store.Document(ctx, e.ID)
-		switch {
-		case err == nil && len(now.Content) > 0:
-			contents = append(contents, now.Content)
-		case err != nil && !errors.Is(err, flags.ErrNotFound):
-			return nil, fmt.Errorf("what %s is about: %w", e.ID, err)
+		about, err := p.aboutPlan(ctx, e)
+		if err != nil || about == nil {
+			return nil, err
 		}
-		for _, content := range contents {
-			d, err := rollout.ParseDocument(content)
-			if err != nil {
-				return nil, nil //nolint:nilerr // It is about nothing that anybody owns.
-			}
-			about, err := p.o.About(ctx, &d.Plan)
-			if err != nil {
-				return nil, err
-			}
-			features = append(features, about...)
+		features = append(features, about...)
+	}
+	return features, nil
+}
+
+// aboutPlan says which features a document of a plan is about, as it would be and as it is
+// stored; nil when nobody owns what it is about.
+func (p *Promises) aboutPlan(ctx context.Context, e *flagset.Edit) ([]string, error) {
+	var plans []flags.Plan
+	var kept []json.RawMessage
+	now, err := p.o.Store.Document(ctx, e.ID)
+	switch {
+	case err == nil && len(now.Content) > 0:
+		d, err := rollout.ParseDocument(now.Content)
+		if err != nil {
+			return nil, nil //nolint:nilerr // It is about nothing that anybody owns.
 		}
+		plans, kept = append(plans, d.Plan), append(kept, d.Plan.Cohort)
+	case err != nil && !errors.Is(err, flags.ErrNotFound):
+		return nil, fmt.Errorf("what %s is about: %w", e.ID, err)
+	}
+	d, err := rollout.ParseDocument(e.Content)
+	if err != nil {
+		return nil, nil //nolint:nilerr // The same.
+	}
+	if err := rollout.CheckOwnersCohort(d.Plan.Cohort, kept...); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", access.ErrForbidden, e.ID, err)
+	}
+	var features []string
+	for _, plan := range append(plans, d.Plan) {
+		about, err := p.o.About(ctx, &plan)
+		if err != nil {
+			return nil, err
+		}
+		features = append(features, about...)
 	}
 	return features, nil
 }

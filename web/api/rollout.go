@@ -60,15 +60,21 @@ func (r *Rollouts) about(c echo.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := rollout.CheckOwners(rollout.CommandVerb(pathParam(c, "verb")), &now.Plan); err != nil {
+		return nil, fmt.Errorf("%w: %w", access.ErrForbidden, err)
+	}
 	return r.c.About(c.Request().Context(), &now.Plan)
 }
 
 // safer is about what who owns any of a rollout's features may do.
 func safer(c echo.Context) bool { return rollout.CommandVerb(pathParam(c, "verb")).Safer() }
 
-// aboutDraft says which features a plan is about. The body is read, and put back for the
-// handler.
-func (r *Rollouts) aboutDraft(c echo.Context) ([]string, error) {
+// aboutDraft says which features a plan is about.
+func (r *Rollouts) aboutDraft(c echo.Context) ([]string, error) { return r.aboutBody(c, nil) }
+
+// aboutBody says which features the plan in a body is about; kept is the cohort that the
+// draft has already. The body is read, and put back for the handler.
+func (r *Rollouts) aboutBody(c echo.Context, kept json.RawMessage) ([]string, error) {
 	req := c.Request()
 	raw, err := io.ReadAll(io.LimitReader(req.Body, rollout.MaxPlanBytes+1))
 	if err != nil {
@@ -82,6 +88,9 @@ func (r *Rollouts) aboutDraft(c echo.Context) ([]string, error) {
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return nil, badJSON(err)
 	}
+	if err := rollout.CheckOwnersCohort(d.Plan.Cohort, kept); err != nil {
+		return nil, fmt.Errorf("%w: %w", access.ErrForbidden, err)
+	}
 	return r.c.About(req.Context(), &d.Plan)
 }
 
@@ -93,11 +102,15 @@ type readAgain struct {
 
 // aboutEdit is about the rollout as it is and as it would be.
 func (r *Rollouts) aboutEdit(c echo.Context) ([]string, error) {
-	before, err := r.about(c)
+	now, err := r.c.Get(c.Request().Context(), pathParam(c, "id"))
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.aboutDraft(c)
+	before, err := r.c.About(c.Request().Context(), &now.Plan)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.aboutBody(c, now.Plan.Cohort)
 	return append(before, after...), err
 }
 

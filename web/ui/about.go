@@ -38,6 +38,9 @@ func (u *UI) aboutRollout(c echo.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := rollout.CheckOwners(rollout.CommandVerb(pathParam(c, "verb")), &r.Plan); err != nil {
+		return nil, fmt.Errorf("%w: %w", access.ErrForbidden, err)
+	}
 	return u.o.Rollouts.About(c.Request().Context(), &r.Plan)
 }
 
@@ -57,7 +60,9 @@ func (u *UI) mayRollout(ctx context.Context, who *access.Identity, r *flags.Roll
 		return nil, err
 	}
 	all, some := who.MayControl(about...), slices.ContainsFunc(about, who.User.Owns)
-	return func(v rollout.CommandVerb) bool { return all || some && v.Safer() }, nil
+	return func(v rollout.CommandVerb) bool {
+		return all && rollout.CheckOwners(v, &r.Plan) == nil || some && v.Safer()
+	}, nil
 }
 
 // aboutOwn is about what the person's teams own: any owner may begin a plan.

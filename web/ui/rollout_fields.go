@@ -41,7 +41,10 @@ func (f *planForm) fill(m *page.RolloutForm, k *choices) {
 		f.suggest("guarantee", "Guarantee", "Empty: the active one of the feature, when there is one.", k.guarantees),
 		f.suggest("completes", "Activates version", "Of the guarantee, on completion; may be empty.", nil),
 	}
-	cohort := f.field("cohort", "Cohort or targeting rule", "The name of a cohort, or a JSON rule; empty: everybody.")
+	cohort := f.field("cohort", "Cohort", "The name of a cohort; empty: everybody.")
+	if k.rules {
+		cohort.Label, cohort.Hint = "Cohort or targeting rule", "The name of a cohort, or a JSON rule; empty: everybody."
+	}
 	cohort.Kind, cohort.Broad, cohort.Max, cohort.Options = "area", true, 65536, nil
 	if len(k.cohorts) > 0 {
 		cohort.Hint += " Cohorts: " + optionList(k.cohorts) + "."

@@ -53,7 +53,11 @@ func (u *UI) createRollout(c echo.Context) error {
 	if err := by.Check(false); err != nil {
 		f.fail("reason", saidBy(err))
 	}
-	pre, err := u.o.Rollouts.Preview(ctx, d, auth.Who(c).May(access.Control))
+	control := auth.Who(c).May(access.Control)
+	if !control {
+		f.blame(rollout.CheckOwnersCohort(d.Plan.Cohort))
+	}
+	pre, err := u.o.Rollouts.Preview(ctx, d, control)
 	if err != nil && !f.blame(err) {
 		return err
 	}
@@ -96,6 +100,7 @@ func (u *UI) showRolloutForm(c echo.Context, f *planForm, pre *page.RolloutPrevi
 	if err != nil {
 		return err
 	}
+	known.rules = auth.Who(c).May(access.Control)
 	f.fill(&m, known)
 	return u.show(c, view{title: "New rollout", current: "/rollouts", status: status, body: page.ShowRolloutForm(m)})
 }
@@ -112,6 +117,7 @@ func (f *planForm) notices() []part.Notice {
 // choices are what a form suggests.
 type choices struct {
 	flags, variants, features, guarantees, cohorts []page.Option
+	rules                                          bool // whether a cohort may be a rule of its own
 }
 
 func (u *UI) formChoices(ctx context.Context) (*choices, error) {
