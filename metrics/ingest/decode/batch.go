@@ -13,6 +13,11 @@ import (
 const (
 	// MaxEvents is how many events, accepted and rejected, one request may hold.
 	MaxEvents = 20_000
+	// maxMade is how many events, accepted and rejected, may be made of a request's
+	// items: a span can give two for each of its links, and for each of its events.
+	maxMade = 4 * MaxEvents
+	// maxOfSpan is how many links, and how many events, one span may have.
+	maxOfSpan = MaxEvents
 	// MaxDepth is how deep delta and attributes may be nested.
 	MaxDepth = 64
 )
@@ -62,7 +67,7 @@ func (b *Batch) Reset() {
 
 // Size is roughly how much memory the batch keeps for its next use, in bytes.
 func (b *Batch) Size() int {
-	return cap(b.Events)*int(unsafe.Sizeof(metrics.Event{})) + cap(b.arena) + cap(b.strs)*16 + cap(b.scratch)
+	return cap(b.Events)*int(unsafe.Sizeof(metrics.Event{})) + cap(b.arena) + cap(b.strs)*16 + cap(b.scratch) + b.spans.span.size()
 }
 
 // Items is how many items (events, spans, log records) the request held.
@@ -104,6 +109,14 @@ func (b *Batch) begin() (index int, err error) {
 	}
 	b.items++
 	return b.items - 1, nil
+}
+
+// afford returns an error when too much was made of the request so far.
+func (b *Batch) afford() error {
+	if len(b.Events)+len(b.Rejected) >= maxMade {
+		return fmt.Errorf("%w: what it holds would make more than %d; send smaller requests", ErrTooMany, maxMade)
+	}
+	return nil
 }
 
 // add makes room for one more event of the item at index.

@@ -1,5 +1,7 @@
 package decode
 
+import "unsafe"
+
 // Kinds of span, and the status code that means failure, as in OTLP.
 const (
 	spanClient   = 3
@@ -177,6 +179,15 @@ func (s *span) reset() {
 	f, links, events := s.facts, s.links[:0], s.events[:0]
 	f.reset()
 	*s = span{facts: f, links: links, events: events}
+}
+
+// size is roughly how much memory a span keeps for the next, in bytes.
+func (s *span) size() int {
+	n := cap(s.links)*int(unsafe.Sizeof(link{})) + cap(s.events)*int(unsafe.Sizeof(spanEvent{}))
+	for _, e := range s.events[:cap(s.events)] {
+		n += cap(e.facts.own) * int(unsafe.Sizeof(attribute{}))
+	}
+	return n
 }
 
 // event makes room for one more event of the span, with the memory of an earlier one.

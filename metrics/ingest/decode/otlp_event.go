@@ -17,6 +17,9 @@ func (m *mapper) events(kind metrics.Kind, at uint64, writes []string, from item
 		return
 	}
 	for i, w := range writes {
+		if m.err != nil {
+			return
+		}
 		if len(writes) > 1 {
 			m.event(kind, at, w, from, more, suffix+"#"+itoa(i))
 			continue
@@ -26,6 +29,9 @@ func (m *mapper) events(kind metrics.Kind, at uint64, writes []string, from item
 }
 
 func (m *mapper) event(kind metrics.Kind, at uint64, write string, from item, more *facts, suffix string) {
+	if !m.affords() {
+		return
+	}
 	e := m.b.add(from.index)
 	m.b.errs, m.b.attrs = m.b.errs[:0], m.b.attrs[:0]
 	e.Kind, e.WriteID, e.OccurredAt = kind, write, int64(min(at, 1<<63-1))
@@ -117,7 +123,7 @@ func (m *mapper) logDone() error {
 	kind, known := metrics.ParseKind(stage)
 	if !known {
 		m.unknownStage(at, stage)
-		return nil
+		return m.err
 	}
 	when := l.at
 	if when == 0 {
@@ -133,7 +139,7 @@ func (m *mapper) logDone() error {
 		e := &m.b.Events[before]
 		e.TraceID, e.SpanID = orElse(e.TraceID, trace), orElse(e.SpanID, id)
 	}
-	return nil
+	return m.err
 }
 
 func orElse(s, other string) string {

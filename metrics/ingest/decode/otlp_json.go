@@ -15,7 +15,7 @@ func (m *mapper) tracesJSON(body []byte) error {
 	return m.documentJSON(body, "resourceSpans", "scopeSpans", "spans", func(s *scanner) (bool, error) {
 		m.s.span.reset()
 		if !m.spanJSON(s) {
-			return false, nil
+			return false, m.err
 		}
 		return true, m.spanDone()
 	})
@@ -102,7 +102,9 @@ func (m *mapper) spanJSON(s *scanner) bool {
 		case "attributes":
 			return m.attributesJSON(s, &sp.facts)
 		case "events":
-			return s.orNull(func() bool { return s.elements(func() bool { return m.eventJSON(s, sp.event()) }) })
+			return s.orNull(func() bool {
+				return s.elements(func() bool { return m.takes(len(sp.events)) && m.eventJSON(s, sp.event()) })
+			})
 		case "links":
 			return s.orNull(func() bool { return s.elements(func() bool { return m.linkJSON(s, sp) }) })
 		case "status":
@@ -125,6 +127,9 @@ func (m *mapper) statusJSON(s *scanner, sp *span) bool {
 }
 
 func (m *mapper) linkJSON(s *scanner, sp *span) bool {
+	if !m.takes(len(sp.links)) {
+		return false
+	}
 	sp.links = append(sp.links, link{})
 	l := &sp.links[len(sp.links)-1]
 	return s.members(func(name string) bool {

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"tidemark/metrics"
@@ -9,9 +10,26 @@ import (
 
 // mapper turns spans and log records into events.
 type mapper struct {
-	b *Batch
-	o *Options
-	s *spanBuffer
+	b   *Batch
+	o   *Options
+	s   *spanBuffer
+	err error // why the rest of the request is not read
+}
+
+// affords reports whether one more event, accepted or rejected, may be made.
+func (m *mapper) affords() bool {
+	if m.err == nil {
+		m.err = m.b.afford()
+	}
+	return m.err == nil
+}
+
+// takes reports whether a span that has n links, or events, may have one more.
+func (m *mapper) takes(n int) bool {
+	if n >= maxOfSpan && m.err == nil {
+		m.err = fmt.Errorf("%w: a span may have at most %d events and as many links", ErrTooMany, maxOfSpan)
+	}
+	return m.err == nil
 }
 
 // beginResource settles what every event of a resource shares.
@@ -93,13 +111,13 @@ func (m *mapper) spanDone() error {
 	case op != "":
 		m.messaging(sp, op, at)
 	}
-	for i := range sp.events {
+	for i := 0; i < len(sp.events) && m.err == nil; i++ {
 		m.eventOf(sp, i, at)
 	}
-	if before == len(m.b.Events)+len(m.b.Rejected) && op == "" && sp.facts.find("write.id") != "" {
+	if m.err == nil && before == len(m.b.Events)+len(m.b.Rejected) && op == "" && sp.facts.find("write.id") != "" {
 		m.b.reject(index, at.id, metrics.CodeFieldMissing, "tidemark.stage", "the span has tidemark.write.id but neither tidemark.stage nor an event named tidemark.STAGE says what happened to that write")
 	}
-	return nil
+	return m.err
 }
 
 // item is the span or log record that events are being made of.
@@ -140,6 +158,9 @@ func (m *mapper) named(sp *span, at item) {
 }
 
 func (m *mapper) unknownStage(at item, stage string) {
+	if !m.affords() {
+		return
+	}
 	m.b.reject(at.index, at.id, metrics.CodeKindUnknown, "tidemark.stage", "tidemark.stage "+shorten(stage)+" is not known; it must be one of "+kinds())
 }
 

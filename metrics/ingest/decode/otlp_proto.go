@@ -179,8 +179,14 @@ func (m *mapper) spanField(sp *span, fc *easyproto.FieldContext) error {
 	case 9:
 		return m.attributeProto(fc, &sp.facts)
 	case 11:
+		if !m.takes(len(sp.events)) {
+			return m.err
+		}
 		return m.eventProto(fc, sp.event())
 	case 13:
+		if !m.takes(len(sp.links)) {
+			return m.err
+		}
 		sp.links = append(sp.links, link{})
 		return linkProto(fc, &sp.links[len(sp.links)-1])
 	case 15:

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -344,6 +345,52 @@ func TestOTLPRefusesBodies(t *testing.T) {
 	var b Batch
 	if err := Traces(raw, false, options(), &b); !errors.Is(err, ErrTooMany) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestOTLPBoundsWhatIsMade sends little that would become much: a span gives an event
+// for each of its links, for each of its events.
+func TestOTLPBoundsWhatIsMade(t *testing.T) {
+	t.Parallel()
+	span := func(links, events int, name string) *trace.Span {
+		sp := spanOf(1, 0, trace.Span_SPAN_KIND_INTERNAL, str("tidemark.feature", "cart"))
+		for range links {
+			sp.Links = append(sp.Links, &trace.Span_Link{SpanId: sid(2)})
+		}
+		for range events {
+			sp.Events = append(sp.Events, &trace.Span_Event{Name: name})
+		}
+		return sp
+	}
+	for _, x := range []struct {
+		name         string
+		want         error
+		spans        int
+		links, event int
+		stage        string
+	}{
+		{"each link of each event", nil, 1, 100, 100, "tidemark.applied"},
+		{"too many links times events", ErrTooMany, 1, 300, 300, "tidemark.applied"},
+		{"too many events of several spans", ErrTooMany, 9, 100, 100, "tidemark.applied"},
+		{"too many refused", ErrTooMany, 5, 0, MaxEvents, "tidemark.x"},
+		{"links that mean nothing", ErrTooMany, 1, MaxEvents + 1, 0, ""},
+		{"events that mean nothing", ErrTooMany, 1, 0, MaxEvents + 1, ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			req := tracesOf(slices.Repeat([]*trace.Span{span(x.links, x.event, x.stage)}, x.spans)...)
+			raw, err := proto.Marshal(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for isJSON, body := range map[bool][]byte{false: raw, true: otlpJSON(t, req)} {
+				var b Batch
+				err := Traces(body, isJSON, options(), &b)
+				if made := len(b.Events) + len(b.Rejected); !errors.Is(err, x.want) || made > maxMade || err == nil && made != x.links*x.event {
+					t.Errorf("json %v: %d made, %v", isJSON, made, err)
+				}
+			}
+		})
 	}
 }
 
