@@ -27,7 +27,7 @@ func (u Unread) Any() bool { return u.More || u.Held }
 // total order of the merge laws, and what was not read. What goes on from quarantine
 // meanwhile is found or counts as held.
 func FindWrite(ctx context.Context, from Finder, feature, id string, limit int) (events []Event, rest Unread, err error) {
-	_, rest.Held = HeldLabels(from.HeldWrites(id), feature)
+	_, rest.Held = HeldOf(from.HeldWrites(id), feature)
 	events, rest.More, err = from.Find(ctx, FindQuery{
 		Kind: EntityWrite, Entity: WriteEntity(id), Feature: feature, Limit: limit, Earliest: true,
 	})
@@ -39,14 +39,14 @@ func FindWrite(ctx context.Context, from Finder, feature, id string, limit int) 
 	return events, rest, nil
 }
 
-// HeldLabels is what is held of a feature's write: the labels of those events.
-func HeldLabels(held []HeldWrite, feature string) (labels []string, ok bool) {
+// HeldOf is what is held of a feature's write; ok is false when nothing is.
+func HeldOf(held []HeldWrite, feature string) (w HeldWrite, ok bool) {
 	for i := range held {
 		if held[i].Feature == feature {
-			return held[i].Labels, true
+			return held[i], true
 		}
 	}
-	return nil, false
+	return HeldWrite{}, false
 }
 
 // SortEvents puts events in the total order of the merge laws: corrected time, then

@@ -39,6 +39,9 @@ func (k Kind) IsStage() bool { return k >= KindInitiated && k <= KindVisible }
 // AtOrigin reports whether the stage happens where the write began rather than at a replica.
 func (k Kind) AtOrigin() bool { return k >= KindInitiated && k <= KindPublished }
 
+// IsConflict reports whether the kind is about several writes that met.
+func (k Kind) IsConflict() bool { return k == KindConflictDetected || k == KindConflictResolved }
+
 // ParseKind returns the kind with that wire name; ok is false when there is none.
 func ParseKind(s string) (k Kind, ok bool) {
 	for i := 1; i < len(kindNames); i++ {

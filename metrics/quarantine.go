@@ -33,7 +33,8 @@ type Quarantine interface {
 // HeldWrite is a feature's write of which events are in quarantine, with their labels.
 type HeldWrite struct {
 	Feature string
-	Labels  []string
+	Labels  []string // at most MaxTold
+	More    bool     // there are other labels
 }
 
 // Holding says what became of events that were to be held.

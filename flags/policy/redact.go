@@ -81,31 +81,38 @@ const maxEvents = 1000
 
 // RedactHeld takes out of a single event, which is in quarantine, what the identity may
 // not see, its unknown fields included, and returns what says so; nil when nothing was
-// taken out. It bears its own labels, and those of its write: on other events that are
-// held, and on those in the log.
+// taken out.
 func (b *Book) RedactHeld(ctx context.Context, who *access.Identity, from metrics.Finder, e *metrics.Event) (*report.Redaction, error) {
-	s := b.Set()
-	labels := e.Labels
-	if e.WriteID != "" {
-		held, _ := metrics.HeldLabels(from.HeldWrites(e.WriteID), e.Feature)
-		labels = union(labels, held)
-	}
-	r := s.redaction(who, e.Feature, labels, metrics.Unread{})
-	if r == nil && e.WriteID != "" {
-		events, rest, err := metrics.FindWrite(ctx, from, e.Feature, e.WriteID, maxEvents)
-		if err != nil {
-			return nil, err //nolint:wrapcheck // It says which write.
-		}
-		for i := range events {
-			labels = union(labels, events[i].Labels)
-		}
-		r = s.redaction(who, e.Feature, labels, metrics.Unread{More: rest.More})
-	}
+	r, err := b.Set().heldRedaction(ctx, who, from, e)
 	if r != nil {
 		e.Actor, e.Delta, e.BeforeHash, e.AfterHash, e.Attributes = "", "", "", "", ""
 		e.EventID = metrics.ToldID(e.EventID)
 	}
-	return r, nil
+	return r, err
+}
+
+// heldRedaction says what hides an event that is held. It bears its own labels, and those
+// of its write: on other events that are held, and on those in the log. What a conflict's
+// event holds may be of any of its writes, of which it need not name one: nobody is told.
+func (s *Set) heldRedaction(ctx context.Context, who *access.Identity, from metrics.Finder, e *metrics.Event) (*report.Redaction, error) {
+	if e.Kind.IsConflict() {
+		return s.redaction(who, e.Feature, e.Labels, metrics.Unread{More: true}), nil
+	}
+	if e.WriteID == "" {
+		return s.redaction(who, e.Feature, e.Labels, metrics.Unread{}), nil
+	}
+	held, _ := metrics.HeldOf(from.HeldWrites(e.WriteID), e.Feature)
+	known := []metrics.Event{{Labels: e.Labels}, {Labels: held.Labels}}
+	labels, all := metrics.LabelsOf(known)
+	if r := s.redaction(who, e.Feature, labels, metrics.Unread{More: held.More || !all}); r != nil {
+		return r, nil
+	}
+	events, rest, err := metrics.FindWrite(ctx, from, e.Feature, e.WriteID, maxEvents)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // It says which write.
+	}
+	labels, all = metrics.LabelsOf(append(known, events...))
+	return s.redaction(who, e.Feature, labels, metrics.Unread{More: rest.More || !all}), nil
 }
 
 // redaction is nil when all may be seen. Of a write of which something was not read

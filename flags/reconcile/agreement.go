@@ -172,7 +172,7 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 // remembered of it says nothing of that, and will say something else when it is not.
 func (j *Judge) held(c *metrics.Conflict) bool {
 	return slices.ContainsFunc(c.Writes, func(id string) bool {
-		_, held := metrics.HeldLabels(j.o.Reader.HeldWrites(id), c.Feature)
+		_, held := metrics.HeldOf(j.o.Reader.HeldWrites(id), c.Feature)
 		return held
 	})
 }

@@ -52,7 +52,7 @@ func (t *Teller) collect(ctx context.Context, feature, id string) (*collected, e
 		more = rest.More
 	}
 	c.truncated = more
-	_, c.held = metrics.HeldLabels(held, c.feature)
+	_, c.held = metrics.HeldOf(held, c.feature)
 	c.events = distinct(found, func(e *metrics.Event) bool { return e.Feature == c.feature })
 	if len(c.events) == 0 {
 		return nil, fmt.Errorf("write %q: %w", id, ErrNotFound)

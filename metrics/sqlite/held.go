@@ -25,6 +25,7 @@ type heldWrite struct {
 
 	entity metrics.Entity
 	events int
+	known  map[string]struct{} // the labels
 }
 
 // HeldWrites implements metrics.Quarantine.
@@ -37,7 +38,7 @@ func (s *Store) HeldWrites(id string) []metrics.HeldWrite {
 	}
 	var out []metrics.HeldWrite
 	for _, w := range h.writes[metrics.WriteEntity(id)] {
-		out = append(out, metrics.HeldWrite{Feature: w.Feature, Labels: slices.Clone(w.Labels)})
+		out = append(out, metrics.HeldWrite{Feature: w.Feature, Labels: slices.Clone(w.Labels), More: w.More})
 	}
 	return out
 }
@@ -56,11 +57,23 @@ func (h *heldWrites) add(events map[int64]*metrics.Event) {
 		w := h.write(metrics.WriteEntity(e.WriteID), e.Feature)
 		w.events++
 		h.events[number] = w
-		for _, l := range e.Labels {
-			if !slices.Contains(w.Labels, l) {
-				w.Labels = append(w.Labels, strings.Clone(l))
-			}
+		w.label(e.Labels)
+	}
+}
+
+// label takes in labels, as many as are told of a write.
+func (w *heldWrite) label(labels []string) {
+	for _, l := range labels {
+		if _, ok := w.known[l]; ok {
+			continue
 		}
+		if len(w.Labels) == metrics.MaxTold {
+			w.More = true
+			return
+		}
+		l = strings.Clone(l)
+		w.known[l] = struct{}{}
+		w.Labels = append(w.Labels, l)
 	}
 }
 
@@ -70,7 +83,7 @@ func (h *heldWrites) write(entity metrics.Entity, feature string) *heldWrite {
 			return w
 		}
 	}
-	w := &heldWrite{entity: entity, HeldWrite: metrics.HeldWrite{Feature: strings.Clone(feature)}}
+	w := &heldWrite{entity: entity, HeldWrite: metrics.HeldWrite{Feature: strings.Clone(feature)}, known: map[string]struct{}{}}
 	h.writes[entity] = append(h.writes[entity], w)
 	return w
 }

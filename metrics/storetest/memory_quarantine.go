@@ -134,7 +134,8 @@ func (m *Memory) HeldWrites(id string) (found []metrics.HeldWrite) {
 		if i < 0 {
 			i, found = len(found), append(found, metrics.HeldWrite{Feature: e.Feature})
 		}
-		found[i].Labels, _ = metrics.LabelsOf([]metrics.Event{{Labels: found[i].Labels}, {Labels: e.Labels}})
+		labels, all := metrics.LabelsOf([]metrics.Event{{Labels: found[i].Labels}, {Labels: e.Labels}})
+		found[i].Labels, found[i].More = labels, found[i].More || !all
 	}
 	return found
 }

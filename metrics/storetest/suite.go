@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) metrics.Store) {
 		{"Reset", testReset},
 		{"Prune", testPrune},
 		{"Quarantine", testQuarantine},
+		{"QuarantineLabels", testQuarantineLabels},
 		{"QuarantineShares", testQuarantineShares},
 		{"QuarantineSharesAtRandom", testQuarantineSharesAtRandom},
 		{"Closed", testClosed},

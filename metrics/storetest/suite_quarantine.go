@@ -87,6 +87,28 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	}
 }
 
+// testQuarantineLabels holds events of one write with more labels than are told of one:
+// what a store keeps beside its tables has a bound, and says that there are others.
+func testQuarantineLabels(t *testing.T, s metrics.Store) {
+	p := pair{NewMemory(), s}
+	events := ofFeature("a", 0, 10)
+	for i := range events {
+		events[i].WriteID, events[i].Labels = "w", nil
+		for n := range metrics.MaxTold / 8 {
+			events[i].Labels = append(events[i].Labels, fmt.Sprintf("l-%03d", i*metrics.MaxTold/8+n))
+		}
+	}
+	for i, more := range []bool{7: false, 8: true, 9: true} {
+		check(t, p, "hold", func(s metrics.Store) (any, error) {
+			return s.Hold(t.Context(), 1, events[i:i+1], metrics.HeldTotal{Events: 100, Bytes: 1 << 20})
+		})
+		check(t, p, "held write", func(s metrics.Store) (any, error) { return s.HeldWrites("w"), nil })
+		if w := s.HeldWrites("w")[0]; len(w.Labels) != min(i+1, 8)*metrics.MaxTold/8 || w.More != more {
+			t.Fatalf("after %d events %d labels are told, others %t", i+1, len(w.Labels), w.More)
+		}
+	}
+}
+
 // ofFeature are n events of a feature, each with an id of its own and of the same size.
 func ofFeature(feature string, from, n int) []metrics.Event {
 	events := make([]metrics.Event, n)

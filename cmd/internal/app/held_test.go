@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,7 +81,29 @@ func TestAHeldEventBearsTheLabelsOfItsWrite(t *testing.T) {
 	d.post(owner, "/v1/events", event("committed", "logged", "cart", `,"labels":["pii"]`), "Content-Type: application/json")
 	d.hold(owner, "initiated", "twice", "cart", `,"labels":["odd"],"delta":{"n":"secret-twice"}`)
 	d.hold(owner, "committed", "twice", "cart", `,"labels":["odder"]`)
+	d.hold(owner, "initiated", "many", "cart", `,"labels":["odd"],"delta":{"n":"secret-many"}`)
+	for n := range 9 {
+		labels := `"odd"`
+		for l := range 31 {
+			labels += fmt.Sprintf(`,"l-%d-%d"`, n, l)
+		}
+		d.hold(owner, "committed", "many", "cart", fmt.Sprintf(`,"event_id":"many-%d","labels":[%s]`, n, labels))
+	}
+	if body := d.get(owner, "/api/v1/quarantine").Body.String(); strings.Contains(body, "secret-many") {
+		t.Errorf("of a write with more labels than are told, contents are: %s", body)
+	}
+	// Of which write the contents of a conflict's event are, it does not say: nobody is told.
+	d.post(owner, "/v1/events", event("initiated", "known", "cart", `,"labels":["pii"]`), "Content-Type: application/json")
+	conflict := strings.Replace(event("conflict_detected", "known", "cart", `,"conflict_id":"c1","with":["known","other"],"labels":["odd"],"actor":"secret-conflict","delta":{"n":"secret-conflict"}`), `"write_id":"known",`, "", 1)
+	if got := read[quarantineReceipt](t, d.post(owner, "/v1/events", conflict, "Content-Type: application/json"), http.StatusOK); got.Quarantined != 1 {
+		t.Fatalf("the conflict: %+v", got)
+	}
 	for _, path := range []string{"/api/v1/quarantine", "/api/v1/quarantine?format=csv"} {
+		for who, key := range map[string]string{"a reader": reader, "the owner": owner, "an administrator": admin} {
+			if body := d.get(key, path).Body.String(); !strings.Contains(body, "conflict_detected") || strings.Contains(body, "secret-conflict") {
+				t.Errorf("%s tells %s what a conflict's event holds: %s", path, who, body)
+			}
+		}
 		body := d.get(reader, path).Body.String()
 		for name, want := range map[string]bool{"secret-alone": true, "secret-logged": false, "secret-twice": false} {
 			if strings.Contains(body, name) != want {
