@@ -77,6 +77,11 @@ func (h *holding) bookBody(n int64) error {
 	return h.book(footprint(min(n*h.packs, h.api.o.MaxBody)))
 }
 
+// bookMade books memory for the body and n bytes of what was made of it.
+func (h *holding) bookMade(n int64) error {
+	return h.book(int64(len(h.body.Bytes())) + n)
+}
+
 // book makes sure that so many bytes are booked.
 func (h *holding) book(want int64) error {
 	want = min(want, h.api.memory.share)

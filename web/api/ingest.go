@@ -89,6 +89,7 @@ func (a *API) take(c echo.Context, h *holding, read func(body []byte) error) (in
 	if err := h.readBody(c); err != nil {
 		return ingest.Receipt{}, err
 	}
+	h.batch.Book = h.bookMade
 	if err := read(h.body.Bytes()); err != nil {
 		return ingest.Receipt{}, ingestProblem(err, h.batch)
 	}

@@ -30,6 +30,26 @@ func (d *door) slow(key string, n int64, begin string) (status <-chan int, end f
 	return code, func() { _ = send.Close() }
 }
 
+// TestWhatABodyBecomesIsBooked: a little body whose events take much is refused while
+// others need the memory.
+func TestWhatABodyBecomesIsBooked(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{BodyMemory: 4 << 20})
+	first, second := d.namedKey("first", "publish:*"), d.namedKey("second", "publish:*")
+	const span = `{"attributes":[{"key":"tidemark.stage","value":{"stringValue":"initiated"}},{"key":"tidemark.feature","value":{"stringValue":"cart"}}]}`
+	body := `{"resourceSpans":[{"resource":{"attributes":[{"key":"tidemark.mine","value":{"stringValue":"` + strings.Repeat("x", 10<<10) + `"}}]},"scopeSpans":[{"spans":[` +
+		strings.Repeat(span+",", 499) + span + `]}]}]}`
+	code, end := d.slow(first, 1<<20, "[")
+	if w := d.post(second, "/v1/traces", body, "Content-Type: application/json"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("beside another: %d %s", w.Code, w.Body)
+	}
+	end()
+	<-code
+	if w := d.post(second, "/v1/traces", body, "Content-Type: application/json"); w.Code != http.StatusOK {
+		t.Errorf("alone: %d %s", w.Code, w.Body)
+	}
+}
+
 // TestAnnouncedIsNotBooked: a length that was announced takes nothing from others, and
 // what came takes no more than the share of its sender.
 func TestAnnouncedIsNotBooked(t *testing.T) {

@@ -18,6 +18,16 @@ const (
 	maxMade = 4 * MaxEvents
 	// maxOfSpan is how many links, and how many events, one span may have.
 	maxOfSpan = MaxEvents
+	// maxSpent is how many bytes what is made of a request may take beside its body.
+	maxSpent = 128 << 20
+	// longestList is how many items any list may have.
+	longestList = max(metrics.MaxExpect, metrics.MaxParents, metrics.MaxLabels)
+)
+
+const (
+	eventSize     = int(unsafe.Sizeof(metrics.Event{}) + unsafe.Sizeof(int(0)))
+	rejectionSize = int(unsafe.Sizeof(metrics.Rejection{})) + 256 // with its message
+	bookedAtOnce  = 1 << 20
 	// MaxDepth is how deep delta and attributes may be nested.
 	MaxDepth = 64
 )
@@ -37,8 +47,13 @@ type Batch struct {
 	Events   []metrics.Event
 	Indexes  []int               // Indexes[i] is the place in the request of Events[i]; one item may give several events
 	Rejected []metrics.Rejection // in the order in which they were found
+	// Book, unless nil, is asked for so many bytes in all before what is made of the
+	// request takes more. Its error ends the reading. Reset forgets it.
+	Book func(bytes int64) error
 
 	items   int      // how many items the request held, whatever became of them
+	spent   int      // bytes of text and lists, and of attributes for each event they were set in
+	booked  int      // bytes
 	arena   []byte   // text that could not alias the body
 	strs    []string // backing of list fields
 	scratch []byte
@@ -61,7 +76,7 @@ func (b *Batch) Reset() {
 	b.spans.reset()
 	b.Events, b.Indexes, b.Rejected = b.Events[:0], b.Indexes[:0], b.Rejected[:0]
 	b.arena, b.strs, b.list, b.errs = b.arena[:0], b.strs[:0], b.list[:0], b.errs[:0]
-	b.items = 0
+	b.items, b.spent, b.booked, b.Book = 0, 0, 0, nil
 	b.shape.forget()
 }
 
@@ -107,6 +122,9 @@ func (b *Batch) begin() (index int, err error) {
 	if b.items >= MaxEvents {
 		return 0, fmt.Errorf("%w: at most %d are allowed; send smaller requests", ErrTooMany, MaxEvents)
 	}
+	if err = b.afford(); err != nil {
+		return 0, err
+	}
 	b.items++
 	return b.items - 1, nil
 }
@@ -116,7 +134,15 @@ func (b *Batch) afford() error {
 	if len(b.Events)+len(b.Rejected) >= maxMade {
 		return fmt.Errorf("%w: what it holds would make more than %d; send smaller requests", ErrTooMany, maxMade)
 	}
-	return nil
+	used := b.spent + len(b.Events)*eventSize + len(b.Rejected)*rejectionSize
+	if used > maxSpent {
+		return fmt.Errorf("%w: what it holds would take more than %d bytes, as attributes of a resource count for each of its events; send smaller requests", ErrTooLarge, maxSpent)
+	}
+	if b.Book == nil || used <= b.booked {
+		return nil
+	}
+	b.booked = used + bookedAtOnce
+	return b.Book(int64(b.booked))
 }
 
 // add makes room for one more event of the item at index.
@@ -166,6 +192,7 @@ const (
 func (b *Batch) room(n int) int {
 	if cap(b.arena)-len(b.arena) < n {
 		b.arena = make([]byte, 0, max(smallestChunk, min(2*cap(b.arena), largestChunk), n))
+		b.spent += cap(b.arena)
 	}
 	return len(b.arena)
 }
@@ -185,6 +212,7 @@ func (b *Batch) keepList() []string {
 	}
 	if cap(b.strs)-len(b.strs) < n {
 		b.strs = make([]string, 0, max(1024, n))
+		b.spent += cap(b.strs) * int(unsafe.Sizeof(""))
 	}
 	start := len(b.strs)
 	b.strs = append(b.strs, b.list...)

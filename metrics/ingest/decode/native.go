@@ -331,14 +331,25 @@ func (b *Batch) listField(s *scanner, p *[]string, name string) bool {
 		b.wrong(metrics.CodeFieldInvalid, name, name+" must be an array of strings")
 		return s.skip(1)
 	}
+	n, good, ok := b.listItems(s)
+	if !good {
+		b.wrong(metrics.CodeFieldInvalid, name, name+" must be an array of strings")
+	}
+	b.listDone(p, n, name)
+	return ok
+}
+
+// listItems gathers the strings of an array in b.list and returns how many there are.
+// good is false when there are other things among them, ok after a syntax error.
+func (b *Batch) listItems(s *scanner) (n int, good, ok bool) {
 	b.list = b.list[:0]
-	good := true
+	good = true
 	some, ok := s.open('[', ']')
 	for some && ok {
 		if s.peek() == '"' {
 			var item string
 			item, ok = s.str()
-			b.list = append(b.list, item)
+			n = b.listed(item, n)
 		} else {
 			good, ok = false, s.skip(1)
 		}
@@ -346,11 +357,25 @@ func (b *Batch) listField(s *scanner, p *[]string, name string) bool {
 			some, ok = s.more(']')
 		}
 	}
-	if !good {
-		b.wrong(metrics.CodeFieldInvalid, name, name+" must be an array of strings")
+	return n, good, ok
+}
+
+// listed adds one more item to the n that were in a list; those that no list may have
+// are only counted.
+func (b *Batch) listed(item string, n int) int {
+	if n < longestList {
+		b.list = append(b.list, item)
+	}
+	return n + 1
+}
+
+// listDone sets a field to what was gathered in b.list of n items.
+func (b *Batch) listDone(p *[]string, n int, name string) {
+	if n > longestList {
+		b.wrong(metrics.CodeFieldTooLong, name, fmt.Sprintf("%s has %d items; no list may have more than %d", name, n, longestList))
+		return
 	}
 	*p = b.keepList()
-	return ok
 }
 
 // unknownField keeps a member that is not a field for the event's attributes.

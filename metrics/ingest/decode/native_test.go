@@ -175,10 +175,11 @@ func TestNativeRejectsFields(t *testing.T) {
 		`"labels":"pii"`:                     "field_invalid:labels",
 		`"labels":["a",1]`:                   "field_invalid:labels",
 		`"labels":[null]`:                    "field_invalid:labels",
-		`"auto":"yes"`:                       "field_invalid:auto",
-		`"attributes":[1]`:                   "field_invalid:attributes",
-		`"delta":` + deep:                    "field_invalid:delta",
-		`"other":` + deep:                    "field_invalid:attributes",
+		`"labels":["a"` + strings.Repeat(`,"a"`, 100) + `]`: "field_too_long:labels",
+		`"auto":"yes"`:     "field_invalid:auto",
+		`"attributes":[1]`: "field_invalid:attributes",
+		`"delta":` + deep:  "field_invalid:delta",
+		`"other":` + deep:  "field_invalid:attributes",
 	} {
 		var b Batch
 		body := `[{"event_id":"x",` + member + "}," + minimal("ok") + "]"

@@ -51,7 +51,11 @@ type facts struct {
 	attempt                          int64
 	stage                            string
 	own                              []attribute
+	size                             int // bytes that setting all of it in one event counts for
 }
+
+// attributeCost is what setting an attribute counts for beside its text, in bytes.
+const attributeCost = 32
 
 func (f *facts) reset() {
 	own := f.own
@@ -61,6 +65,7 @@ func (f *facts) reset() {
 
 // learn takes an attribute in.
 func (f *facts) learn(name string, v value) {
+	f.size += attributeCost + len(name) + len(v.text)
 	if len(name) > len(ownPrefix) && name[:len(ownPrefix)] == ownPrefix {
 		f.learnOwn(name[len(ownPrefix):], v)
 		return

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -64,7 +65,7 @@ func (m *mapper) setOther(e *metrics.Event, field string, a *attribute) {
 	case "version", "version_seq", "version_hlc":
 		m.setVersion(e, field, a)
 	case "delta":
-		e.Delta = m.asJSON(v)
+		e.Delta = m.delta(v)
 	case "attempt":
 		n, ok := v.integer()
 		if !ok || n < 0 || n > metrics.MaxAttempt {
@@ -106,20 +107,22 @@ func (m *mapper) setText(p *string, v *value, a *attribute) {
 func (m *mapper) setList(p *[]string, v *value, a *attribute) {
 	switch v.kind {
 	case valueText:
+		n := 0
 		m.b.list = m.b.list[:0]
 		for item := range strings.SplitSeq(v.text, ",") {
 			if item = strings.TrimSpace(item); item != "" {
-				m.b.list = append(m.b.list, item)
+				n = m.b.listed(item, n)
 			}
 		}
-		*p = m.b.keepList()
+		m.b.listDone(p, n, ownPrefix+a.name)
 	case valueJSON:
 		s := scanner{src: bytesOf(v.text), b: m.b}
-		errs := len(m.b.errs)
-		if m.b.listField(&s, p, a.name) && len(m.b.errs) == errs {
-			return
+		if s.peek() == '[' {
+			if n, good, ok := m.b.listItems(&s); good && ok {
+				m.b.listDone(p, n, ownPrefix+a.name)
+				return
+			}
 		}
-		m.b.errs = m.b.errs[:errs]
 		fallthrough
 	default:
 		m.mistake(a, " must be an array of strings")
@@ -172,27 +175,38 @@ func (m *mapper) setVersion(e *metrics.Event, field string, a *attribute) {
 
 // unknown keeps an attribute that is not a field, without its prefix.
 func (m *mapper) unknown(a *attribute) {
-	name, err := json.Marshal(a.name)
-	if err != nil {
-		m.mistake(a, " cannot be kept")
+	b := m.b
+	if len(b.attrs)+len(a.name)+len(a.value.text) > metrics.MaxAttributes {
+		if len(b.errs) == 0 {
+			b.wrong(metrics.CodeAttributesTooLarge, "attributes", fmt.Sprintf("attributes, with the fields that are not known, are more than %d bytes long", metrics.MaxAttributes))
+		}
 		return
 	}
-	m.b.attrs = append(append(m.b.attrs, ','), name...)
-	m.b.attrs = append(append(m.b.attrs, ':'), m.asJSON(&a.value)...)
+	name, _ := json.Marshal(a.name) // a string always marshals
+	b.attrs = append(append(append(b.attrs, ','), name...), ':')
+	if a.value.isJSON() {
+		b.attrs = append(b.attrs, a.value.text...)
+		return
+	}
+	b.attrs = appendValue(b.attrs, &a.value)
 }
 
-// asJSON returns a value as JSON. Text that is JSON already is left as it is.
-func (m *mapper) asJSON(v *value) string {
-	if v.kind == valueJSON {
+// delta returns a value as JSON; one that is too long is not worth the work.
+func (m *mapper) delta(v *value) string {
+	if len(v.text) > metrics.MaxDelta || v.isJSON() {
 		return v.text
 	}
-	if v.kind == valueText {
-		s := scanner{src: bytesOf(v.text), b: m.b}
-		if c := s.peek(); (c == '{' || c == '[') && s.skip(1) && s.deep <= MaxDepth && s.peek() == 0 && s.pos == len(s.src) {
-			return v.text
-		}
-	}
 	return m.b.keep(appendValue(nil, v))
+}
+
+// isJSON reports whether the text of a value is JSON already, and is left as it is.
+func (v *value) isJSON() bool {
+	if v.kind != valueText {
+		return v.kind == valueJSON
+	}
+	s := scanner{src: bytesOf(v.text)}
+	c := s.peek()
+	return (c == '{' || c == '[') && s.skip(1) && s.deep <= MaxDepth && s.peek() == 0 && s.pos == len(s.src)
 }
 
 // integer reads a value that should be a whole number.

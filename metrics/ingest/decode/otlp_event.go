@@ -29,6 +29,10 @@ func (m *mapper) events(kind metrics.Kind, at uint64, writes []string, from item
 }
 
 func (m *mapper) event(kind metrics.Kind, at uint64, write string, from item, more *facts, suffix string) {
+	m.b.spent += m.s.resource.size + from.facts.size + len(m.s.span.message)
+	if more != nil {
+		m.b.spent += more.size
+	}
 	if !m.affords() {
 		return
 	}

@@ -394,6 +394,78 @@ func TestOTLPBoundsWhatIsMade(t *testing.T) {
 	}
 }
 
+// TestOTLPBoundsWhatAResourceGives sends little that would become much: what a resource
+// says holds for each of its spans.
+func TestOTLPBoundsWhatAResourceGives(t *testing.T) {
+	t.Parallel()
+	many := func(n int, kv *common.KeyValue) []*common.KeyValue { return slices.Repeat([]*common.KeyValue{kv}, n) }
+	for _, x := range []struct {
+		name  string
+		want  error
+		gives []*common.KeyValue
+	}{
+		{"a text that is kept", nil, many(1, str("tidemark.mine", strings.Repeat("x", 1000)))},
+		{"a long text that is kept", ErrTooLarge, many(1, str("tidemark.mine", strings.Repeat("x", 15<<10)))},
+		{"a text that widens", ErrTooLarge, many(1, str("tidemark.delta", strings.Repeat("\x00", 2<<10)))},
+		{"a long text of a field", ErrTooLarge, many(1, str("tidemark.delta", "["+strings.Repeat(" ", 60<<10)+"]"))},
+		{"a text of the conventions", ErrTooLarge, many(1, str("service.name", strings.Repeat("x", 1<<20)))},
+		{"a list", ErrTooLarge, many(1, str("tidemark.expect", strings.Repeat("a,", 5<<10)))},
+		{"many attributes", ErrTooLarge, many(1000, num("tidemark.attempt", 1))},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			req := tracesOf(slices.Repeat([]*trace.Span{spanOf(1, 0, trace.Span_SPAN_KIND_INTERNAL, str("tidemark.stage", "initiated"), str("tidemark.feature", "f"))}, MaxEvents)...)
+			req.ResourceSpans[0].Resource.Attributes = x.gives
+			raw, err := proto.Marshal(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b Batch
+			if err := Traces(raw, false, options(), &b); !errors.Is(err, x.want) || err == nil && len(b.Events) != MaxEvents {
+				t.Errorf("%d events, %v", len(b.Events), err)
+			}
+		})
+	}
+}
+
+// TestTooMuchIsNeverLeftOut: an attribute that is too much for its event refuses it.
+func TestTooMuchIsNeverLeftOut(t *testing.T) {
+	t.Parallel()
+	for want, kv := range map[string]*common.KeyValue{
+		"0:attributes_too_large:attributes": str("tidemark.mine", strings.Repeat("x", metrics.MaxAttributes)),
+		"0:field_too_long:delta":            str("tidemark.delta", strings.Repeat("x", metrics.MaxDelta+1)),
+		"0:field_too_long:tidemark.labels":  str("tidemark.labels", strings.Repeat("a,", 101)),
+		"0:field_too_long:tidemark.expect":  strs("tidemark.expect", slices.Repeat([]string{"a"}, 101)...),
+		"0:field_too_long:labels":           strs("tidemark.labels", slices.Repeat([]string{"a"}, metrics.MaxLabels+1)...),
+	} {
+		b := both(t, tracesOf(spanOf(1, 0, 1, str("tidemark.stage", "initiated"), str("tidemark.feature", "f"), num("tidemark.occurred_at", now), kv)))
+		if b.Validate(now); refused(b) != want || len(b.Events) > 0 {
+			t.Errorf("got %s %+v, want %s", story(b), b.Rejected, want)
+		}
+	}
+}
+
+// TestMemoryIsBookedBeforeItIsTaken: what a request becomes ends where no memory is left.
+func TestMemoryIsBookedBeforeItIsTaken(t *testing.T) {
+	t.Parallel()
+	none, booked := errors.New("none is left"), int64(0)
+	body := strings.Repeat(minimal("x")+"\n", MaxEvents)
+	var b Batch
+	b.Book = func(n int64) error {
+		if n > 5<<20 {
+			return none
+		}
+		booked = n
+		return nil
+	}
+	if err := Native([]byte(body), "", &b); !errors.Is(err, none) || booked == 0 || int64((len(b.Events)-1)*eventSize) > booked {
+		t.Errorf("%d bytes booked for %d events: %v", booked, len(b.Events), err)
+	}
+	if b.Reset(); b.Book != nil {
+		t.Error("the next request books for this one")
+	}
+}
+
 func TestOTLPResponses(t *testing.T) {
 	t.Parallel()
 	for _, isJSON := range []bool{false, true} {
