@@ -169,13 +169,15 @@ type Rollout struct {
 	Plan  Plan   `json:"plan"`
 	// Document is the name of the RolloutPlan that it was made from; "" when a person
 	// made it.
-	Document string       `json:"document,omitempty"`
-	State    RolloutState `json:"state"`
-	Phase    Phase        `json:"phase,omitempty"`
-	Step     int          `json:"step"`    // 0-based; −1 before the first
-	Percent  Percent      `json:"percent"` // in force
-	Revision int64        `json:"revision"`
-	Salt     string       `json:"salt"`
+	Document string `json:"document,omitempty"`
+	// EditedByHand says that a person changed the draft since its document last did.
+	EditedByHand bool         `json:"edited_by_hand,omitempty"`
+	State        RolloutState `json:"state"`
+	Phase        Phase        `json:"phase,omitempty"`
+	Step         int          `json:"step"`    // 0-based; −1 before the first
+	Percent      Percent      `json:"percent"` // in force
+	Revision     int64        `json:"revision"`
+	Salt         string       `json:"salt"`
 
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`

@@ -44,6 +44,8 @@ type Command struct {
 	// Title and Plan are those of an edit, the plan complete and valid.
 	Title string
 	Plan  *flags.Plan
+	// Document says that the rollout's document makes the edit.
+	Document bool
 	// Phase is the one that is signed off; "" = the one it is in.
 	Phase flags.Phase
 }
@@ -95,6 +97,8 @@ func (t *turn) edit(c *Command) error {
 	if asked := t.r.Plan.Approvals; c.Plan.Approvals < asked && (slices.Contains(t.r.Authors, c.Actor) || !isPerson(c.Actor)) {
 		return refuse("the plan asks for %s; only a person who did not write it lets it ask for fewer", count(int64(asked), "approval"))
 	}
+	byHand := t.r.EditedByHand || !samePlan(&t.r, c.Title, c.Plan)
+	t.r.EditedByHand = byHand && t.r.Document != "" && !c.Document
 	t.r.Title, t.r.Plan = c.Title, *c.Plan
 	t.r.Approvals = []flags.Approval{}
 	if !slices.Contains(t.r.Authors, c.Actor) {

@@ -49,9 +49,10 @@ type Documents struct {
 
 // Change says what a document does to the rollouts: nil when nothing. changed says that
 // the document is not what is stored. The error wraps flags.ErrRefused when the
-// rollout is under way, and lists the problems of a plan that cannot be.
+// rollout is under way or was edited by hand to something else, and lists the problems of
+// a plan that cannot be.
 func (d *Documents) Change(ctx context.Context, name string, content json.RawMessage, changed bool, by flags.Author) (*flags.RolloutChange, error) {
-	made := d.latest(name)
+	made := latest(d.Rollouts, name)
 	if made != nil && !changed {
 		return nil, nil //nolint:nilnil // There is nothing to do, which is no error.
 	}
@@ -60,15 +61,16 @@ func (d *Documents) Change(ctx context.Context, name string, content json.RawMes
 		return nil, err
 	}
 	switch {
-	case made == nil || made.State.Final() || made.State == flags.RolloutReverting:
-		// A mended plan may be written while the last sessions drain.
+	case made == nil || over(made):
 		return d.create(name, draft.Title, plan, by)
 	case made.State.Active():
 		return nil, refuse("rollout %s, which was made of it, is %s at %s; a plan that is under way is not changed. Complete or revert that rollout first, or write this plan under another name.",
 			made.ID, made.State, percent(made.Percent))
+	case made.EditedByHand && !samePlan(made, draft.Title, &plan):
+		return nil, refuse("rollout %s, which was made of it, was edited since. Write what it has now into the document, discard that draft, or write this plan under another name.", made.ID)
 	}
 	next, t, err := (&Machine{}).Step(d.Now().UTC().Round(0), *made, Input{Command: &Command{
-		Verb: CommandEdit, Author: by, Revision: made.Revision, Title: draft.Title, Plan: &plan,
+		Verb: CommandEdit, Author: by, Revision: made.Revision, Title: draft.Title, Plan: &plan, Document: true,
 	}})
 	if err != nil {
 		return nil, err
@@ -87,11 +89,30 @@ func (d *Documents) Read(ctx context.Context, name string, content json.RawMessa
 	return draft, plan, err
 }
 
+// OfDocument is the rollout that a document would change; nil when it would make one.
+func OfDocument(rs []flags.Rollout, name string) *flags.Rollout {
+	if made := latest(rs, name); made != nil && !over(made) {
+		return made
+	}
+	return nil
+}
+
+// over reports whether a document makes another rollout: a mended plan may be written while
+// the last sessions drain.
+func over(r *flags.Rollout) bool { return r.State.Final() || r.State == flags.RolloutReverting }
+
+// samePlan reports whether a rollout has this title and completed plan.
+func samePlan(r *flags.Rollout, title string, p *flags.Plan) bool {
+	has, errHas := json.Marshal(r.Plan)
+	wants, errWants := json.Marshal(p)
+	return errHas == nil && errWants == nil && r.Title == title && sameJSON(has, wants)
+}
+
 // latest is the newest rollout of a document; nil when there is none.
-func (d *Documents) latest(name string) *flags.Rollout {
+func latest(rs []flags.Rollout, name string) *flags.Rollout {
 	var out *flags.Rollout
-	for i := range d.Rollouts {
-		if r := &d.Rollouts[i]; r.Document == name && (out == nil || r.CreatedAt.After(out.CreatedAt)) {
+	for i := range rs {
+		if r := &rs[i]; r.Document == name && (out == nil || r.CreatedAt.After(out.CreatedAt)) {
 			out = r
 		}
 	}

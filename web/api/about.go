@@ -95,8 +95,8 @@ func (p *Promises) aboutEdits(ctx context.Context, edits []flagset.Edit) ([]stri
 	return features, nil
 }
 
-// aboutPlan says which features a document of a plan is about, as it would be and as it is
-// stored; nil when nobody owns what it is about.
+// aboutPlan says which features a document of a plan is about: as it would be, as it is
+// stored, and as the rollout is that it would change; nil when nobody owns what it is about.
 func (p *Promises) aboutPlan(ctx context.Context, e *flagset.Edit) ([]string, error) {
 	var plans []flags.Plan
 	var kept []json.RawMessage
@@ -111,6 +111,13 @@ func (p *Promises) aboutPlan(ctx context.Context, e *flagset.Edit) ([]string, er
 	case err != nil && !errors.Is(err, flags.ErrNotFound):
 		return nil, fmt.Errorf("what %s is about: %w", e.ID, err)
 	}
+	made, err := p.o.Rollouts.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r := rollout.OfDocument(made, e.ID.Name); r != nil {
+		plans, kept = append(plans, r.Plan), append(kept, r.Plan.Cohort)
+	}
 	d, err := rollout.ParseDocument(e.Content)
 	if err != nil {
 		return nil, nil //nolint:nilerr // The same.
@@ -120,7 +127,7 @@ func (p *Promises) aboutPlan(ctx context.Context, e *flagset.Edit) ([]string, er
 	}
 	var features []string
 	for _, plan := range append(plans, d.Plan) {
-		about, err := p.o.About(ctx, &plan)
+		about, err := p.o.Rollouts.About(ctx, &plan)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -24,8 +23,8 @@ type PromiseOptions struct {
 	Store    flags.GuaranteeStore
 	Alerts   flags.AlertStore
 	Hooks    *alert.Hooks
-	// About lists the features that a rollout plan is about.
-	About func(ctx context.Context, p *flags.Plan) ([]string, error)
+	// Rollouts are what documents of plans make.
+	Rollouts RolloutController
 }
 
 // Promises answers programs about documents, verdicts, alerts and webhooks.

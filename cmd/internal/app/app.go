@@ -280,7 +280,7 @@ func (a *App) buildServer(ctx context.Context) error {
 	})
 	promises := api.NewPromises(door, api.PromiseOptions{
 		Catalogue: a.catalogue, Documents: a.documents(), Verdicts: a.judge.Snapshot, Store: a.control, Alerts: a.control, Hooks: a.hooks,
-		About: a.rollouts.About,
+		Rollouts: a.rollouts,
 	})
 	a.server, err = web.New(web.Options{
 		Log: a.log, Now: a.o.Now, Auth: a.who, Limits: a.o.Limits, Ready: a.Ready, Registry: a.o.Registry,
