@@ -1,6 +1,10 @@
 package decode
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"tidemark/metrics"
+)
 
 // Kinds of span, and the status code that means failure, as in OTLP.
 const (
@@ -38,7 +42,11 @@ const (
 	valueFloat
 	valueBool // n is 1 for true
 	valueJSON // an array, a map
+	valueLong // an array or a map that is longer than longestJSON
 )
+
+// longestJSON is how long an array or a map may be as JSON: as the longest field.
+const longestJSON = metrics.MaxDelta
 
 // facts are the attributes that matter, of a resource, a span, a span's event or
 // a log record.
@@ -233,6 +241,7 @@ type spanBuffer struct {
 	writes   []string
 	received map[spanID]link // what each receive span in the request got, when that was one message
 	arms     []arm
+	json     []byte // an array or a map that is being read
 }
 
 // arm is what a flag was evaluated to within a span.

@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,10 @@ func itoa(i int) string { return strconv.Itoa(i) }
 func (m *mapper) apply(e *metrics.Event, own []attribute) {
 	for i := range own {
 		a := &own[i]
+		if a.value.kind == valueLong {
+			m.b.wrong(metrics.CodeFieldTooLong, ownPrefix+a.name, fmt.Sprintf("%s%s is more than %d bytes long as JSON", ownPrefix, a.name, longestJSON))
+			continue
+		}
 		var buf [longestField]byte
 		if len(a.name) > len(buf) {
 			m.unknown(a)
@@ -207,6 +212,50 @@ func (v *value) isJSON() bool {
 	s := scanner{src: bytesOf(v.text)}
 	c := s.peek()
 	return (c == '{' || c == '[') && s.skip(1) && s.deep <= MaxDepth && s.peek() == 0 && s.pos == len(s.src)
+}
+
+// nested is the array or map in m.s.json.
+func (m *mapper) nested() value {
+	if len(m.s.json) > longestJSON {
+		return value{kind: valueLong}
+	}
+	return value{kind: valueJSON, text: m.b.keep(m.s.json)}
+}
+
+// bounded cuts an array or map that is being written once it is too long for any field;
+// its length then says so.
+func bounded(dst []byte) []byte { return dst[:min(len(dst), longestJSON+1)] }
+
+// overlong is too long for any field, whatever it holds.
+func overlong(dst []byte) []byte {
+	return slices.Grow(dst, max(0, longestJSON+1-len(dst)))[:longestJSON+1]
+}
+
+// appendBounded appends a scalar, unless that makes more than any field takes.
+func appendBounded(dst []byte, v *value) []byte {
+	if len(dst)+len(v.text) > longestJSON {
+		return overlong(dst)
+	}
+	return bounded(appendValue(dst, v))
+}
+
+// entry puts the key before the value that dst has from start on.
+func entry(dst []byte, start int, key string, said bool) []byte {
+	if !said {
+		dst = append(dst, "null"...)
+	}
+	if len(dst)+len(key) > longestJSON {
+		return overlong(dst)
+	}
+	quoted, _ := json.Marshal(key) // a string always marshals
+	return bounded(slices.Insert(dst, start, append(quoted, ':')...))
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // integer reads a value that should be a whole number.

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 )
@@ -181,7 +180,7 @@ func (m *mapper) logJSON(s *scanner) bool {
 func (m *mapper) attributesJSON(s *scanner, f *facts) bool {
 	return s.orNull(func() bool {
 		return s.elements(func() bool {
-			name, v, ok := m.keyValueJSON(s, 1)
+			name, v, ok := m.keyValueJSON(s)
 			if ok && matter(name) {
 				f.learn(name, v)
 			}
@@ -190,7 +189,7 @@ func (m *mapper) attributesJSON(s *scanner, f *facts) bool {
 	})
 }
 
-func (m *mapper) keyValueJSON(s *scanner, depth int) (key string, v value, ok bool) {
+func (m *mapper) keyValueJSON(s *scanner) (key string, v value, ok bool) {
 	ok = s.members(func(name string) bool {
 		switch name {
 		case "key":
@@ -198,7 +197,7 @@ func (m *mapper) keyValueJSON(s *scanner, depth int) (key string, v value, ok bo
 		case "value":
 			return s.orNull(func() bool {
 				var ok bool
-				v, ok = m.anyJSON(s, depth)
+				v, ok = m.anyJSON(s)
 				return ok
 			})
 		}
@@ -208,71 +207,108 @@ func (m *mapper) keyValueJSON(s *scanner, depth int) (key string, v value, ok bo
 }
 
 // anyJSON reads an AnyValue. Arrays and maps become plain JSON.
-func (m *mapper) anyJSON(s *scanner, depth int) (v value, ok bool) {
-	if depth > MaxDepth {
-		return v, s.fail("an attribute is nested too deeply")
-	}
+func (m *mapper) anyJSON(s *scanner) (v value, ok bool) {
 	ok = s.members(func(name string) bool {
 		switch name {
-		case "stringValue", "bytesValue":
-			v.kind = valueText
-			return s.textOr(&v.text)
-		case "boolValue":
-			v.kind, v.n = valueBool, 0
-			if s.peek() == 't' {
-				v.n = 1
-			}
-			return s.skip(1)
-		case "intValue":
-			v.kind = valueInt
-			raw, ok := s.scalar()
-			n, fits := parseInt(raw)
-			if v.n = n; ok && !fits {
-				return s.fail("intValue must be a 64-bit integer")
-			}
-			return ok
-		case "doubleValue":
-			v.kind = valueFloat
-			raw, ok := s.scalar()
-			v.f, _ = strconv.ParseFloat(raw, 64) // what is no number counts as 0, what is too large as infinite
-			return ok
 		case "arrayValue", "kvlistValue":
-			v.kind = valueJSON
 			var ok bool
-			v.text, ok = m.nestedJSON(s, name == "kvlistValue", depth)
+			m.s.json, ok = m.nestedJSON(m.s.json[:0], s, name == "kvlistValue", 1)
+			v = m.nested()
 			return ok
 		}
-		return s.skip(1)
+		return s.scalarJSON(name, &v)
 	})
 	return v, ok
 }
 
-// nestedJSON reads {"values": […]} of an array or map.
-func (m *mapper) nestedJSON(s *scanner, isMap bool, depth int) (string, bool) {
-	var out []byte
+// scalarJSON reads a member of an AnyValue that is neither an array nor a map.
+func (s *scanner) scalarJSON(name string, v *value) bool {
+	switch name {
+	case "stringValue", "bytesValue":
+		v.kind = valueText
+		return s.textOr(&v.text)
+	case "boolValue":
+		v.kind, v.n = valueBool, 0
+		if s.peek() == 't' {
+			v.n = 1
+		}
+	case "intValue":
+		v.kind = valueInt
+		raw, ok := s.scalar()
+		n, fits := parseInt(raw)
+		if v.n = n; ok && !fits {
+			return s.fail("intValue must be a 64-bit integer")
+		}
+		return ok
+	case "doubleValue":
+		v.kind = valueFloat
+		raw, ok := s.scalar()
+		v.f, _ = strconv.ParseFloat(raw, 64) // what is no number counts as 0, what is too large as infinite
+		return ok
+	}
+	return s.skip(1)
+}
+
+// appendAnyJSON appends an AnyValue as plain JSON; of several values in one the last counts.
+func (m *mapper) appendAnyJSON(dst []byte, s *scanner, depth int) ([]byte, bool) {
+	if depth > MaxDepth {
+		return dst, s.fail("an attribute is nested too deeply")
+	}
+	start := len(dst)
+	var v value
+	ok := s.members(func(name string) (ok bool) {
+		switch name {
+		case "arrayValue", "kvlistValue":
+			v.kind = valueJSON
+			dst, ok = m.nestedJSON(dst[:start], s, name == "kvlistValue", depth)
+			return ok
+		}
+		return s.scalarJSON(name, &v)
+	})
+	if v.kind == valueJSON {
+		return dst, ok
+	}
+	return appendBounded(dst[:start], &v), ok
+}
+
+// nestedJSON appends {"values": […]} of an array or map.
+func (m *mapper) nestedJSON(dst []byte, s *scanner, isMap bool, depth int) ([]byte, bool) {
+	dst = append(dst, "[{"[bit(isMap)])
+	first := len(dst)
 	ok := s.membersNamed("values", func() bool {
-		return s.elements(func() bool {
-			if len(out) > 0 {
-				out = append(out, ',')
+		return s.elements(func() (ok bool) {
+			if len(dst) > first {
+				dst = append(dst, ',')
 			}
-			var v value
-			var ok bool
 			if isMap {
-				var key string
-				key, v, ok = m.keyValueJSON(s, depth+1)
-				quoted, _ := json.Marshal(key) // a string always marshals
-				out = append(append(out, quoted...), ':')
+				dst, ok = m.entryJSON(dst, s, depth)
 			} else {
-				v, ok = m.anyJSON(s, depth+1)
+				dst, ok = m.appendAnyJSON(dst, s, depth+1)
 			}
-			out = appendValue(out, &v)
 			return ok
 		})
 	})
-	if isMap {
-		return "{" + string(out) + "}", ok
-	}
-	return "[" + string(out) + "]", ok
+	return bounded(append(dst, "]}"[bit(isMap)])), ok
+}
+
+// entryJSON appends one KeyValue of a map.
+func (m *mapper) entryJSON(dst []byte, s *scanner, depth int) ([]byte, bool) {
+	start, key := len(dst), ""
+	said := false
+	ok := s.members(func(name string) bool {
+		switch name {
+		case "key":
+			return s.textOr(&key)
+		case "value":
+			return s.orNull(func() (ok bool) {
+				dst, ok = m.appendAnyJSON(dst[:start], s, depth+1)
+				said = true
+				return ok
+			})
+		}
+		return s.skip(1)
+	})
+	return entry(dst, start, key, said), ok
 }
 
 // orNull reads null, or what f reads.

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -303,78 +302,111 @@ func (m *mapper) attributeProto(fc *easyproto.FieldContext, f *facts) error {
 
 // anyProto reads an AnyValue. Arrays and maps become JSON.
 func (m *mapper) anyProto(data []byte, depth int) (v value, err error) {
-	if depth > MaxDepth {
-		return v, fmt.Errorf("%w: an attribute is nested more than %d deep", ErrBody, MaxDepth)
-	}
 	var fc easyproto.FieldContext
 	for len(data) > 0 {
 		if data, err = fc.NextField(data); err != nil {
 			return v, malformed(err)
 		}
-		ok := true
-		switch fc.FieldNum {
-		case 1:
-			v.kind, err = valueText, protoText(&fc, "string_value", &v.text)
-		case 2:
-			var yes bool
-			if yes, ok = fc.Bool(); yes {
-				v.n = 1
-			}
-			v.kind = valueBool
-		case 3:
-			v.n, ok = fc.Int64()
-			v.kind = valueInt
-		case 4:
-			v.f, ok = fc.Double()
-			v.kind = valueFloat
-		case 5, 6:
-			v.kind = valueJSON
-			v.text, err = m.nestedProto(&fc, fc.FieldNum == 6, depth)
-		case 7:
-			var p []byte
-			p, ok = fc.Bytes()
-			v.kind, v.text = valueText, base64.StdEncoding.EncodeToString(p)
+		if fc.FieldNum == 5 || fc.FieldNum == 6 {
+			m.s.json, err = m.nestedProto(m.s.json[:0], &fc, depth)
+			v = m.nested()
+		} else {
+			err = scalarProto(&fc, &v)
 		}
 		if err != nil {
 			return v, err
-		}
-		if !ok {
-			return v, wrongType("attribute.value")
 		}
 	}
 	return v, nil
 }
 
-// nestedProto reads an ArrayValue or a KeyValueList as JSON.
-func (m *mapper) nestedProto(fc *easyproto.FieldContext, isMap bool, depth int) (string, error) {
-	var out []byte
-	err := inside(fc, "array_value", func(fc *easyproto.FieldContext) error {
+// scalarProto reads a field of an AnyValue that is neither an array nor a map.
+func scalarProto(fc *easyproto.FieldContext, v *value) error {
+	ok := true
+	switch fc.FieldNum {
+	case 1:
+		v.kind = valueText
+		return protoText(fc, "string_value", &v.text)
+	case 2:
+		var yes bool
+		if yes, ok = fc.Bool(); yes {
+			v.n = 1
+		}
+		v.kind = valueBool
+	case 3:
+		v.n, ok = fc.Int64()
+		v.kind = valueInt
+	case 4:
+		v.f, ok = fc.Double()
+		v.kind = valueFloat
+	case 7:
+		var p []byte
+		p, ok = fc.Bytes()
+		v.kind, v.text = valueText, base64.StdEncoding.EncodeToString(p)
+	}
+	if !ok {
+		return wrongType("attribute.value")
+	}
+	return nil
+}
+
+// appendAnyProto appends an AnyValue as JSON; of several values in one the last counts.
+func (m *mapper) appendAnyProto(dst, data []byte, depth int) ([]byte, error) {
+	if depth > MaxDepth {
+		return dst, fmt.Errorf("%w: an attribute is nested more than %d deep", ErrBody, MaxDepth)
+	}
+	start := len(dst)
+	var v value
+	var fc easyproto.FieldContext
+	for len(data) > 0 {
+		var err error
+		if data, err = fc.NextField(data); err != nil {
+			return dst, malformed(err)
+		}
+		if fc.FieldNum == 5 || fc.FieldNum == 6 {
+			v.kind = valueJSON
+			dst, err = m.nestedProto(dst[:start], &fc, depth)
+		} else {
+			err = scalarProto(&fc, &v)
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+	if v.kind == valueJSON {
+		return dst, nil
+	}
+	return appendBounded(dst[:start], &v), nil
+}
+
+// nestedProto appends an ArrayValue or a KeyValueList as JSON.
+func (m *mapper) nestedProto(dst []byte, fc *easyproto.FieldContext, depth int) ([]byte, error) {
+	isMap := fc.FieldNum == 6
+	dst = append(dst, "[{"[bit(isMap)])
+	first := len(dst)
+	err := inside(fc, "array_value", func(fc *easyproto.FieldContext) (err error) {
 		data, ok := fc.MessageData()
 		if fc.FieldNum != 1 || !ok {
 			return nil
 		}
-		if len(out) > 0 {
-			out = append(out, ',')
+		if len(dst) > first {
+			dst = append(dst, ',')
 		}
-		if !isMap {
-			v, err := m.anyProto(data, depth+1)
-			out = appendValue(out, &v)
-			return err
+		if isMap {
+			dst, err = m.entryProto(dst, data, depth)
+		} else {
+			dst, err = m.appendAnyProto(dst, data, depth+1)
 		}
-		key, v, err := m.entryProto(data, depth)
-		quoted, _ := json.Marshal(key) // a string always marshals
-		out = appendValue(append(append(out, quoted...), ':'), &v)
 		return err
 	})
-	if isMap {
-		return "{" + string(out) + "}", err
-	}
-	return "[" + string(out) + "]", err
+	return bounded(append(dst, "]}"[bit(isMap)])), err
 }
 
-// entryProto reads one KeyValue of a map.
-func (m *mapper) entryProto(data []byte, depth int) (key string, v value, err error) {
-	err = fields(data, func(fc *easyproto.FieldContext) error {
+// entryProto appends one KeyValue of a map.
+func (m *mapper) entryProto(dst, data []byte, depth int) ([]byte, error) {
+	start, key := len(dst), ""
+	said := false
+	err := fields(data, func(fc *easyproto.FieldContext) error {
 		switch fc.FieldNum {
 		case 1:
 			return protoText(fc, "key", &key)
@@ -384,10 +416,11 @@ func (m *mapper) entryProto(data []byte, depth int) (key string, v value, err er
 				return wrongType("value")
 			}
 			var err error
-			v, err = m.anyProto(data, depth+1)
+			dst, err = m.appendAnyProto(dst[:start], data, depth+1)
+			said = true
 			return err
 		}
 		return nil
 	})
-	return key, v, err
+	return entry(dst, start, key, said), err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -441,6 +442,57 @@ func TestTooMuchIsNeverLeftOut(t *testing.T) {
 		b := both(t, tracesOf(spanOf(1, 0, 1, str("tidemark.stage", "initiated"), str("tidemark.feature", "f"), num("tidemark.occurred_at", now), kv)))
 		if b.Validate(now); refused(b) != want || len(b.Events) > 0 {
 			t.Errorf("got %s %+v, want %s", story(b), b.Rejected, want)
+		}
+	}
+}
+
+func anys(v ...*common.AnyValue) *common.AnyValue {
+	return &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: v}}}
+}
+
+// TestNestedAttributesAreJSON: arrays and maps within each other are what they would be as
+// JSON, in whatever order their parts come.
+func TestNestedAttributesAreJSON(t *testing.T) {
+	t.Parallel()
+	text := func(s string) *common.AnyValue {
+		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: s}}
+	}
+	list := &common.KeyValue{Key: "list", Value: anys(text("a\"b"), anys(), anys(text(""), anys(text("<"))), &common.AnyValue{})}
+	b := both(t, tracesOf(spanOf(1, 0, 1, str("tidemark.stage", "initiated"), str("tidemark.feature", "f"),
+		kvs("tidemark.mine", num("n", 1), kvs("m", num("x", 2), kvs("none"), str("y", "z")), list, &common.KeyValue{Key: "nothing"}))))
+	const want = `{"mine":{"n":1,"m":{"x":2,"none":{},"y":"z"},"list":["a\"b",[],["",["\u003c"]],null],"nothing":null}}`
+	if len(b.Events) != 1 || b.Events[0].Attributes != want {
+		t.Errorf("%s %+v\nwant %s", b.Events[0].Attributes, b.Rejected, want)
+	}
+	var late Batch
+	err := Traces([]byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[
+		{"key":"tidemark.stage","value":{"stringValue":"initiated"}},
+		{"key":"tidemark.mine","value":{"kvlistValue":{"values":[{"value":{"stringValue":"x","kvlistValue":{"values":[{"value":{"intValue":1},"key":"b"}]},"arrayValue":{"values":[{"intValue":7}]}},"key":"a"}]}}}]}]}]}]}`), true, options(), &late)
+	if err != nil || late.Events[0].Attributes != `{"mine":{"a":[7]}}` {
+		t.Errorf("key after value: %+v, %v", late.Events, err)
+	}
+}
+
+// TestNestedAttributesAreNotCopiedAtEachDepth counts what is allocated, so that it has to
+// be alone.
+func TestNestedAttributesAreNotCopiedAtEachDepth(t *testing.T) {
+	v := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: strings.Repeat("\x00", 1<<20)}}
+	for range MaxDepth - 1 {
+		v = anys(v)
+	}
+	req := tracesOf(spanOf(1, 0, 1, str("tidemark.stage", "initiated"), str("tidemark.feature", "f"), &common.KeyValue{Key: "tidemark.mine", Value: v}))
+	raw, err := proto.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for isJSON, body := range map[bool][]byte{false: raw, true: otlpJSON(t, req)} {
+		var before, after runtime.MemStats
+		var b Batch
+		runtime.ReadMemStats(&before)
+		err := Traces(body, isJSON, options(), &b)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err != nil || took > 16<<20 || refused(&b) != "0:field_too_long:tidemark.mine" {
+			t.Errorf("json %v: %d bytes taken, %+v, %v", isJSON, took, b.Rejected, err)
 		}
 	}
 }
