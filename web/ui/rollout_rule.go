@@ -5,7 +5,6 @@ import (
 
 	"tidemark/flags"
 	"tidemark/views/page"
-	"tidemark/views/part"
 )
 
 // namedRule is a reconciliation rule as a value names it.
@@ -49,7 +48,7 @@ func (u *UI) reconcilesBy(p *flags.Plan) []page.Pair {
 	if candidate.Rule == "" {
 		return nil
 	}
-	c := part.To(ruleName(candidate.Rule, candidate.Version.String()), rulePages.of(candidate.Rule))
+	c := u.toRule(candidate.Rule, ruleName(candidate.Rule, candidate.Version.String()))
 	if control.Rule != "" {
 		c.Under = "instead of " + ruleName(control.Rule, control.Version.String())
 	}

@@ -59,15 +59,18 @@ func TestRulesOverHTTP(t *testing.T) {
 }
 
 // TestARolloutNamesItsRule: what the arms of a rollout reconcile by, when their variants
-// name a rule, beside a model or alone; and nothing when they name none.
+// name a rule, beside a model or alone, with a link where one of that name is stored; and
+// nothing when they name none.
 func TestARolloutNamesItsRule(t *testing.T) {
 	t.Parallel()
 	d := open(t)
 	operator, cookie := d.namedKey("operator", "control", "read"), d.signIn(access.Viewer)
+	d.do(operator, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":1,"strategy":"crdt"}}`, 201, nil)
 	for name, c := range map[string]struct{ old, candidate, want, under, link string }{
 		"alone":          {`{"rule":"cart-merge","version":3}`, `{"rule":"cart-merge","version":4}`, "cart-merge v4", "instead of cart-merge v3", "/rules/cart-merge"},
 		"beside-a-model": {`{"model":"causal","reconciliation":{"rule":"lww","version":1}}`, `{"model":"causal","reconciliation":{"rule":"cart-merge","version":2}}`, "cart-merge v2", "instead of lww v1", "/rules/cart-merge"},
 		"new":            {`{"model":"causal"}`, `{"model":"causal","reconciliation":{"rule":"cart-merge"}}`, "cart-merge", "", "/rules/cart-merge"},
+		"not-stored":     {`{"rule":"lww","version":1}`, `{"rule":"no-such-rule","version":2}`, "no-such-rule v2", "instead of lww v1", ""},
 		"only-before":    {`{"rule":"cart-merge","version":3}`, `{"model":"causal"}`, "", "", ""},
 		"a-number":       {`7`, `8`, "", "", ""},
 		"another-form":   {`{"rule":["x"]}`, `{"rule":{"name":"x"},"reconciliation":"lww"}`, "", "", ""},
