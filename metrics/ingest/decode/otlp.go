@@ -240,13 +240,12 @@ type spanBuffer struct {
 	log      logRecord
 	writes   []string
 	received map[spanID]link // what each receive span in the request got, when that was one message
-	arms     []arm
-	json     []byte // an array or a map that is being read
+	arms     map[string]arm  // what a flag was evaluated to first, by span
+	json     []byte          // an array or a map that is being read
 }
 
 // arm is what a flag was evaluated to within a span.
 type arm struct {
-	span                string
 	flag, variant, unit string
 }
 
@@ -257,8 +256,7 @@ func (s *spanBuffer) reset() {
 	s.clock, s.service = "", ""
 	clear(s.writes)
 	clear(s.received)
-	clear(s.arms)
-	s.writes, s.arms = s.writes[:0], s.arms[:0]
+	s.writes, s.arms = s.writes[:0], nil
 }
 
 // Traces reads an OTLP ExportTraceServiceRequest: protobuf, or its JSON mapping.
@@ -293,12 +291,10 @@ func Logs(body []byte, isJSON bool, o *Options, b *Batch) error {
 func (m *mapper) stampArms() {
 	for i := range m.b.Events {
 		e := &m.b.Events[i]
-		for _, a := range m.s.arms {
-			if e.SpanID != "" && a.span == e.SpanID && e.Flag == "" {
-				e.Flag, e.Variant = a.flag, a.variant
-				if e.Unit == "" {
-					e.Unit = a.unit
-				}
+		if a, ok := m.s.arms[e.SpanID]; ok && e.Flag == "" {
+			e.Flag, e.Variant = a.flag, a.variant
+			if e.Unit == "" {
+				e.Unit = a.unit
 			}
 		}
 		m.b.seal(e)

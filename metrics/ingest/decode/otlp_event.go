@@ -114,7 +114,7 @@ func (m *mapper) logDone() error {
 		trace, id = origin[len(originPrefix):len(originPrefix)+traceHexLen], origin[originLen-spanHexLen:]
 	}
 	if isEvaluation(name) && l.facts.flag != "" {
-		m.s.arms = append(m.s.arms, arm{id, l.facts.flag, l.facts.variant, l.facts.unit})
+		m.learnArm(id, arm{l.facts.flag, l.facts.variant, l.facts.unit})
 		return nil
 	}
 	stage, ok := stageOf(name, &l.facts)
@@ -144,6 +144,17 @@ func (m *mapper) logDone() error {
 		e.TraceID, e.SpanID = orElse(e.TraceID, trace), orElse(e.SpanID, id)
 	}
 	return m.err
+}
+
+// learnArm notes what a flag was evaluated to within a span; the first counts.
+func (m *mapper) learnArm(span string, a arm) {
+	if _, known := m.s.arms[span]; known || span == "" {
+		return
+	}
+	if m.s.arms == nil {
+		m.s.arms = map[string]arm{}
+	}
+	m.s.arms[span] = a
 }
 
 func orElse(s, other string) string {

@@ -326,6 +326,69 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// evaluated is a log record that tells what a flag was evaluated to within a span.
+func evaluated(span byte, flag, variant string) *logs.LogRecord {
+	return &logs.LogRecord{EventName: "feature_flag.evaluation", TraceId: tid(1), SpanId: sid(span), Attributes: []*common.KeyValue{str("feature_flag.key", flag), str("feature_flag.result.variant", variant)}}
+}
+
+// TestTheFirstArmOfASpanCounts, wherever in the request its record stands.
+func TestTheFirstArmOfASpanCounts(t *testing.T) {
+	t.Parallel()
+	of := func(span []byte, attrs ...*common.KeyValue) *logs.LogRecord {
+		return &logs.LogRecord{EventName: "tidemark.initiated", TimeUnixNano: 5, TraceId: tid(1), SpanId: span, Attributes: append(attrs, str("tidemark.write.id", "w"), str("tidemark.feature", "cart"))}
+	}
+	nowhere := evaluated(1, "f", "nowhere")
+	nowhere.SpanId = nil
+	raw, err := proto.Marshal(logsOf(of(sid(1)), evaluated(1, "f", "first"), evaluated(1, "f", "second"), evaluated(2, "g", "other"), nowhere,
+		of(sid(2)), of(sid(3)), of(nil), of(sid(1), str("tidemark.flag", "own"), str("tidemark.variant", "said"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	for range 2 { // a batch that is used again remembers nothing
+		b.Reset()
+		if err := Logs(raw, false, options(), &b); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range b.Events {
+			got = append(got, b.Events[i].Flag+"="+b.Events[i].Variant)
+		}
+		if want := []string{"f=first", "g=other", "=", "=", "own=said"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// BenchmarkLogsWithArms: the time of a request grows with its records alone, however many
+// of them tell of flags.
+func BenchmarkLogsWithArms(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		var records []*logs.LogRecord
+		for i := range n {
+			told := evaluated(0, "f", "on")
+			stage := &logs.LogRecord{EventName: "tidemark.initiated", TimeUnixNano: 5, TraceId: tid(1), SpanId: sid(0), Attributes: []*common.KeyValue{str("tidemark.feature", "cart")}}
+			binary.LittleEndian.PutUint64(told.SpanId, uint64(i+1))
+			binary.LittleEndian.PutUint64(stage.SpanId, uint64(n-i))
+			records = append(records, told, stage)
+		}
+		raw, err := proto.Marshal(logsOf(records...))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var batch Batch
+			for b.Loop() {
+				batch.Reset()
+				if err := Logs(raw, false, options(), &batch); err != nil || batch.Events[0].Flag != "f" {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*2*n), "ns/record")
+		})
+	}
+}
+
 func TestOTLPRefusesBodies(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"\xff", "\x0a\xff\x01", "{", `{"resourceSpans":[{]}`, `{} x`, `{"resourceSpans":5}`} {
