@@ -56,7 +56,11 @@ func (m *mapper) set(e *metrics.Event, field string, a *attribute) {
 		return
 	}
 	if p := e.List(field); p != nil {
+		before := *p
 		m.setList(p, v, a)
+		if p == &e.Labels {
+			m.joinLabels(p, before)
+		}
 		return
 	}
 	m.setOther(e, field, a)
@@ -131,6 +135,26 @@ func (m *mapper) setList(p *[]string, v *value, a *attribute) {
 		fallthrough
 	default:
 		m.mistake(a, " must be an array of strings")
+	}
+}
+
+// joinLabels puts labels that were said before in front of those that are said now: what a
+// resource says of all it sends, none of its spans takes back.
+func (m *mapper) joinLabels(p *[]string, before []string) {
+	if len(before) == 0 {
+		return
+	}
+	b := m.b
+	b.list = append(b.list[:0], before...)
+	n := len(before)
+	for _, l := range *p {
+		if !slices.Contains(before, l) {
+			n = b.listed(l, n)
+		}
+	}
+	*p = before
+	if n > len(before) {
+		b.listDone(p, n, ownPrefix+"labels")
 	}
 }
 

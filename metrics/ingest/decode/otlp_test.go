@@ -268,6 +268,43 @@ func TestTracesSpanEventsAndArms(t *testing.T) {
 	}
 }
 
+// TestLabelsAreJoined: labels that hold for all that a resource sends cannot be lost.
+func TestLabelsAreJoined(t *testing.T) {
+	t.Parallel()
+	stage, f := str("tidemark.stage", "initiated"), str("tidemark.feature", "f")
+	said := func(labels ...*common.KeyValue) *trace.Span {
+		return spanOf(1, 0, 1, append(labels, f)...)
+	}
+	event := said(str("tidemark.labels", "span"))
+	event.Events = []*trace.Span_Event{{Name: "tidemark.initiated", TimeUnixNano: 1, Attributes: []*common.KeyValue{strs("tidemark.labels", "event", "pii")}}}
+	many := strs("tidemark.labels", strings.Split("a"+strings.Repeat(" a", longestList), " ")...)
+	for _, x := range []struct {
+		span     *trace.Span
+		want     []string
+		rejected string
+	}{
+		{said(stage), []string{"pii", "tenant:a"}, ""},
+		{said(stage, strs("tidemark.labels", "b", "tenant:a")), []string{"pii", "tenant:a", "b"}, ""},
+		{said(stage, str("tidemark.labels", "")), []string{"pii", "tenant:a"}, ""},
+		{said(stage, strs("tidemark.labels")), []string{"pii", "tenant:a"}, ""},
+		{said(stage, str("tidemark.labels", "b"), str("tidemark.labels", "c")), []string{"pii", "tenant:a", "b", "c"}, ""},
+		{event, []string{"pii", "tenant:a", "span", "event"}, ""},
+		{said(stage, num("tidemark.labels", 1)), nil, "0:field_invalid:tidemark.labels"},
+		{said(stage, many), nil, "0:field_too_long:tidemark.labels"},
+	} {
+		req := tracesOf(x.span)
+		req.ResourceSpans[0].Resource.Attributes = append(req.ResourceSpans[0].Resource.Attributes, str("tidemark.labels", "pii, tenant:a"))
+		b := both(t, req)
+		var got []string
+		if len(b.Events) > 0 {
+			got = b.Events[0].Labels
+		}
+		if !slices.Equal(got, x.want) || refused(b) != x.rejected {
+			t.Errorf("%q %+v, want %q %s", got, b.Rejected, x.want, x.rejected)
+		}
+	}
+}
+
 func TestTracesRejects(t *testing.T) {
 	t.Parallel()
 	w, f := str("tidemark.write.id", "w"), str("tidemark.feature", "f")
