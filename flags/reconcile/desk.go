@@ -47,6 +47,8 @@ type File struct {
 	// Promised says that the rule is what the feature's guarantee names, because the
 	// conflict's events name none.
 	Promised bool
+
+	rest []Sibling // the writes that no rule looks at
 }
 
 // InForce is the latest decision; nil when nobody decided.
@@ -86,6 +88,9 @@ func (d *Desk) File(ctx context.Context, id string, may May) (*File, error) {
 		return nil, err
 	}
 	f := &File{Case: *x, Promised: promised != nil}
+	if f.rest, err = loadRest(ctx, d.o.Judge.o.Reader, x.Conflict); err != nil {
+		return nil, err
+	}
 	if f.Decisions, err = d.o.Store.Decisions(ctx, id); err != nil {
 		return nil, err
 	}
@@ -161,8 +166,8 @@ func (d *Desk) make(f *File, cmd Command, by flags.Author) (flags.ConflictDecisi
 		Action: cmd.Action, Rule: f.Rule.Name, RuleVersion: f.Rule.Version, Proposed: f.Outcome.short(),
 		Reason: strings.TrimSpace(by.Reason), Actor: by.Actor, At: now,
 	}
-	for i := range f.Siblings {
-		made.Labels = append(made.Labels, f.Siblings[i].Labels...)
+	for _, s := range slices.Concat(f.Siblings, f.rest) {
+		made.Labels = append(made.Labels, s.Labels...)
 	}
 	made.Labels = append(made.Labels, c.Labels...)
 	slices.Sort(made.Labels)
@@ -206,6 +211,9 @@ func (cmd *Command) fill(made *flags.ConflictDecision, f *File) error {
 		}
 		made.Winner = cmd.Winner
 	case flags.DecisionMerge:
+		if f.Conflict.MoreWrites {
+			return fmt.Errorf("%w: action: the conflict has more than %d writes, so that nobody could be shown what they were merged into; choose a write", flags.ErrRefused, metrics.MaxConflictWrites)
+		}
 		return cmd.fillMerge(made)
 	default:
 		return fmt.Errorf("%w: action: %q is not known; allowed: accept, override, merge", flags.ErrInvalid, string(cmd.Action))

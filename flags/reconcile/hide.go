@@ -46,9 +46,11 @@ func (c *Case) hide(may May) {
 	}
 }
 
-// hideIn takes out of a decision about the case what who asks may not see.
-func (c *Case) hideIn(d *flags.ConflictDecision, may May) {
-	if may == nil || !c.Hidden && may(d.Feature, d.Labels) {
+// hideIn takes out of a decision about the conflict what who asks may not see: it may be
+// made of any of its writes.
+func (f *File) hideIn(d *flags.ConflictDecision, may May) {
+	unknown := f.Conflict.MoreWrites || len(f.rest) > 0 && may.hides(f.Conflict, f.rest)
+	if may == nil || !f.Hidden && !unknown && may(d.Feature, d.Labels) {
 		return
 	}
 	d.Merged, d.Salt, d.Redacted = nil, "", d.Merged != nil

@@ -58,7 +58,7 @@ func TestHide(t *testing.T) {
 			t.Errorf("%s: contents are told %v: %+v", name, told, c)
 		}
 		d := flags.ConflictDecision{Writes: []string{"w1", "w2"}, Proposed: "a merge", Merged: []byte(`{}`), Salt: "s"}
-		if c.hideIn(&d, x.may); d.Redacted != x.hidden || (d.Merged == nil) != x.hidden || (d.Proposed == "") != x.hidden || (d.Salt == "") != x.hidden {
+		if (&File{Case: *c}).hideIn(&d, x.may); d.Redacted != x.hidden || (d.Merged == nil) != x.hidden || (d.Proposed == "") != x.hidden || (d.Salt == "") != x.hidden {
 			t.Errorf("%s: a decision: %+v", name, d)
 		}
 	}

@@ -21,12 +21,19 @@ const maxEvents = 1000
 // Load reads the writes of a conflict, in the order in which it names them. It stops at
 // one more than MaxSiblings.
 func Load(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error) {
-	out := make([]Sibling, 0, len(c.Writes))
-	for i, id := range c.Writes {
-		if i > MaxSiblings {
-			break
-		}
-		s, err := loadOne(ctx, r, c.Feature, id)
+	return loadAll(ctx, r, c.Feature, c.Writes[:min(len(c.Writes), MaxSiblings+1)])
+}
+
+// loadRest reads the writes that Load leaves out: no rule looks at them, but what people
+// decide may be made of them.
+func loadRest(ctx context.Context, r Reader, c *metrics.Conflict) ([]Sibling, error) {
+	return loadAll(ctx, r, c.Feature, c.Writes[min(len(c.Writes), MaxSiblings+1):])
+}
+
+func loadAll(ctx context.Context, r Reader, feature string, ids []string) ([]Sibling, error) {
+	out := make([]Sibling, 0, len(ids))
+	for _, id := range ids {
+		s, err := loadOne(ctx, r, feature, id)
 		if err != nil {
 			return nil, err
 		}

@@ -2,14 +2,17 @@ package app_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tidemark/flags/access"
+	"tidemark/metrics"
 )
 
 // conflict reports a conflict c1 of writes w1 and w2 of the feature cart, and waits
@@ -192,6 +195,40 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	if strings.Contains(audit, "secret-") || !strings.Contains(audit, "salted_merged_sha256") {
 		t.Errorf("the audit log: %s", audit)
 	}
+}
+
+// TestAMergeOfManyWritesIsHidden by the label of any of them, also of one that no rule
+// looks at; of more writes than are kept nobody merges.
+func TestAMergeOfManyWritesIsHidden(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, reader := d.namedKey("all", "control", "read", "publish:*"), d.key("read")
+	d.declare("pii")
+	merge := func(conflict string, writes, want int) {
+		t.Helper()
+		ids := make([]string, writes)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("%s-%03d", conflict, i)
+		}
+		events := []string{event("initiated", ids[writes-1], "cart", `,"labels":["pii"]`)}
+		for chunk := range slices.Chunk(ids, metrics.MaxParents) {
+			with, _ := json.Marshal(chunk) // Text always marshals.
+			events = append(events, event("conflict_detected", "", "cart", fmt.Sprintf(`,"event_id":%q,"conflict_id":%q,"with":%s`, chunk[0], conflict, with)))
+		}
+		d.post(key, "/v1/events", "["+strings.Join(events, ",")+"]", "Content-Type: application/json")
+		d.do(key, "POST", "/api/v1/conflicts/"+conflict+"/decisions", `{"action":"merge","merged":{"note":"secret-merge"},"base":0,"reason":"by phone"}`, want, nil)
+	}
+	merge("many", 40, 201)
+	if got := d.do(key, "GET", "/v1/conflicts/many", "", 200, nil); !strings.Contains(got, "secret-merge") {
+		t.Errorf("who may see it does not: %s", got)
+	}
+	if got := d.do(reader, "GET", "/v1/conflicts/many", "", 200, nil); strings.Contains(got, "secret-merge") || !strings.Contains(got, `"redacted":true`) || !strings.Contains(got, `"labels":["pii"],"action"`) {
+		t.Errorf("the label of the fortieth write does not hide it: %s", got)
+	}
+	if page := d.page(d.signIn(access.Viewer), "/conflicts/many", nil).Body.String(); strings.Contains(page, "secret-merge") {
+		t.Error("the page tells it")
+	}
+	merge("more", metrics.MaxConflictWrites+2, 422)
 }
 
 // TestRulesByTheirPages: an operator writes a rule, tries another on a conflict, decides
