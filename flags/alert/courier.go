@@ -9,8 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"tidemark/flags"
 )
@@ -55,13 +59,42 @@ func noAnswer(err error) error {
 		}
 		return fmt.Errorf("no answer: %q cannot be looked up: %s", dns.Name, why)
 	}
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err // The address is known, and may be long.
+	}
 	for in := err; in != nil; in = errors.Unwrap(in) {
 		if op, ok := in.(*net.OpError); ok { //nolint:errorlint // Each of the chain is looked at.
 			op.Source = nil
 		}
 	}
-	return fmt.Errorf("no answer: %w", err)
+	return fmt.Errorf("no answer: %w", quoted{err})
 }
+
+// maxSaid bounds what is kept of a receiver's own words, in characters.
+const maxSaid = 200
+
+// said is what a receiver says, as it may be kept and shown: printable, and not long.
+func said(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > maxSaid {
+			s = s[:i] + "…"
+			break
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, s)
+}
+
+// quoted is an error that may quote what a receiver says.
+type quoted struct{ error }
+
+func (q quoted) Error() string { return said(q.error.Error()) }
+func (q quoted) Unwrap() error { return q.error }
 
 // post sends a message once, signed as Standard Webhooks says. The status is 0 when
 // there was no answer; err is nil for 2xx only. Of the answer's body the first
@@ -89,10 +122,10 @@ func (c *courier) post(ctx context.Context, w *flags.Webhook, id string, now tim
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse)); err != nil {
-		return resp.StatusCode, nil, fmt.Errorf("answer %s broke off: %w", resp.Status, err)
+		return resp.StatusCode, nil, fmt.Errorf("answer %s broke off: %w", said(resp.Status), quoted{err})
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, nil, fmt.Errorf("answered %s; only 2xx counts as delivered", resp.Status)
+		return resp.StatusCode, nil, fmt.Errorf("answered %s; only 2xx counts as delivered", said(resp.Status))
 	}
 	return resp.StatusCode, body, nil
 }

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -186,6 +187,49 @@ func TestADeliveryIsGivenUp(t *testing.T) {
 			}
 			if log[0].Error == "" || log[0].Type != TypeTest {
 				t.Errorf("log %+v", log[0])
+			}
+		})
+	}
+}
+
+// TestWhatAReceiverSaysIsCutShort: its status line, or what it sends in place of one, may
+// be as long as headers.
+func TestWhatAReceiverSaysIsCutShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("\u202e<é>", 5000)
+	secret, err := NewSecret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		answer, begins string
+		status         int
+	}{
+		"a status line":      {"HTTP/1.1 500 No\x1b[31m" + long + "\r\nContent-Length: 0\r\n\r\n", "answered 500 No\ufffd[31m\ufffd<é>", 500},
+		"no status line":     {"SSH-2.0-x" + long + "\r\n\r\n", "no answer: ", 0},
+		"a broken header":    {"HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n", "no answer: ", 0},
+		"a body that breaks": {"HTTP/1.1 200 Yes" + long + "\r\nTransfer-Encoding: chunked\r\n\r\n" + long, "answer 200 Yes", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					_, _ = io.WriteString(conn, c.answer)
+				}
+			}()
+			status, _, err := newCourier(loopback(t)).post(t.Context(), &flags.Webhook{URL: "http://" + l.Addr().String() + "/hook", Secret: secret}, "id", time.Unix(1, 0), []byte("{}"))
+			if err == nil || status != c.status || !strings.HasPrefix(err.Error(), c.begins) || len(err.Error()) > 1500 || strings.ContainsAny(err.Error(), "\x1b\u202e\n") {
+				t.Errorf("%d, %d bytes: %.300v", status, len(err.Error()), err)
 			}
 		})
 	}
