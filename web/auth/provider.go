@@ -154,10 +154,23 @@ func (p *Provider) finish(ctx context.Context, f flow, code string) (access.Exte
 	if err := id.Claims(&claims); err != nil {
 		return access.External{}, fmt.Errorf("%w: %w", errProvider, err)
 	}
+	if err := p.authorized(id.Audience, claims); err != nil {
+		return access.External{}, err
+	}
 	if err := p.more(ctx, d, token, id.Subject, claims); err != nil {
 		return access.External{}, err
 	}
 	return p.external(id.Subject, claims)
+}
+
+// authorized refuses an ID token that was made for another client, and names this one as
+// one of several audiences (OpenID Connect Core 3.1.3.7).
+func (p *Provider) authorized(audience []string, claims map[string]any) error {
+	azp, said := claims["azp"]
+	if azp == p.o.ClientID || !said && len(audience) == 1 {
+		return nil
+	}
+	return fmt.Errorf("%w: the ID token has %d audiences, and azp does not name this client", errProvider, len(audience))
 }
 
 // more adds what the provider tells only when it is asked for it.
