@@ -312,8 +312,8 @@ func foreignConflict(e *Event) (code, field, message string) {
 	if e.namesOwnConflict() {
 		return "", "", ""
 	}
-	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s has %s in it; that is allowed after the name of the event's own feature alone, as %s",
-		quote(e.ConflictID), conflictMark, quote(ForeignConflict(e.Feature, "ID")))
+	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s has %s in it; that is allowed after the name of the event's own feature alone, as FEATURE%sID",
+		quote(e.ConflictID), conflictMark, conflictMark)
 }
 
 func dots(e *Event) (code, field, message string) {

@@ -76,6 +76,17 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestARefusalNamesNoFeature that the sender may not have named: the settings may have
+// given it to the event.
+func TestARefusalNamesNoFeature(t *testing.T) {
+	t.Parallel()
+	e := validEvent()
+	e.Kind, e.Feature, e.ConflictID = KindConflictDetected, "hidden", "shop~~c"
+	if r := Validate(&e, validNow); r == nil || strings.Contains(r.Message, "hidden") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestEveryLimitHolds sets each field of Limits to its limit and one beyond.
 func TestEveryLimitHolds(t *testing.T) {
 	t.Parallel()

@@ -140,7 +140,7 @@ func (a *API) authorize(who *access.Identity, b *decode.Batch) {
 		if !last.Allowed {
 			b.Rejected = append(b.Rejected, metrics.Rejection{
 				Index: b.Indexes[i], EventID: e.EventID, Code: CodeNotAuthorized, Field: "feature",
-				Message: notAuthorized(e, &last.Decision),
+				Message: notAuthorized(e, &last.Decision, b.Mapped(b.Indexes[i])),
 			})
 			a.o.Attempts.Note(who, last.action, e, &last.Decision)
 			continue
@@ -153,10 +153,15 @@ func (a *API) authorize(who *access.Identity, b *decode.Batch) {
 	b.Events, b.Indexes = b.Events[:kept], b.Indexes[:kept]
 }
 
-func notAuthorized(e *metrics.Event, d *policy.Decision) string {
+// notAuthorized does not name a feature that the settings gave the event: which tables and
+// destinations belong together is not for whoever may not send their events.
+func notAuthorized(e *metrics.Event, d *policy.Decision, mapped bool) string {
 	what := "This key may not send " + e.Kind.String() + " events of this feature: "
 	if d.Policy != policy.NoPolicy {
 		return what + "policy " + d.Policy + " forbids it (version " + d.Version + ")."
+	}
+	if mapped {
+		return what + "no policy permits it (version " + d.Version + "); a scope of the feature that its table or destination is mapped to would."
 	}
 	need := "publish:" + e.Feature
 	if policy.ActionOf(e.Kind) == policy.Consume {

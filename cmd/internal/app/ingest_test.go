@@ -23,6 +23,7 @@ import (
 
 	"tidemark/cmd/internal/app"
 	"tidemark/metrics/ingest"
+	"tidemark/metrics/ingest/decode"
 	"tidemark/web"
 )
 
@@ -241,6 +242,35 @@ func TestOTLPAnswersInItsOwnWay(t *testing.T) {
 	}](t, d.post(key, "/v1/logs", `{"resourceLogs":7}`, "Content-Type: application/json"), http.StatusBadRequest)
 	if status.Code != 3 || status.Message == "" {
 		t.Errorf("status %+v, want INVALID_ARGUMENT", status)
+	}
+}
+
+// TestARefusalDoesNotTellWhatIsMapped: which feature a table or destination belongs to is
+// for whoever may send its events.
+func TestARefusalDoesNotTellWhatIsMapped(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Decode: &decode.Options{
+		Tables: []decode.Table{{Pattern: "public.carts", Feature: "hidden"}}, Destinations: []decode.Mapping{{Pattern: "carts", Feature: "hidden"}},
+	}})
+	key, now := d.key("publish:feed"), time.Now().UnixMilli()
+	row := fmt.Sprintf(`{"op":"c","before":null,"after":{"id":1},"source":{"schema":"public","table":"carts","lsn":1,"ts_ms":%d},"ts_ms":%d}`, now, now)
+	span := func(attributes string) string {
+		return fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%032d","spanId":"%016d","kind":4,"startTimeUnixNano":"%d","endTimeUnixNano":"%d","attributes":[{"key":"messaging.destination.name","value":{"stringValue":"carts"}}%s]}]}]}]}`,
+			1, 1, now*1e6, now*1e6, attributes)
+	}
+	for name, x := range map[string]struct {
+		path, body string
+		named      bool
+	}{
+		"a row":            {"/v1/events", row, false},
+		"a span":           {"/v1/traces", span(""), false},
+		"a span that says": {"/v1/traces", span(`,{"key":"tidemark.feature","value":{"stringValue":"hidden"}}`), true},
+		"an event":         {"/v1/events", event("initiated", "w", "hidden", ""), true},
+	} {
+		w := d.post(key, x.path, x.body, "Content-Type: application/json")
+		if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, "not_authorized") || strings.Contains(body, "publish:hidden") != x.named || strings.Contains(body, "hidden") != x.named {
+			t.Errorf("%s: %d %s", name, w.Code, body)
+		}
 	}
 }
 

@@ -54,6 +54,7 @@ type Batch struct {
 	items   int      // how many items the request held, whatever became of them
 	spent   int      // bytes of text and lists, and of attributes for each event they were set in
 	booked  int      // bytes
+	mapped  itemSet  // items whose feature is from the settings
 	arena   []byte   // text that could not alias the body
 	strs    []string // backing of list fields
 	scratch []byte
@@ -64,6 +65,16 @@ type Batch struct {
 	shape   shape
 	spans   spanBuffer
 }
+
+// itemSet has a bit for each item of a request.
+type itemSet [(MaxEvents + 63) / 64]uint64
+
+func (s *itemSet) set(i int)      { s[i/64] |= 1 << (i % 64) }
+func (s *itemSet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
+
+// Mapped reports whether the settings gave the item at index its feature: whoever sent
+// it did not name that.
+func (b *Batch) Mapped(index int) bool { return b.mapped.has(index) }
 
 // Reset forgets everything and keeps the memory. Events and strings that were
 // handed out are no longer valid. Events are cleared when they are used again: by now
@@ -77,6 +88,7 @@ func (b *Batch) Reset() {
 	b.Events, b.Indexes, b.Rejected = b.Events[:0], b.Indexes[:0], b.Rejected[:0]
 	b.arena, b.strs, b.list, b.errs = b.arena[:0], b.strs[:0], b.list[:0], b.errs[:0]
 	b.items, b.spent, b.booked, b.Book = 0, 0, 0, nil
+	b.mapped = itemSet{}
 	b.shape.forget()
 }
 

@@ -282,6 +282,7 @@ func (b *Batch) envelope(env *envelope, o *Options, index int) {
 		b.reject(index, "", metrics.CodeFeatureUnmapped, "source.table", "no feature is mapped to the table "+shorten(name)+"; add it to the tables in the settings")
 		return
 	}
+	b.mapped.set(index)
 	key := b.rowKey(env, t)
 	write := b.writeOf(env, t, name, key)
 	base := metrics.Event{

@@ -53,6 +53,7 @@ func (m *mapper) event(kind metrics.Kind, at uint64, write string, from item, mo
 	e.Attributes = m.b.attributes("")
 	if e.Feature == "" {
 		e.Feature = m.featureOf(from.facts)
+		m.b.mapped.set(from.index)
 	}
 	if len(m.b.errs) == 0 && len(from.id) != originLen {
 		return // a log record is completed when all of them are known
