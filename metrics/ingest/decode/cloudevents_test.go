@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,25 @@ func TestDebeziumKeysAndWrites(t *testing.T) {
 	}
 	if e[8].Key != "12" || !strings.Contains(e[8].Delta, `"after":null`) {
 		t.Errorf("deleted row: %+v", e[8])
+	}
+}
+
+// TestTablesGiveLabels to each event of their rows, so that nothing is shown before another
+// event of the write says what it is about.
+func TestTablesGiveLabels(t *testing.T) {
+	t.Parallel()
+	o := &Options{Tables: []Table{{Pattern: "public.carts", Feature: "cart", Labels: []string{"pii", "tenant:a"}}}}
+	var b Batch
+	if err := Debezium([]byte(dbzPlain), "", o, &b); err != nil || len(b.Events) != 2 || !b.Mapped(0) {
+		t.Fatal(err, b.Events, b.Rejected)
+	}
+	for i := range b.Events {
+		if !slices.Equal(b.Events[i].Labels, o.Tables[0].Labels) {
+			t.Errorf("%+v", b.Events[i])
+		}
+	}
+	if b.Reset(); b.Mapped(0) {
+		t.Error("the next request's features are taken for given by the settings")
 	}
 }
 

@@ -288,7 +288,7 @@ func (b *Batch) envelope(env *envelope, o *Options, index int) {
 	base := metrics.Event{
 		WriteID: write, Feature: t.Feature, Key: key, Entity: name,
 		Service: env.source["name"], Mechanism: "cdc", Version: versionOfRow(env.source),
-		TraceID: env.trace, SpanID: env.span,
+		TraceID: env.trace, SpanID: env.span, Labels: t.Labels,
 	}
 	setDelta(&base, env)
 	b.stageOfRow(index, &base, metrics.KindCommitted, sourceTime(env.source), ":source")

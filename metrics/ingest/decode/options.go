@@ -23,6 +23,7 @@ type Table struct {
 	Feature string   // what its rows belong to
 	Key     []string // columns that identify a row; "id", when there is one, if empty
 	WriteID string   // a column that holds the write_id; derived from the log position if ""
+	Labels  []string // of every write of its rows
 }
 
 // matches returns how well a pattern fits a name: −1 not at all, and the more the
