@@ -28,14 +28,14 @@ func NewPeople(a *API, people access.People, features func() []string) *People {
 func (p *People) Routes() []auth.Route {
 	const user, team = "/api/v1/users/:name", "/api/v1/teams/:name"
 	return []auth.Route{
-		{Method: http.MethodGet, Path: "/api/v1/me", May: access.Known, Handle: p.getMe},
-		{Method: http.MethodGet, Path: "/api/v1/owners", May: access.Read, Handle: p.listOwners},
-		{Method: http.MethodGet, Path: "/api/v1/teams", May: access.Read, Handle: p.listTeams},
+		{Method: http.MethodGet, Path: "/api/v1/me", May: access.Known, Handle: plain(p.getMe)},
+		{Method: http.MethodGet, Path: "/api/v1/owners", May: access.Read, Handle: plain(p.listOwners)},
+		{Method: http.MethodGet, Path: "/api/v1/teams", May: access.Read, Handle: plain(p.listTeams)},
 		{Method: http.MethodPut, Path: team, May: access.Admin, Handle: p.putTeam},
 		{Method: http.MethodDelete, Path: team, May: access.Admin, Handle: p.deleteTeam},
-		{Method: http.MethodGet, Path: "/api/v1/users", May: access.Admin, Handle: p.listUsers},
+		{Method: http.MethodGet, Path: "/api/v1/users", May: access.Admin, Handle: plain(p.listUsers)},
 		{Method: http.MethodPost, Path: "/api/v1/users", May: access.Admin, Handle: p.createUser},
-		{Method: http.MethodGet, Path: user, May: access.Admin, Handle: p.getUser},
+		{Method: http.MethodGet, Path: user, May: access.Admin, Handle: plain(p.getUser)},
 		{Method: http.MethodPatch, Path: user, May: access.Admin, Handle: p.patchUser},
 		{Method: http.MethodPost, Path: user + "/invite", May: access.Admin, Handle: p.inviteUser},
 		{Method: http.MethodPost, Path: user + "/signout", May: access.Admin, Handle: p.signUserOut},

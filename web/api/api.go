@@ -131,15 +131,15 @@ func (a *API) Routes() []auth.Route {
 		{Method: http.MethodGet, Path: "/api/v1/events/stream", May: access.Read, Handle: a.streamEvents, Stream: true},
 		{Method: http.MethodGet, Path: "/api/v1/live", May: access.Read, Handle: a.streamLive, Stream: true},
 
-		{Method: http.MethodGet, Path: "/api/v1/keys", May: access.Admin, Handle: a.listKeys},
+		{Method: http.MethodGet, Path: "/api/v1/keys", May: access.Admin, Handle: plain(a.listKeys)},
 		{Method: http.MethodPost, Path: "/api/v1/keys", May: access.Admin, Handle: a.createKey},
 		{Method: http.MethodDelete, Path: "/api/v1/keys/:id", May: access.Admin, Handle: a.revokeKey},
 		{Method: http.MethodPost, Path: "/api/v1/keys/:id/rotate", May: access.Admin, Handle: a.rotateKey},
 
 		{Method: http.MethodPost, Path: "/api/v1/backup", May: access.Admin, Handle: a.postBackup, Stream: true},
 
-		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: a.getSpec},
-		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: a.getDocs},
+		{Method: http.MethodGet, Path: "/api/openapi.yaml", May: access.Known, Handle: plain(a.getSpec)},
+		{Method: http.MethodGet, Path: "/api/docs", May: access.Known, Handle: plain(a.getDocs)},
 	}
 	return append(routes, a.auditRoutes()...)
 }

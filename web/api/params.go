@@ -34,6 +34,9 @@ func (a *API) readParams(c echo.Context, known ...string) *params {
 	return p
 }
 
+// plain is a handler that reads no parameter but format.
+func plain(h echo.HandlerFunc) echo.HandlerFunc { return respond.Takes(h, "format") }
+
 func (p *params) fail(name, format string, args ...any) {
 	if p.err == nil {
 		p.err = respond.Bad(name, format, args...)

@@ -44,12 +44,12 @@ func NewRollouts(c RolloutController, pins PinCounter) *Rollouts { return &Rollo
 // Routes is the URL map of rollouts.
 func (r *Rollouts) Routes() []auth.Route {
 	return []auth.Route{
-		{Method: http.MethodGet, Path: "/api/v1/rollouts", May: access.Read, Handle: r.list},
+		{Method: http.MethodGet, Path: "/api/v1/rollouts", May: access.Read, Handle: plain(r.list)},
 		{Method: http.MethodPost, Path: "/api/v1/rollouts", May: access.Control, About: r.aboutDraft, Handle: r.create},
 		{Method: http.MethodPost, Path: "/api/v1/rollouts/preview", May: access.Read, Handle: r.preview},
-		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: r.get},
+		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id", May: access.Read, Handle: plain(r.get)},
 		{Method: http.MethodPut, Path: "/api/v1/rollouts/:id", May: access.Control, About: r.aboutEdit, Handle: r.edit},
-		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: r.history},
+		{Method: http.MethodGet, Path: "/api/v1/rollouts/:id/history", May: access.Read, Handle: plain(r.history)},
 		{Method: http.MethodPost, Path: "/api/v1/rollouts/:id/:verb", May: access.Control, About: r.about, Safer: safer, Handle: r.do},
 	}
 }

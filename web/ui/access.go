@@ -12,6 +12,7 @@ import (
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 // Passwords changes the password of who is signed in: an *auth.Auth.
@@ -42,7 +43,7 @@ const accessURL = "/access"
 // Routes is the URL map of the pages about access.
 func (a *Access) Routes() []auth.Route {
 	get := func(path string, may access.Permission, h echo.HandlerFunc) auth.Route {
-		return auth.Route{Method: http.MethodGet, Path: accessURL + path, May: may, Handle: h}
+		return auth.Route{Method: http.MethodGet, Path: accessURL + path, May: may, Handle: respond.Takes(h)}
 	}
 	routes := []auth.Route{
 		get("", access.Read, a.overview),

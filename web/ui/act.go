@@ -35,7 +35,7 @@ func (d desk) routes(acts []act) []auth.Route {
 	for _, t := range acts {
 		out = append(
 			out,
-			auth.Route{Method: http.MethodGet, Path: d.home.URL + t.path, May: t.may, Handle: d.asking(t)},
+			auth.Route{Method: http.MethodGet, Path: d.home.URL + t.path, May: t.may, Handle: respond.Takes(d.asking(t))},
 			auth.Route{Method: http.MethodPost, Path: d.home.URL + t.path, May: t.may, Handle: d.doing(t)},
 		)
 	}

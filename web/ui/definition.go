@@ -31,6 +31,10 @@ func (u *UI) definitionRoutes() []auth.Route {
 		kinds = append(kinds, rulePages)
 	}
 	for _, k := range kinds {
+		asked := []string{"revision", "context"}
+		if k.kind == flags.KindRule {
+			asked = asked[:1]
+		}
 		on := func(h func(echo.Context, kindPages) error) echo.HandlerFunc {
 			return func(c echo.Context) error { return h(c, k) }
 		}
@@ -38,8 +42,8 @@ func (u *UI) definitionRoutes() []auth.Route {
 			return auth.Route{Method: http.MethodPost, Path: k.url + path, May: access.Control, Handle: on(h)}
 		}
 		out = append(out,
-			auth.Route{Method: http.MethodGet, Path: k.url, May: access.Read, Handle: on(u.definitions)},
-			auth.Route{Method: http.MethodGet, Path: k.url + "/:key", May: access.Read, Handle: on(u.definition)},
+			auth.Route{Method: http.MethodGet, Path: k.url, May: access.Read, Handle: respond.Takes(on(u.definitions), "q")},
+			auth.Route{Method: http.MethodGet, Path: k.url + "/:key", May: access.Read, Handle: respond.Takes(on(u.definition), asked...)},
 			change("", u.createDefinition), change("/:key", u.saveDefinition),
 			change("/:key/restore", u.restoreDefinition), change("/:key/delete", u.deleteDefinition),
 		)

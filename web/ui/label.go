@@ -17,6 +17,7 @@ import (
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 var labelPages = kindPages{kind: flags.KindLabel, may: access.Control, url: "/labels", api: "/api/v1/labels", one: "label", many: "labels", title: "Labels"}
@@ -30,8 +31,8 @@ func (u *UI) labelRoutes() []auth.Route {
 		return auth.Route{Method: http.MethodPost, Path: labelPages.url + path, May: labelPages.may, Handle: h}
 	}
 	return []auth.Route{
-		{Method: http.MethodGet, Path: labelPages.url, May: access.Read, Handle: func(c echo.Context) error { return u.showLabels(c, nil) }},
-		{Method: http.MethodGet, Path: labelPages.url + "/:key", May: access.Read, Handle: func(c echo.Context) error { return u.showLabel(c, nil) }},
+		{Method: http.MethodGet, Path: labelPages.url, May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showLabels(c, nil) }, "q", "label")},
+		{Method: http.MethodGet, Path: labelPages.url + "/:key", May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showLabel(c, nil) }, "revision")},
 		change("", u.createLabel), change("/:key", u.saveLabel),
 		change("/:key/restore", func(c echo.Context) error { return u.restoreDefinition(c, labelPages) }),
 		change("/:key/delete", func(c echo.Context) error { return u.deleteDefinition(c, labelPages) }),

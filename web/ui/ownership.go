@@ -14,6 +14,7 @@ import (
 	"tidemark/flags/policy"
 	"tidemark/views/part"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 // ownershipPages are about which services a feature declares. Members of the team that
@@ -41,8 +42,8 @@ func (u *UI) ownershipRoutes() []auth.Route {
 	form := func(c echo.Context) ([]string, error) { return []string{strings.TrimSpace(c.FormValue("key"))}, nil }
 	path := func(c echo.Context) ([]string, error) { return []string{pathParam(c, "key")}, nil }
 	return []auth.Route{
-		{Method: http.MethodGet, Path: ownershipPages.url, May: access.Read, Handle: func(c echo.Context) error { return u.showOwnerships(c, nil) }},
-		{Method: http.MethodGet, Path: ownershipPages.url + "/:key", May: access.Read, Handle: func(c echo.Context) error { return u.showOwnership(c, nil) }},
+		{Method: http.MethodGet, Path: ownershipPages.url, May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showOwnerships(c, nil) }, "q", "feature")},
+		{Method: http.MethodGet, Path: ownershipPages.url + "/:key", May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showOwnership(c, nil) }, "revision")},
 		change("", form, u.createOwnership), change("/:key", path, u.saveOwnership),
 		change("/:key/restore", path, func(c echo.Context) error { return u.restoreDefinition(c, ownershipPages) }),
 		change("/:key/delete", path, func(c echo.Context) error { return u.deleteDefinition(c, ownershipPages) }),

@@ -33,8 +33,8 @@ func (u *UI) policyRoutes() []auth.Route {
 		return auth.Route{Method: http.MethodPost, Path: policyPages.url + path, May: policyPages.may, Handle: h}
 	}
 	return []auth.Route{
-		{Method: http.MethodGet, Path: policyPages.url, May: access.Read, Handle: func(c echo.Context) error { return u.showPolicies(c, nil) }},
-		{Method: http.MethodGet, Path: policyPages.url + "/:key", May: access.Read, Handle: func(c echo.Context) error { return u.showPolicy(c, nil) }},
+		{Method: http.MethodGet, Path: policyPages.url, May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showPolicies(c, nil) }, "principal", "action", "feature", "labels")},
+		{Method: http.MethodGet, Path: policyPages.url + "/:key", May: access.Read, Handle: respond.Takes(func(c echo.Context) error { return u.showPolicy(c, nil) }, "revision")},
 		change("", u.createPolicy), change("/:key", u.savePolicy), change("/:key/switch", u.switchPolicy),
 		change("/:key/restore", func(c echo.Context) error { return u.restoreDefinition(c, policyPages) }),
 		change("/:key/delete", func(c echo.Context) error { return u.deleteDefinition(c, policyPages) }),

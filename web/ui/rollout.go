@@ -17,6 +17,7 @@ import (
 	"tidemark/views/format"
 	"tidemark/views/part"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 // Rollouts is what the pages ask of whoever runs the rollouts: a *rollout.Controller.
@@ -42,11 +43,11 @@ func (u *UI) rolloutRoutes() []auth.Route {
 		return nil
 	}
 	return []auth.Route{
-		{Method: http.MethodGet, Path: "/rollouts", May: access.Read, Handle: u.rollouts},
-		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, About: aboutOwn, Handle: u.newRollout},
+		{Method: http.MethodGet, Path: "/rollouts", May: access.Read, Handle: respond.Takes(u.rollouts)},
+		{Method: http.MethodGet, Path: "/rollouts/new", May: access.Control, About: aboutOwn, Handle: respond.Takes(u.newRollout, "flag", "feature", "candidate", "control")},
 		{Method: http.MethodPost, Path: "/rollouts/new", May: access.Control, About: u.aboutPlan, Handle: u.createRollout},
-		{Method: http.MethodGet, Path: "/rollouts/:id", May: access.Read, Handle: u.rollout},
-		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Safer: saferRollout, Handle: u.askRollout},
+		{Method: http.MethodGet, Path: "/rollouts/:id", May: access.Read, Handle: respond.Takes(u.rollout, "revision")},
+		{Method: http.MethodGet, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Safer: saferRollout, Handle: respond.Takes(u.askRollout)},
 		{Method: http.MethodPost, Path: "/rollouts/:id/:verb", May: access.Control, About: u.aboutRollout, Safer: saferRollout, Handle: u.actRollout},
 	}
 }

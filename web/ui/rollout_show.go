@@ -77,11 +77,6 @@ func (u *UI) rolloutStory(ctx context.Context, id string) (*rolloutStory, error)
 
 // pick reads which moment of the history is asked for.
 func (s *rolloutStory) pick(c echo.Context) error {
-	for name := range c.QueryParams() {
-		if name != "revision" {
-			return respond.Bad(name, "This page has no parameter %q. It has: revision.", name)
-		}
-	}
 	raw := c.QueryParam("revision")
 	if raw == "" {
 		return nil

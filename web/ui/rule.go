@@ -19,6 +19,7 @@ import (
 	"tidemark/views/part"
 	"tidemark/web/api"
 	"tidemark/web/auth"
+	"tidemark/web/respond"
 )
 
 var rulePages = kindPages{
@@ -277,7 +278,7 @@ func (u *UI) ruleRoutes() []auth.Route {
 	}
 	return []auth.Route{
 		{Method: http.MethodPost, Path: rulePages.url + "/:key/replays", May: access.Read, Handle: u.startReplay},
-		{Method: http.MethodGet, Path: rulePages.url + "/:key/replays/:id", May: access.Read, Handle: u.replay},
+		{Method: http.MethodGet, Path: rulePages.url + "/:key/replays/:id", May: access.Read, Handle: respond.Takes(u.replay)},
 		{Method: http.MethodPost, Path: rulePages.url + "/:key/replays/:id/stop", May: access.Read, Handle: u.stopReplay},
 	}
 }

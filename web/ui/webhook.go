@@ -37,7 +37,7 @@ func NewWebhooks(u *UI, hooks *alert.Hooks) *Webhooks { return &Webhooks{u, hook
 
 // Routes is the URL map of the pages about who is told of alerts.
 func (w *Webhooks) Routes() []auth.Route {
-	routes := []auth.Route{{Method: http.MethodGet, Path: webhooksURL + "/:id", May: access.Control, Handle: w.show}}
+	routes := []auth.Route{{Method: http.MethodGet, Path: webhooksURL + "/:id", May: access.Control, Handle: respond.Takes(w.show)}}
 	return append(routes, desk{w.ui, part.Crumb{Text: "Alerts", URL: alertsURL}}.routes([]act{
 		{"/webhooks/new", access.Control, w.askNew, w.doNew},
 		{"/webhooks/:id/edit", access.Control, w.askEdit, w.doEdit},
