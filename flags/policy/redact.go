@@ -56,17 +56,17 @@ func union(a, b []string) []string {
 	return out
 }
 
-// RedactWrites takes out of a list what the identity may not see. Rows that name no
-// actor, those of open writes and examples, hold nothing to take out.
+// RedactWrites takes out of a list what the identity may not see, and says so of each such
+// write: whether it names an actor is hidden too. Rows of open writes and examples name none.
 func (b *Book) RedactWrites(who *access.Identity, list *report.Writes) {
+	if !list.Labelled {
+		return
+	}
 	s := b.Set()
 	var last *report.WriteRow // with the decision in r: most rows have the labels of the one before
 	var r *report.Redaction
 	for i := range list.Writes {
 		w := &list.Writes[i]
-		if w.Actor == "" {
-			continue
-		}
 		if last == nil || w.Feature != last.Feature || w.Unread != last.Unread || w.Held != last.Held || !slices.Equal(w.Labels, last.Labels) {
 			last, r = w, s.redaction(who, w.Feature, w.Labels, metrics.Unread{More: w.Unread, Held: w.Held})
 		}

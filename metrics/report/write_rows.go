@@ -209,17 +209,15 @@ func (r *Reporter) keyWrites(ctx context.Context, q WriteQuery) (*Writes, error)
 	if err != nil {
 		return nil, err
 	}
+	list.Labelled = true
 	return list, r.label(ctx, list.Writes)
 }
 
-// label sets the labels of writes that name an actor. They may stand on any event of a
-// write, also one that does not name the key.
+// label sets the labels of writes, whether they name an actor or not: that is hidden with
+// it. They may stand on any event of a write, also one that does not name the key.
 func (r *Reporter) label(ctx context.Context, rows []WriteRow) error {
 	for i := range rows {
 		w := &rows[i]
-		if w.Actor == "" {
-			continue
-		}
 		events, rest, err := metrics.FindWrite(ctx, r.r, w.Feature, w.WriteID, maxSiblingEvents)
 		if err != nil {
 			return err

@@ -27,6 +27,8 @@ type Writes struct {
 	Writes  []WriteRow `json:"writes"`
 	More    bool       `json:"more"`           // Limit left some out
 	Next    string     `json:"next,omitempty"` // the cursor of what was left out
+	// Labelled says that rows tell who acted, and what may hide it: a list of a key.
+	Labelled bool `json:"-"`
 }
 
 // WriteRow is one write.
@@ -48,7 +50,7 @@ type WriteRow struct {
 	Unread bool `json:"unread,omitempty"`
 	// Held says that an event of it is in quarantine.
 	Held bool `json:"held,omitempty"`
-	// Redacted is set when the actor was taken out for this viewer.
+	// Redacted is set when this viewer is not told of an actor, named or not.
 	Redacted *Redaction `json:"redacted,omitempty"`
 }
 

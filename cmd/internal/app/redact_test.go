@@ -20,11 +20,12 @@ func TestRedactionNeverLeaks(t *testing.T) {
 		event("initiated", "w1", "cart", secret+`,"labels":["pii"],"expect":["eu"]`),
 		event("initiated", "w2", "cart", secret+`,"labels":["pii"],"expect":["eu"]`),
 		event("initiated", "w3", "cart", `,"actor":"plain-actor"`),
+		event("initiated", "w4", "cart", `,"labels":["pii"]`),
 		event("visible", "w1", "cart", `,"replica":"eu"`),
 		event("conflict_detected", "w1", "cart", said),
 		event("conflict_resolved", "w1", "cart", said+`,"winner":"w1","auto":true`),
 	}, ",") + "]"
-	if got := read[receipt](t, d.post(owner, "/v1/events", body, "Content-Type: application/json"), http.StatusOK); got.Accepted != 6 {
+	if got := read[receipt](t, d.post(owner, "/v1/events", body, "Content-Type: application/json"), http.StatusOK); got.Accepted != 7 {
 		t.Fatalf("%+v", got)
 	}
 	for d.get(owner, "/v1/conflicts/c1").Code != http.StatusOK { // Events are acknowledged before they are folded.
@@ -54,6 +55,10 @@ func TestRedactionNeverLeaks(t *testing.T) {
 		if page := d.get(reader, path).Body.String(); !strings.Contains(page, "redacted: needs clearance pii") || !strings.Contains(page, "deny-by-default") {
 			t.Errorf("%s does not say what was taken out and why: %s", path, page)
 		}
+	}
+	// That a write names an actor is told no more than whom.
+	if list := d.get(reader, "/api/v1/writes?feature=cart&key=k").Body.String(); strings.Count(list, `"labels":["pii"],"redacted":{"labels":["pii"],`) != 3 {
+		t.Errorf("the list does not tell of each labelled write that it is hidden: %s", list)
 	}
 	if !strings.Contains(d.get(reader, "/api/v1/writes/w3").Body.String(), "plain-actor") {
 		t.Error("a write without labels has nothing to hide")
