@@ -148,7 +148,7 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 	v, ok := j.known[k]
 	j.mu.Unlock()
 	if ok && !held {
-		x := &Case{Conflict: c, Rule: *named, Siblings: v.bare, Verdict: v.v, Cause: v.c}
+		x := &Case{Conflict: c, Rule: *named, Siblings: v.bare, Verdict: v.v, Cause: v.c, made: v.made}
 		x.hide(may)
 		return x, nil
 	}
@@ -161,17 +161,18 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 		if len(j.known) >= maxKnown {
 			clear(j.known)
 		}
-		j.known[k] = verdict{x.Verdict, x.Cause, bare(x.Siblings)}
+		j.known[k] = verdict{x.Verdict, x.Cause, bare(x.Siblings), x.bareMade()}
 		j.mu.Unlock()
 	}
 	x.hide(may)
 	return x, nil
 }
 
-// held reports whether something of a conflict's writes is in quarantine: what was
-// remembered of it says nothing of that, and will say something else when it is not.
+// held reports whether something of a conflict's writes, or of what was made of them, is in
+// quarantine: what was remembered of it says nothing of that, and will say something else
+// when it is not.
 func (j *Judge) held(c *metrics.Conflict) bool {
-	return slices.ContainsFunc(c.Writes, func(id string) bool {
+	return slices.ContainsFunc(append(slices.Clip(c.Writes), c.Winner), func(id string) bool {
 		_, held := metrics.HeldOf(j.o.Reader.HeldWrites(id), c.Feature)
 		return held
 	})
@@ -187,6 +188,14 @@ func bare(all []Sibling) []Sibling {
 		}
 	}
 	return slices.Clip(out)
+}
+
+// bareMade is the same of what was made of them.
+func (c *Case) bareMade() *Sibling {
+	if c.made == nil {
+		return nil
+	}
+	return &bare([]Sibling{*c.made})[0]
 }
 
 // maxShown bounds the conflicts that stand for others.

@@ -41,6 +41,8 @@ type Case struct {
 	Verdict  Verdict
 	Cause    Cause // of Unjudged
 	Hidden   bool  // something was taken out for who asks
+
+	made *Sibling // the write that was made of these, when the verdict is by what it holds
 }
 
 // Judge compares what was reported of conflicts with what rules give. It is safe for
@@ -70,6 +72,7 @@ type verdict struct {
 	v    Verdict
 	c    Cause
 	bare []Sibling // see there
+	made *Sibling  // of which the same is known
 }
 
 // maxKnown bounds how many verdicts are remembered: 50,000 are about 20 MB.
@@ -186,7 +189,9 @@ func (j *Judge) sameResult(ctx context.Context, c *Case) (Verdict, Cause, error)
 		return Unjudged, CauseLater, nil
 	case o.Kind == Keep:
 		return Differ, "", nil // They were merged, and the rule keeps one.
-	case made.Delta == "":
+	}
+	c.made = &made
+	if made.Delta == "" {
 		return Unjudged, CauseNoResult, nil
 	}
 	return sameFields(o, made.Delta), "", nil

@@ -29,6 +29,9 @@ func (may May) hides(c *metrics.Conflict, all []Sibling) bool {
 // lets them be guessed: what a rule makes of fields, whether that was reported, and what
 // is lost.
 func (c *Case) hide(may May) {
+	if c.hidesMade(may) {
+		c.Verdict, c.Cause = Unjudged, CauseHidden
+	}
 	if c.Hidden = may.hides(c.Conflict, c.Siblings); !c.Hidden {
 		return
 	}
@@ -44,6 +47,12 @@ func (c *Case) hide(may May) {
 	if c.Verdict != Open && c.Verdict != ByPerson {
 		c.Verdict, c.Cause = Unjudged, CauseHidden
 	}
+}
+
+// hidesMade reports whether the verdict is by the contents of a write, made of those that
+// met, which who asks may not see: one that is the rule's would tell them.
+func (c *Case) hidesMade(may May) bool {
+	return c.made != nil && may.hides(c.Conflict, []Sibling{*c.made})
 }
 
 // hideIn takes out of a decision about the conflict what who asks may not see: it may be

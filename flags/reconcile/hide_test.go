@@ -93,3 +93,59 @@ func TestWhatIsRememberedIsHiddenWhileSomethingIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatWasMadeOfTheWritesIsHidden: whether a labelled write is what a rule gives tells
+// what it holds, so it is no verdict for who may not see it: not at first, not when it is
+// remembered, and not in a replay of another rule.
+func TestWhatWasMadeOfTheWritesIsHidden(t *testing.T) {
+	t.Parallel()
+	rule, _ := Implicit("merge")
+	r := reporttest.New()
+	r.Events = []metrics.Event{
+		{EventID: "w1", Kind: metrics.KindInitiated, WriteID: "w1", Feature: "cart", OccurredAt: 1, Delta: `{"a":1}`},
+		{EventID: "w2", Kind: metrics.KindInitiated, WriteID: "w2", Feature: "cart", OccurredAt: 2, Delta: `{"b":2}`},
+		{EventID: "w3", Kind: metrics.KindInitiated, WriteID: "w3", Feature: "cart", OccurredAt: 3, Delta: `{"a":1,"b":2}`, Labels: []string{"pii"}, Parents: []string{"w1", "w2"}},
+	}
+	j := NewJudge(JudgeOptions{Reader: r, Now: func() time.Time { return time.Unix(3600, 0) }})
+	decided := func(auto metrics.Tri) *metrics.Conflict {
+		return &metrics.Conflict{ID: "c" + string('0'+rune(auto)), Feature: "cart", Writes: []string{"w1", "w2"}, DetectedAt: 3, ResolvedAt: 9, Winner: "w3", Auto: auto}
+	}
+	unlabelled := func(_ string, labels []string) bool { return len(labels) == 0 }
+	all := func(string, []string) bool { return true }
+	for i, x := range []struct {
+		may     May
+		held    bool
+		verdict Verdict
+	}{{unlabelled, false, Unjudged}, {unlabelled, false, Unjudged}, {all, false, Agree}, {all, true, Unjudged}, {all, false, Agree}} {
+		r.Held = nil
+		if x.held {
+			r.Held = map[string][]metrics.HeldWrite{"w3": {{Feature: "cart"}}}
+		}
+		c, err := j.cached(t.Context(), decided(metrics.Yes), &Named{Name: "merge", Rule: rule}, x.may)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Verdict != x.verdict || c.Hidden || (c.Cause == CauseHidden) != (x.verdict == Unjudged) {
+			t.Errorf("question %d: %s %s, hidden %v; want %s", i, c.Verdict, c.Cause, c.Hidden, x.verdict)
+		}
+	}
+	for _, x := range []struct {
+		auto metrics.Tri
+		may  May
+		want Changes
+	}{
+		{metrics.Yes, all, Changes{Same: 1}},
+		{metrics.Yes, unlabelled, Changes{Unjudged: 1}},
+		{metrics.No, all, Changes{Spared: 1, PersonSame: 1}},
+		{metrics.No, unlabelled, Changes{Unjudged: 1}},
+	} {
+		var got Replay
+		q := &ReplayQuery{Candidate: rule, Base: rule, Of: AgreementQuery{May: x.may}}
+		if err := j.replayOne(t.Context(), &got, &FeatureReplay{}, newBook(nil), decided(x.auto), q); err != nil {
+			t.Fatal(err)
+		}
+		if got.Same != x.want.Same || got.Spared != x.want.Spared || got.PersonSame != x.want.PersonSame || got.Unjudged != x.want.Unjudged || got.Causes[CauseHidden] != x.want.Unjudged {
+			t.Errorf("a replay: %+v, want %+v", got.Changes, x.want)
+		}
+	}
+}

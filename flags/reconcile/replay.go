@@ -146,7 +146,7 @@ func (j *Judge) replayOne(ctx context.Context, out *Replay, f *FeatureReplay, ru
 	if base != nil {
 		was = base.Decide(x.Siblings)
 	}
-	change, same, err := j.changeOf(ctx, x)
+	change, same, err := j.changeOf(ctx, x, q.Of.May)
 	if err != nil {
 		return err
 	}
@@ -164,8 +164,9 @@ func (j *Judge) replayOne(ctx context.Context, out *Replay, f *FeatureReplay, ru
 	return nil
 }
 
-// changeOf says what becomes of a conflict, and whether a person had decided the same.
-func (j *Judge) changeOf(ctx context.Context, c *Case) (change string, same bool, err error) {
+// changeOf says what becomes of a conflict, and whether a person had decided the same; for
+// who may not see what decides that, it cannot be told.
+func (j *Judge) changeOf(ctx context.Context, c *Case, may May) (change string, same bool, err error) {
 	if c.Outcome.Kind == Unknown {
 		c.Cause = c.Outcome.Cause
 		return "unjudged", false, nil
@@ -178,9 +179,16 @@ func (j *Judge) changeOf(ctx context.Context, c *Case) (change string, same bool
 			return "spared", false, nil
 		}
 		v, _, err := j.matches(ctx, c)
+		if c.hidesMade(may) {
+			c.Cause = CauseHidden
+			return "unjudged", false, err
+		}
 		return "spared", v == Agree, err
 	}
 	switch {
+	case c.hidesMade(may):
+		c.Cause = CauseHidden
+		return "unjudged", false, nil
 	case c.Outcome.Kind == Person:
 		return "asked", false, nil
 	case c.Verdict == Agree:
