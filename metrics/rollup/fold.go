@@ -11,21 +11,26 @@ import (
 func (e *Engine) foldWrite(ctx context.Context, f *feature, ev *metrics.Event) error {
 	w, err := e.writeFor(ctx, f, ev)
 	if err != nil {
-		if e.silent && ev.SessionID != "" {
-			e.forgetSession(f, ev.SessionID) // it comes back with this write
+		if id := sessionOf(ev); e.silent && id != "" {
+			e.forgetSession(f, id) // it comes back with this write
 		}
 		return err
 	}
 	if err := e.late(ctx, f, ev, w.key); err != nil {
 		return err
 	}
+	if w.moves(ev) {
+		if err := e.late(ctx, f, ev, nil); err != nil {
+			return err
+		}
+	}
 	if err := e.lateInSession(ctx, w, ev); err != nil {
 		return err
 	}
 	e.touchWrite(w)
 	e.joinWrite(w, ev)
-	if ev.SessionID != "" && w.session == nil {
-		if err := e.enterSession(ctx, w, ev.SessionID); err != nil {
+	if id := sessionOf(ev); id != "" && w.session == nil {
+		if err := e.enterSession(ctx, w, id); err != nil {
 			return err
 		}
 	}
@@ -119,157 +124,6 @@ func (e *Engine) lateInSession(ctx context.Context, w *write, ev *metrics.Event)
 	return nil
 }
 
-// joinWrite merges the fields of an event into the state. Every merge is a
-// minimum, a union or a least text: commutative, associative and idempotent.
-func (e *Engine) joinWrite(w *write, ev *metrics.Event) {
-	n := &e.names
-	w.model = n.least(w.model, n.id(ev.Model))
-	w.variant = n.least(w.variant, n.id(ev.Variant))
-	w.mechanism = n.least(w.mechanism, n.id(ev.Mechanism))
-	e.joinTrial(w, ev)
-	w.joinLabels(ev.Labels)
-	rerouted := false
-	for _, r := range ev.Expect {
-		i := w.f.replica(r)
-		if at, ok := slices.BinarySearch(w.expect, i); !ok {
-			w.expect = slices.Insert(w.expect, at, i)
-			rerouted = true
-		}
-	}
-	before := w.standing()
-	at := w.f.stampOf(ev)
-	if ev.Kind.AtOrigin() {
-		e.joinOrigin(w, ev, at)
-	} else {
-		e.joinReplica(w, ev, at)
-	}
-	e.joinVersion(w, ev)
-	if rerouted && w.f.stateBased && before.key != nil {
-		e.reroute(w)
-	}
-	if now, ok := w.begun(); ok && (!before.known || now != before.begun) && len(w.f.configs) > 0 {
-		e.rebegun(w, before)
-	}
-	if ev.SessionSeq != 0 && (w.seq == 0 || ev.SessionSeq < w.seq) {
-		e.resequence(w, ev.SessionSeq)
-	}
-}
-
-// standing is what decides how a write's satisfactions are computed.
-type standing struct {
-	key     *keyState // nil: its insertion will take over what later versions satisfy
-	config  *config
-	begun   int64
-	known   bool // that it has begun
-	reached bool // some replica has reported of it
-}
-
-func (w *write) standing() standing {
-	s := standing{key: w.key, config: w.config(), reached: len(w.reps) > 0}
-	s.begun, s.known = w.begun()
-	return s
-}
-
-// rebegun settles a write anew whose beginning became known or moved, where that
-// changed which config holds for it. A write that had nothing to settle took over
-// what holds now when it was placed among its key's, which is all there is to do
-// for nearly every write: settling a key anew may mean to read all of it back.
-func (e *Engine) rebegun(w *write, before standing) {
-	if w.config() != before.config && (before.reached || before.key != nil) {
-		e.unsettle(w)
-	} else if w.key != nil && w.version.Kind.TotalOrder() {
-		if i, ok := w.key.position(w); ok {
-			e.inherit(w.key, i)
-		}
-	}
-}
-
-func (e *Engine) joinOrigin(w *write, ev *metrics.Event, at stamp) {
-	n := &e.names
-	w.region = n.least(w.region, n.id(ev.Region))
-	switch ev.Kind {
-	case metrics.KindInitiated:
-		w.initiated.join(at)
-		w.origin = n.least(w.origin, n.id(ev.Service))
-	case metrics.KindCommitted:
-		if at.t < w.committed.t && w.key != nil {
-			e.touchReads(w.key, at.t)
-		}
-		w.committed.join(at)
-		w.origin = n.least(w.origin, n.id(ev.Service))
-	default:
-		w.published.join(at)
-		w.publisher = n.least(w.publisher, n.id(ev.Service))
-	}
-}
-
-func (e *Engine) joinReplica(w *write, ev *metrics.Event, at stamp) {
-	name := ev.Replica
-	if name == "" {
-		name = ev.Service
-	}
-	r := w.f.replica(name)
-	p := w.rep(r)
-	n := &e.names
-	p.region = n.least(p.region, n.id(ev.Region))
-	if ev.Kind != metrics.KindFailed {
-		w.carry(n, p, n.id(ev.Service))
-	}
-	switch ev.Kind {
-	case metrics.KindReceived:
-		e.observeClocks(w, at, ev)
-		p.received.join(at)
-	case metrics.KindApplied:
-		e.observeClocks(w, at, ev)
-		p.applied.join(at)
-	case metrics.KindVisible:
-		p.visible.join(at)
-	case metrics.KindFailed:
-		p.failed |= 1 << min(max(ev.Attempt, 1)-1, 63)
-	}
-	if ev.Attempt > 1 && ev.Kind != metrics.KindFailed {
-		p.attempts |= 1 << min(ev.Attempt-2, 63)
-	}
-	e.settle(w, r)
-}
-
-// joinVersion merges version and key. Two events of one write should agree; when
-// they do not, the lesser value stands.
-func (e *Engine) joinVersion(w *write, ev *metrics.Event) {
-	if w.key == nil && ev.Key != "" {
-		k := e.keyFor(w.f, ev.Key)
-		if w.version.IsZero() {
-			w.version = cloneVersion(ev.Version)
-		}
-		e.touchReads(k, w.committed.t)
-		e.insert(k, w)
-		return
-	}
-	if ev.Version.IsZero() || ev.Version == w.version {
-		return
-	}
-	if !w.version.IsZero() && orderVersions(w.version, ev.Version) <= 0 && w.version.Kind <= ev.Version.Kind {
-		return
-	}
-	k := w.key
-	if k == nil {
-		w.version = cloneVersion(ev.Version)
-		return
-	}
-	if w.version.IsZero() { // nothing of the key depends on it yet
-		e.remove(k, w)
-		w.version = cloneVersion(ev.Version)
-		e.touchReads(k, w.committed.t)
-		e.insert(k, w)
-		return
-	}
-	e.touchReads(k, minTime)
-	e.remove(k, w)
-	w.version = cloneVersion(ev.Version)
-	e.insert(k, w)
-	e.resettle(k)
-}
-
 func cloneVersion(v metrics.Version) metrics.Version {
 	v.Text = cloneString(v.Text)
 	return v
@@ -290,38 +144,6 @@ func (e *Engine) keyFor(f *feature, key string) *keyState {
 	}
 	e.keys.put(ent, k)
 	return k
-}
-
-// enterSession makes a write an operation of its session.
-func (e *Engine) enterSession(ctx context.Context, w *write, id string) error {
-	s, err := e.sessionFor(ctx, w.f, id)
-	if err != nil {
-		if e.silent {
-			e.forget(w) // it comes back with its session
-		}
-		return err
-	}
-	if w.session != nil { // the session was read back, with this write in it
-		return nil
-	}
-	e.touchSession(s)
-	w.session = s
-	s.add(sessionOp{seq: w.seq, w: w})
-	if w.node.prev != nil {
-		e.lru.remove(&w.node)
-	}
-	return nil
-}
-
-func (e *Engine) resequence(w *write, seq int64) {
-	if w.session == nil {
-		w.seq = seq
-		return
-	}
-	e.touchSession(w.session)
-	w.session.drop(sessionOp{seq: w.seq, w: w})
-	w.seq = seq
-	w.session.add(sessionOp{seq: w.seq, w: w})
 }
 
 // sessionFor returns a feature's part of a session: what another one says of the same

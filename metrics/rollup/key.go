@@ -310,6 +310,9 @@ func (e *Engine) linkReads(k *keyState, w *write) {
 		case r.source.id == w.id && r.source != w: // w was put down and is back
 			r.source = w
 			w.readers = append(w.readers, r)
+		case w.id < r.source.id: // two writes of one version: as find has it
+			r.unlink()
+			e.link(r, w)
 		}
 	}
 }

@@ -146,13 +146,19 @@ func (e *Engine) attachRead(r *read, k *keyState) {
 	}
 }
 
-func (e *Engine) detachRead(r *read) {
-	if r.source != nil {
-		if i := slices.Index(r.source.readers, r); i >= 0 {
-			r.source.readers = slices.Delete(r.source.readers, i, i+1)
-		}
-		r.source = nil
+// unlink makes a read forget which write's version it returned.
+func (r *read) unlink() {
+	if r.source == nil {
+		return
 	}
+	if i := slices.Index(r.source.readers, r); i >= 0 {
+		r.source.readers = slices.Delete(r.source.readers, i, i+1)
+	}
+	r.source = nil
+}
+
+func (e *Engine) detachRead(r *read) {
+	r.unlink()
 	if r.key != nil {
 		if i, ok := slices.BinarySearchFunc(r.key.reads, r, orderReads); ok {
 			r.key.reads = slices.Delete(r.key.reads, i, i+1)

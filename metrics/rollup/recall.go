@@ -138,8 +138,8 @@ func (e *Engine) recallWrite(ctx context.Context, f *feature, ent metrics.Entity
 			continue
 		}
 		e.joinWrite(w, ev)
-		if ev.SessionID != "" && w.session == nil && !slices.Contains(missing, ev.SessionID) {
-			missing = append(missing, ev.SessionID)
+		if id := sessionOf(ev); id != "" && w.session == nil && !slices.Contains(missing, id) {
+			missing = append(missing, id)
 		}
 	}
 	for _, w := range e.loaded.writes[first:] {
@@ -185,7 +185,7 @@ func (e *Engine) recallSession(ctx context.Context, f *feature, ent metrics.Enti
 			}
 			continue
 		}
-		if ofWrite(ev) {
+		if ofWrite(ev) && sessionOf(ev) != "" {
 			if err := e.loadSessionWrite(ctx, f, s, ev); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package rollup
 
 import (
 	"math/bits"
+	"strings"
 
 	"github.com/twmb/murmur3"
 	"github.com/zeebo/xxh3"
@@ -129,20 +130,44 @@ func (e *Engine) trialOf(f *feature, ev *metrics.Event) *trial {
 	return t
 }
 
-// joinTrial gives a write its part in a trial. Events of one write should agree on
-// the unit; when they do not, the lesser name stands.
+// joinTrial gives a write its part in a trial. Events of one write should agree on flag
+// and unit; when they do not, the least of both holds, an event with a unit before one
+// without.
 func (e *Engine) joinTrial(w *write, ev *metrics.Event) {
 	t := e.trialOf(w.f, ev)
 	if t == nil {
 		return
 	}
 	t.counts.LastEvent = max(t.counts.LastEvent, ev.ObservedAt)
-	if w.trial == nil {
-		w.trial = &trialRef{t: t, hash: xxh3.HashString(w.id)}
+	if !w.hear(saidTrial, ev).takes(w.trial.orders(t, ev.Unit) > 0) {
+		return
 	}
-	if ev.Unit != "" && (w.trial.unit == nil || ev.Unit < w.trial.unit.name) {
+	switch {
+	case w.trial == nil:
+		w.trial = &trialRef{hash: xxh3.HashString(w.id)}
+	case w.trial.t != t:
+		w.young = false
+	}
+	w.trial.t, w.trial.unit = t, nil
+	if ev.Unit != "" {
 		w.trial.unit = t.unitOf(e, ev.Unit)
 	}
+}
+
+// orders compares a part with the one that an event gives: by flag, then by unit, no unit
+// and no part last.
+func (r *trialRef) orders(t *trial, unit string) int {
+	switch {
+	case r == nil:
+		return 1
+	case r.t != t:
+		return strings.Compare(r.t.def.Flag, t.def.Flag)
+	case unit == "":
+		return -1
+	case r.unit == nil:
+		return 1
+	}
+	return strings.Compare(r.unit.name, unit)
 }
 
 // bucketOf is flagd's fractional bucketing ("v2") with weights that sum to 10,000.

@@ -278,6 +278,9 @@ func (t *trial) stillYoung(now int64) map[*unitCell]undecided {
 	out := map[*unitCell]undecided{}
 	kept := t.young[:0]
 	for _, y := range t.young {
+		if y.w.trial != nil && y.w.trial.t != t { // its origin named another flag since
+			continue
+		}
 		if y.at+t.horizon <= now || y.w.trial == nil || y.w.trial.unit == nil {
 			y.w.young = false
 			continue

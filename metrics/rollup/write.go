@@ -61,6 +61,7 @@ type write struct {
 	openNext, openPrev *write
 	listed             bool
 
+	said    said      // what is told of it by its origin
 	trial   *trialRef // its part in a trial; nil when none
 	young   bool      // it is among its trial's young writes
 	dirty   bool
