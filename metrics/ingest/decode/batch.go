@@ -62,6 +62,7 @@ type Batch struct {
 	list    []string
 	nodes   []node
 	errs    []fieldError
+	unkept  bool // the event being read has an unknown member that cannot be kept
 	shape   shape
 	spans   spanBuffer
 }

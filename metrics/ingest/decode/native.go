@@ -8,7 +8,10 @@ import (
 )
 
 // fieldError is what was wrong with one field of the event being read.
-type fieldError struct{ code, field, message string }
+type fieldError struct {
+	code, field, message string
+	final                bool // also when the field is given once more
+}
 
 // Native reads tidemark's own events: one JSON object, an array of objects, or
 // one object a line (NDJSON). application/x-ndjson, application/ndjson,
@@ -44,7 +47,7 @@ func (b *Batch) settle(e *metrics.Event, index int) {
 // event reads an object into e. It returns false after a syntax error; b.errs
 // then and otherwise lists what was wrong with its fields.
 func (b *Batch) event(s *scanner, e *metrics.Event) bool {
-	b.errs, b.attrs = b.errs[:0], b.attrs[:0]
+	b.errs, b.attrs, b.unkept = b.errs[:0], b.attrs[:0], false
 	given := "" // the member attributes, as it was sent
 	some, ok := s.open('{', '}')
 	for place := 0; some && ok; place++ {
@@ -93,15 +96,22 @@ func (b *Batch) member(s *scanner, e *metrics.Event, place *int, given *string) 
 func (b *Batch) forgive(name string) {
 	kept := b.errs[:0]
 	for _, x := range b.errs {
-		if x.field != name {
+		if x.field != name || x.final {
 			kept = append(kept, x)
 		}
 	}
 	b.errs = kept
 }
 
+// wrong notes what is wrong with a field. Once is enough: only the first mistake of an
+// event is told.
 func (b *Batch) wrong(code, field, message string) {
-	b.errs = append(b.errs, fieldError{code, field, message})
+	for i := range b.errs {
+		if b.errs[i].field == field {
+			return
+		}
+	}
+	b.errs = append(b.errs, fieldError{code: code, field: field, message: message})
 }
 
 // field reads the value of one member.
@@ -382,8 +392,11 @@ func (b *Batch) listDone(p *[]string, n int, name string) {
 func (b *Batch) unknownField(s *scanner, quoted []byte) bool {
 	s.deep = 0
 	value, ok := s.raw()
-	if s.deep >= MaxDepth {
-		b.wrong(metrics.CodeFieldInvalid, "attributes", fmt.Sprintf("a field that is not known is nested %d deep; at most %d is allowed", s.deep, MaxDepth-1))
+	if s.deep >= MaxDepth && !b.unkept {
+		b.unkept = true
+		b.errs = append(b.errs, fieldError{
+			metrics.CodeFieldInvalid, "attributes", fmt.Sprintf("a field that is not known is nested %d deep; at most %d is allowed", s.deep, MaxDepth-1), true,
+		})
 	}
 	b.attrs = append(append(b.attrs, ','), quoted...)
 	b.attrs = append(append(b.attrs, ':'), value...)

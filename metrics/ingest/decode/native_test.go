@@ -176,10 +176,11 @@ func TestNativeRejectsFields(t *testing.T) {
 		`"labels":["a",1]`:                   "field_invalid:labels",
 		`"labels":[null]`:                    "field_invalid:labels",
 		`"labels":["a"` + strings.Repeat(`,"a"`, 100) + `]`: "field_too_long:labels",
-		`"auto":"yes"`:     "field_invalid:auto",
-		`"attributes":[1]`: "field_invalid:attributes",
-		`"delta":` + deep:  "field_invalid:delta",
-		`"other":` + deep:  "field_invalid:attributes",
+		`"auto":"yes"`:                         "field_invalid:auto",
+		`"attributes":[1]`:                     "field_invalid:attributes",
+		`"delta":` + deep:                      "field_invalid:delta",
+		`"other":` + deep:                      "field_invalid:attributes",
+		`"other":` + deep + `,"attributes":{}`: "field_invalid:attributes",
 	} {
 		var b Batch
 		body := `[{"event_id":"x",` + member + "}," + minimal("ok") + "]"
@@ -189,6 +190,24 @@ func TestNativeRejectsFields(t *testing.T) {
 		if refused(&b) != "0:"+want || ids(b.Events) != "ok" || b.Rejected[0].EventID != "x" {
 			t.Errorf("%.60s: got %+v, want %s", member, b.Rejected, want)
 		}
+	}
+}
+
+// TestMistakesAreNotedOnce: each further one of an event would be looked through at each
+// further member.
+func TestMistakesAreNotedOnce(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth)
+	body := `{"event_id":"x"`
+	for i := range 100 {
+		body += fmt.Sprintf(`,"m%d":%s`, i, deep)
+	}
+	var b Batch
+	if err := Native([]byte("["+body+`,"key":1,"labels":1},`+minimal("ok")+"]"), "", &b); err != nil || refused(&b) != "0:field_invalid:attributes" {
+		t.Errorf("%v, rejected %+v", err, b.Rejected)
+	}
+	if cap(b.errs) > 8 {
+		t.Errorf("room for %d mistakes of one event", cap(b.errs))
 	}
 }
 
