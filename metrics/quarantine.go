@@ -16,9 +16,9 @@ type Quarantine interface {
 	// Held returns what is held, in order of arrival. It belongs to the caller. None is
 	// an empty slice.
 	Held(ctx context.Context, q HeldQuery) ([]Held, error)
-	// HeldCounts says how much is held by feature and label, ordered by both. An event
-	// with two labels counts with each.
-	HeldCounts(ctx context.Context) ([]HeldCount, error)
+	// HeldCounts says how much is held by feature and label, those with most events first,
+	// then ordered by both. An event with two labels counts with each.
+	HeldCounts(ctx context.Context, q HeldCountQuery) ([]HeldCount, error)
 	// HeldNumber counts the events of a feature with a label; "" stands for any.
 	HeldNumber(ctx context.Context, feature, label string) (int64, error)
 	// HeldTotal is how much is held in all.
@@ -81,6 +81,12 @@ type HeldCount struct {
 	Events  int64  `json:"events"`
 	Oldest  int64  `json:"oldest"` // when the first of them arrived, Unix ns
 	Newest  int64  `json:"newest"`
+}
+
+// HeldCountQuery selects features and labels.
+type HeldCountQuery struct {
+	Feature string // "" = any
+	Limit   int    // 0 = no bound: there may be as many labels as are sent
 }
 
 // HeldQuery selects events in quarantine.

@@ -109,11 +109,11 @@ func (p *Pipeline) hold(ctx context.Context, events []metrics.Event, indexes []i
 			continue
 		}
 		for _, l := range known.Unknown(events[i].Labels, now) {
-			if at, ok := slices.BinarySearch(r.Unknown, l); !ok {
-				r.Unknown = slices.Insert(r.Unknown, at, strings.Clone(l))
-			}
+			r.Unknown = append(r.Unknown, strings.Clone(l))
 		}
 	}
+	slices.Sort(r.Unknown)
+	r.Unknown = slices.Compact(r.Unknown)
 	p.apart.held.Add(int64(h.Held))
 	p.apart.refused.Add(int64(len(refused)))
 	p.duplicates.Add(int64(h.Duplicates))
@@ -164,7 +164,7 @@ func (p *Pipeline) ReleaseKnown(ctx context.Context) (int, error) {
 	if p.opts.Quarantine.Store == nil || p.opts.Quarantine.Store.HeldTotal().Events == 0 {
 		return 0, nil
 	}
-	counts, err := p.opts.Quarantine.Store.HeldCounts(ctx)
+	counts, err := p.opts.Quarantine.Store.HeldCounts(ctx, metrics.HeldCountQuery{})
 	if err != nil {
 		return 0, fmt.Errorf("release: %w", err)
 	}

@@ -200,14 +200,21 @@ func heldSelection(q metrics.HeldQuery) (sel selection, order string) {
 }
 
 // HeldCounts implements metrics.Quarantine.
-func (s *Store) HeldCounts(ctx context.Context) ([]metrics.HeldCount, error) {
+func (s *Store) HeldCounts(ctx context.Context, q metrics.HeldCountQuery) ([]metrics.HeldCount, error) {
 	done, err := s.use(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	rows, err := s.main.r.QueryContext(ctx, `SELECT q.feature, l.label, count(*), min(q.held_at), max(q.held_at)
-		FROM quarantine q JOIN quarantine_label l ON l.number = q.number GROUP BY q.feature, l.label ORDER BY q.feature, l.label`)
+	var sel selection
+	sel.is("q.feature", q.Feature)
+	limit := q.Limit
+	if limit <= 0 {
+		limit = -1
+	}
+	rows, err := s.main.r.QueryContext(ctx, `SELECT q.feature, l.label, count(*) AS events, min(q.held_at), max(q.held_at)
+		FROM quarantine q JOIN quarantine_label l ON l.number = q.number`+sel.String()+`
+		GROUP BY q.feature, l.label ORDER BY events DESC, q.feature, l.label LIMIT ?`, append(sel.args, limit)...)
 	if err != nil {
 		return nil, wrap(err, "%s: count the quarantine", s.main.path)
 	}

@@ -80,10 +80,13 @@ func (m *Memory) Held(ctx context.Context, q metrics.HeldQuery) (found []metrics
 }
 
 // HeldCounts implements metrics.Quarantine.
-func (m *Memory) HeldCounts(ctx context.Context) (found []metrics.HeldCount, err error) {
+func (m *Memory) HeldCounts(ctx context.Context, q metrics.HeldCountQuery) (found []metrics.HeldCount, err error) {
 	by := map[[2]string]metrics.HeldCount{}
 	err = m.read(ctx, func() error {
 		for _, h := range m.quarantine.held {
+			if !is(q.Feature, h.Event.Feature) {
+				continue
+			}
 			for _, l := range slices.Compact(slices.Sorted(slices.Values(h.Event.Labels))) {
 				k := [2]string{h.Event.Feature, l}
 				c, ok := by[k]
@@ -96,9 +99,13 @@ func (m *Memory) HeldCounts(ctx context.Context) (found []metrics.HeldCount, err
 		}
 		return nil
 	})
-	return slices.SortedFunc(maps.Values(by), func(a, b metrics.HeldCount) int {
-		return cmp.Or(cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Label, b.Label))
-	}), err
+	found = slices.SortedFunc(maps.Values(by), func(a, b metrics.HeldCount) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Label, b.Label))
+	})
+	if q.Limit > 0 {
+		found = found[:min(q.Limit, len(found))]
+	}
+	return found, err
 }
 
 // HeldNumber implements metrics.Quarantine.

@@ -49,7 +49,9 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 		for _, q := range [][2]string{{}, {"", "pii"}, {events[2].Feature, "odd 'label'"}, {events[0].Feature, ""}, {"none", ""}} {
 			check(t, p, fmt.Sprintf("number of %q", q), func(s metrics.Store) (any, error) { return s.HeldNumber(ctx, q[0], q[1]) })
 		}
-		check(t, p, "counts", func(s metrics.Store) (any, error) { return s.HeldCounts(ctx) })
+		for _, q := range []metrics.HeldCountQuery{{}, {Limit: 2}, {Feature: events[0].Feature}, {Feature: events[0].Feature, Limit: 1}, {Feature: "none"}} {
+			check(t, p, fmt.Sprintf("counts %+v", q), func(s metrics.Store) (any, error) { return s.HeldCounts(ctx, q) })
+		}
 		for i := range events {
 			check(t, p, "held write "+events[i].WriteID, func(s metrics.Store) (any, error) { return heldWrites(s, events[i].WriteID), nil })
 		}

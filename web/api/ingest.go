@@ -38,7 +38,7 @@ type ingestAnswer struct {
 
 // quarantineAnswer says why events are kept apart, and what ends it.
 type quarantineAnswer struct {
-	Labels  []string `json:"labels"` // that no document declares
+	Labels  []string `json:"labels"` // that no document declares; at most maxLabelsTold
 	Message string   `json:"message"`
 }
 
@@ -56,13 +56,16 @@ func heldAnswer(r *ingest.Receipt) *quarantineAnswer {
 		names = append(names, strconv.Quote(l))
 		ways = append(ways, "PUT /api/v1/labels/"+url.PathEscape(l))
 	}
-	return &quarantineAnswer{Labels: r.Unknown, Message: fmt.Sprintf(
+	return &quarantineAnswer{Labels: r.Unknown[:min(len(r.Unknown), maxLabelsTold)], Message: fmt.Sprintf(
 		"Events are kept in quarantine and counted nowhere, because nobody declared label %s. Declare it by %s with {\"definition\": {\"services\": [...]}, \"reason\": \"...\"}, naming the services that may carry it, or on the page /labels#new; the events then go on by themselves.",
 		strings.Join(names, ", "), strings.Join(ways, ", "))}
 }
 
-// maxLabelsNamed is how many labels a sentence names.
-const maxLabelsNamed = 5
+// How many labels a sentence names, and how many an answer lists.
+const (
+	maxLabelsNamed = 5
+	maxLabelsTold  = 1000
+)
 
 // postEvents takes events in any form but OpenTelemetry's.
 func (a *API) postEvents(c echo.Context) error {

@@ -134,16 +134,24 @@ type quarantineCounts struct {
 	metrics.HeldTotal
 
 	Items []metrics.HeldCount `json:"items"`
+	More  bool                `json:"more"` // others have no more events
 }
 
+// maxHeldCounts bounds the features and labels of one answer: whoever reports sends as
+// many labels as they like.
+const maxHeldCounts = 1000
+
 func (q *Quarantine) counts(c echo.Context) error {
-	if p := q.api.readParams(c); p.err != nil {
+	p := q.api.readParams(c, "feature")
+	if p.err != nil {
 		return p.err
 	}
-	counts, err := q.o.Held.HeldCounts(c.Request().Context())
+	counts, err := q.o.Held.HeldCounts(c.Request().Context(), metrics.HeldCountQuery{Feature: p.text("feature"), Limit: maxHeldCounts + 1})
 	if err != nil {
 		return err
 	}
+	more := len(counts) > maxHeldCounts
+	counts = counts[:min(len(counts), maxHeldCounts)]
 	if respond.WantsCSV(c) {
 		t := respond.Table{Name: "quarantine-counts", Header: []string{"feature", "label", "events", "oldest", "newest"}}
 		for _, n := range counts {
@@ -151,7 +159,7 @@ func (q *Quarantine) counts(c echo.Context) error {
 		}
 		return respond.CSV(c, t)
 	}
-	return respond.JSON(c, http.StatusOK, quarantineCounts{q.o.Held.HeldTotal(), orEmpty(counts)})
+	return respond.JSON(c, http.StatusOK, quarantineCounts{q.o.Held.HeldTotal(), orEmpty(counts), more})
 }
 
 func (q *Quarantine) orders(c echo.Context) error {

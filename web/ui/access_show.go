@@ -39,7 +39,7 @@ func (a *Access) labels(ctx context.Context) (*page.Section, error) {
 	if a.ui.o.Flags == nil {
 		return nil, nil
 	}
-	counts, err := a.ui.o.Quarantine.Held.HeldCounts(ctx)
+	counts, _, err := a.ui.mostHeld(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (u *UI) showLabels(c echo.Context, t *labelAttempt) error {
 	if err != nil {
 		return err
 	}
-	counts, err := u.o.Quarantine.Held.HeldCounts(c.Request().Context())
+	counts, more, err := u.mostHeld(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (u *UI) showLabels(c echo.Context, t *labelAttempt) error {
 		m.Filters.Clear = labelPages.url
 	}
 	all := u.o.Flags.List(flags.KindLabel)
-	m.List, m.Head = u.labelRows(all, held, q), labelsHead(len(all), held)
+	m.List, m.Head = u.labelRows(all, held, q), labelsHead(len(all), held, more)
 	if auth.Who(c).May(labelPages.may) {
 		m.New = newLabelForm(t, c.QueryParam("label"))
 	}
@@ -151,14 +151,18 @@ func (u *UI) heldByLabel(counts []metrics.HeldCount) (out []undeclared) {
 	return out
 }
 
-func labelsHead(declared int, held []undeclared) part.Head {
+func labelsHead(declared int, held []undeclared, more bool) part.Head {
 	h := part.Head{Tone: part.Good, Answer: format.Plural(int64(declared), "label is", "labels are") + " declared.", Sub: "A label travels with a write: it may reach only services with clearance for it."}
 	if declared == 0 {
 		h.Tone, h.Answer = "", "No label is declared."
 	}
 	if len(held) > 0 {
 		h.Tone = part.Warn
-		h.Answer += " " + format.Plural(int64(len(held)), "label that nobody declared keeps", "labels that nobody declared keep") + " events in quarantine."
+		h.Answer += " "
+		if more {
+			h.Answer += "At least "
+		}
+		h.Answer += format.Plural(int64(len(held)), "label that nobody declared keeps", "labels that nobody declared keep") + " events in quarantine."
 		h.Link = part.Link{Text: "See the quarantine.", URL: quarantineURL}
 	}
 	return h

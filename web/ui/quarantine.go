@@ -83,7 +83,7 @@ func (u *UI) showQuarantine(c echo.Context, t *orderAttempt) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	counts, err := u.o.Quarantine.Held.HeldCounts(ctx)
+	counts, more, err := u.mostHeld(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (u *UI) showQuarantine(c echo.Context, t *orderAttempt) error {
 	if err != nil {
 		return err
 	}
-	m := page.Quarantine{Head: u.quarantineHead(counts), Counts: u.heldCounts(counts), Orders: orderRows(orders)}
+	m := page.Quarantine{Head: u.quarantineHead(counts, more), Counts: u.heldCounts(counts, more), Orders: orderRows(orders)}
 	if m.Events, err = u.heldRows(ctx, a); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (u *UI) showQuarantine(c echo.Context, t *orderAttempt) error {
 	return u.show(c, v)
 }
 
-func (u *UI) quarantineHead(counts []metrics.HeldCount) part.Head {
+func (u *UI) quarantineHead(counts []metrics.HeldCount, more bool) part.Head {
 	h := part.Head{
 		Crumbs: []part.Crumb{{Text: "Pipeline", URL: "/pipeline"}, {Text: "Quarantine"}}, Tone: part.Good, Answer: "Nothing is in quarantine.",
 		Sub: "An event with a label that nobody declared is kept here, durably, and counted nowhere until the label is declared.",
@@ -124,7 +124,11 @@ func (u *UI) quarantineHead(counts []metrics.HeldCount) part.Head {
 	h.Tone = part.Warn
 	h.Answer = format.Plural(total.Events, "event is", "events are") + " kept apart and counted nowhere"
 	held := u.heldByLabel(counts)
-	if len(held) == 0 {
+	switch {
+	case len(held) == 0 && more:
+		h.Answer += "."
+		return h
+	case len(held) == 0:
 		h.Answer += "; all labels are declared by now, and they are going on."
 		return h
 	}
@@ -141,11 +145,25 @@ func (u *UI) quarantineHead(counts []metrics.HeldCount) part.Head {
 	return h
 }
 
-func (u *UI) heldCounts(counts []metrics.HeldCount) page.Section {
+// maxHeldCounts bounds the features and labels that a page lists: whoever reports sends as
+// many labels as they like.
+const maxHeldCounts = 200
+
+// mostHeld says how much is held by feature and label, with most events first; more is true
+// when there are others.
+func (u *UI) mostHeld(ctx context.Context) (counts []metrics.HeldCount, more bool, err error) {
+	counts, err = u.o.Quarantine.Held.HeldCounts(ctx, metrics.HeldCountQuery{Limit: maxHeldCounts + 1})
+	return counts[:min(len(counts), maxHeldCounts)], len(counts) > maxHeldCounts, err
+}
+
+func (u *UI) heldCounts(counts []metrics.HeldCount, more bool) page.Section {
 	s := page.Section{
 		ID: "counts", Title: "What is kept, by feature and label", About: "An event with several labels stands in several rows, and goes on when all of them are declared.",
 		Get:  part.Downloads{CSV: "/api/v1/quarantine/counts?format=csv", JSON: "/api/v1/quarantine/counts"},
 		None: part.Empty{Title: "Nothing is kept", Text: "Every label that came was declared."},
+	}
+	if more {
+		s.About += " Those with most events are shown; there are others."
 	}
 	s.Table = part.Table{Caption: s.Title, Columns: []part.Column{{Head: "Label"}, {Head: "Declared"}, {Head: "Feature"}, {Head: "Events", Num: true}, {Head: "First"}, {Head: "Latest"}}}
 	v, now := u.o.Quarantine.Labels(), u.o.Now().UnixNano()
@@ -256,18 +274,18 @@ func orderForms(feature, label string) []page.Form {
 
 // heldNotice says how much of a feature is kept apart, by label; nil when nothing is.
 func (u *UI) heldNotice(ctx context.Context, feature string) ([]part.Notice, error) {
-	counts, err := u.o.Quarantine.Held.HeldCounts(ctx)
-	if err != nil {
+	const named = 5
+	counts, err := u.o.Quarantine.Held.HeldCounts(ctx, metrics.HeldCountQuery{Feature: feature, Limit: named + 1})
+	if err != nil || len(counts) == 0 {
 		return nil, err
 	}
 	var by []string
-	for _, n := range counts {
-		if n.Feature == feature {
-			by = append(by, format.Count(n.Events)+" with "+n.Label)
+	for i, n := range counts {
+		if i == named {
+			by = append(by, "others")
+			break
 		}
-	}
-	if len(by) == 0 {
-		return nil, nil
+		by = append(by, format.Count(n.Events)+" with "+n.Label)
 	}
 	return []part.Notice{{
 		Tone: part.Warn, Text: "Not in these numbers: events in quarantine,", More: format.List(by) + ". Their labels are not declared.",

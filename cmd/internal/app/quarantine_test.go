@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"tidemark/cmd/internal/app"
+	"tidemark/flags/access"
 	"tidemark/metrics"
 	"tidemark/metrics/ingest"
 )
@@ -151,4 +153,41 @@ func TestAWrongOrderIsToldBesideItsForm(t *testing.T) {
 		}
 	}
 	root.post(http.StatusSeeOther, "/quarantine/discard", "discard-label", "odd", "discard-reason", "a test")
+}
+
+// TestManyUndeclaredLabels: who reports sends as many labels as they like, and no page or
+// answer grows with them.
+func TestManyUndeclaredLabels(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Limits: often()})
+	key := d.namedKey("all", "publish:*", "read")
+	var body []string
+	for i := range 50 {
+		labels := `"often"`
+		for n := range 30 {
+			labels += fmt.Sprintf(`,"label-%02d-%02d"`, i, n)
+		}
+		body = append(body, event("initiated", fmt.Sprint("w", i), "cart", `,"labels":[`+labels+`]`))
+	}
+	receipt := d.post(key, "/v1/events", "["+strings.Join(body, ",")+"]", "Content-Type: application/json").Body.String()
+	counts := d.get(key, "/api/v1/quarantine/counts?feature=cart").Body.String()
+	for what, got := range map[string]string{"the receipt": receipt, "the counts": counts} {
+		if n := strings.Count(got, `"label-`); n < 900 || n > 1000+5 {
+			t.Errorf("%s names %d labels", what, n)
+		}
+	}
+	if !strings.Contains(counts, `{"feature":"cart","label":"often","events":50,`) || !strings.Contains(counts, `"more":true`) || strings.Contains(d.get(key, "/api/v1/quarantine/counts?feature=feed").Body.String(), "often") {
+		t.Errorf("the counts: %s", counts)
+	}
+	for path, want := range map[string]string{
+		"/quarantine":    "Those with most events are shown; there are others.",
+		"/labels":        "At least 200 labels that nobody declared keep events in quarantine.",
+		"/access":        "Not declared",
+		"/features/cart": "",
+	} {
+		page := d.page(d.signIn(access.Viewer), path, nil).Body.String()
+		if n := strings.Count(page, "?label=label-"); n > 200 || !strings.Contains(page, want) {
+			t.Errorf("%s names %d labels: %.3000s", path, n, page)
+		}
+	}
 }
