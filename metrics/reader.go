@@ -21,6 +21,8 @@ type Reader interface {
 	OpenWrites(ctx context.Context, q SpilledQuery) ([]OpenWrite, error)
 	// Find is Log.Find: the raw events of a write, key or session.
 	Find(ctx context.Context, q FindQuery) (events []Event, more bool, err error)
+	// End is Log.End: where the next event goes.
+	End() Position
 	// HeldWrites is Quarantine.HeldWrites: what of a write is in quarantine.
 	HeldWrites(id string) []HeldWrite
 	// KeyVersions returns, for up to limit recently active keys of a feature chosen

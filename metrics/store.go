@@ -58,6 +58,8 @@ type FindQuery struct {
 	// Before leaves out events at or after that position; 0 means no bound. The fold
 	// needs it: the log is ahead of what was folded.
 	Before Position
+	// From leaves out events before that position.
+	From Position
 	// Since leaves out events that were observed before it (Unix ns); 0 means no bound.
 	Since int64
 	// Limit is the most events returned, 0 = 10,000; the latest are kept, or with

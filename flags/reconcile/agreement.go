@@ -140,14 +140,23 @@ func (j *Judge) Agreement(ctx context.Context, q AgreementQuery) (*Agreement, er
 }
 
 // cached is decide, but for what is remembered of it: the verdict alone, and what labels
-// may hide it.
+// may hide it. It holds while no further event came of the writes.
 func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, may May) (*Case, error) {
-	held := j.held(c)
+	held, end := j.held(c), j.o.Reader.End() // Before the log is read, where what comes meanwhile is.
 	k := judged{c.ID, c.ResolvedEvent, len(c.Writes), named.Name + "\x00" + named.Version, named.Revision}
 	j.mu.Lock()
 	v, ok := j.known[k]
 	j.mu.Unlock()
-	if ok && !held {
+	if ok = ok && !held; ok {
+		more, err := j.heardSince(ctx, c, v.end)
+		if err != nil {
+			return nil, err
+		}
+		ok = !more
+	}
+	if ok {
+		v.end = end
+		j.remember(k, v)
 		x := &Case{Conflict: c, Rule: *named, Siblings: v.bare, Verdict: v.v, Cause: v.c, made: v.made}
 		x.hide(may)
 		return x, nil
@@ -157,22 +166,51 @@ func (j *Judge) cached(ctx context.Context, c *metrics.Conflict, named *Named, m
 		return nil, err
 	}
 	if !held && c.ResolvedAt != 0 && j.o.Now().Sub(time.Unix(0, c.ResolvedAt)) > settleAfter {
-		j.mu.Lock()
-		if len(j.known) >= maxKnown {
-			clear(j.known)
-		}
-		j.known[k] = verdict{x.Verdict, x.Cause, bare(x.Siblings), x.bareMade()}
-		j.mu.Unlock()
+		j.remember(k, verdict{x.Verdict, x.Cause, bare(x.Siblings), x.bareMade(), end})
 	}
 	x.hide(may)
 	return x, nil
+}
+
+func (j *Judge) remember(k judged, v verdict) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, ok := j.known[k]; !ok && len(j.known) >= maxKnown {
+		clear(j.known)
+	}
+	j.known[k] = v
+}
+
+// judgedBy are the writes that a verdict goes by: those that met, and what was kept of
+// them or made.
+func judgedBy(c *metrics.Conflict) []string {
+	if c.Winner == "" || slices.Contains(c.Writes, c.Winner) {
+		return c.Writes
+	}
+	return append(slices.Clip(c.Writes), c.Winner)
+}
+
+// heardSince reports whether the log has events of what a conflict is judged by at a
+// position or after it: they may bear labels, or say something else.
+func (j *Judge) heardSince(ctx context.Context, c *metrics.Conflict, from metrics.Position) (bool, error) {
+	for _, id := range judgedBy(c) {
+		q := metrics.FindQuery{Kind: metrics.EntityWrite, Entity: metrics.WriteEntity(id), Feature: c.Feature, From: from, Limit: 1}
+		events, more, err := j.o.Reader.Find(ctx, q)
+		if err != nil {
+			return false, fmt.Errorf("find write %q of %q: %w", id, c.Feature, err)
+		}
+		if more || len(events) > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // held reports whether something of a conflict's writes, or of what was made of them, is in
 // quarantine: what was remembered of it says nothing of that, and will say something else
 // when it is not.
 func (j *Judge) held(c *metrics.Conflict) bool {
-	return slices.ContainsFunc(append(slices.Clip(c.Writes), c.Winner), func(id string) bool {
+	return slices.ContainsFunc(judgedBy(c), func(id string) bool {
 		_, held := metrics.HeldOf(j.o.Reader.HeldWrites(id), c.Feature)
 		return held
 	})

@@ -71,8 +71,9 @@ type judged struct {
 type verdict struct {
 	v    Verdict
 	c    Cause
-	bare []Sibling // see there
-	made *Sibling  // of which the same is known
+	bare []Sibling        // see there
+	made *Sibling         // of which the same is known
+	end  metrics.Position // of the log, when it was judged
 }
 
 // maxKnown bounds how many verdicts are remembered: 50,000 are about 20 MB.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -147,5 +148,44 @@ func TestWhatWasMadeOfTheWritesIsHidden(t *testing.T) {
 		if got.Same != x.want.Same || got.Spared != x.want.Spared || got.PersonSame != x.want.PersonSame || got.Unjudged != x.want.Unjudged || got.Causes[CauseHidden] != x.want.Unjudged {
 			t.Errorf("a replay: %+v, want %+v", got.Changes, x.want)
 		}
+	}
+}
+
+// TestWhatIsRememberedHeedsWhatComesLater: a verdict that was remembered is judged anew
+// when one of the writes, or what was made of them, gets a label or says something else.
+func TestWhatIsRememberedHeedsWhatComesLater(t *testing.T) {
+	t.Parallel()
+	unlabelled := func(_ string, labels []string) bool { return len(labels) == 0 }
+	rule, _ := Implicit("merge")
+	for _, late := range []string{"w1", "w2", "w3"} {
+		r := reporttest.New()
+		add := func(id, feature string, e metrics.Event) {
+			e.EventID, e.WriteID, e.Feature, e.OccurredAt = fmt.Sprint(len(r.Events)), id, feature, int64(len(r.Events))+1
+			r.Events = append(r.Events, e)
+		}
+		add("w1", "cart", metrics.Event{Kind: metrics.KindInitiated, Delta: `{"a":1}`})
+		add("w2", "cart", metrics.Event{Kind: metrics.KindInitiated, Delta: `{"b":2}`})
+		add("w3", "cart", metrics.Event{Kind: metrics.KindInitiated, Delta: `{"a":1,"b":2}`, Parents: []string{"w1", "w2"}})
+		now := time.Unix(3600, 0)
+		j := NewJudge(JudgeOptions{Reader: r, Now: func() time.Time { return now }})
+		c := &metrics.Conflict{ID: "c", Feature: "cart", Writes: []string{"w1", "w2"}, DetectedAt: 3, ResolvedAt: 9, Winner: "w3", Auto: metrics.Yes}
+		ask := func(when string, may May, want Verdict) {
+			t.Helper()
+			x, err := j.cached(t.Context(), c, &Named{Name: "merge", Rule: rule}, may)
+			if err != nil || x.Verdict != want {
+				t.Errorf("%s of %s: %s %s, %v; want %s", when, late, x.Verdict, x.Cause, err, want)
+			}
+		}
+		ask("before the label", unlabelled, Agree)
+		add(late, "shop", metrics.Event{Kind: metrics.KindFailed, Labels: []string{"pii"}})
+		ask("after another feature's label", unlabelled, Agree)
+		r.Held = map[string][]metrics.HeldWrite{late: {{Feature: "cart"}}}
+		ask("while something is held", unlabelled, Unjudged)
+		r.Held = nil
+		ask("after it", unlabelled, Agree)
+		add(late, "cart", metrics.Event{Kind: metrics.KindFailed, Labels: []string{"pii"}})
+		ask("after the label", unlabelled, Unjudged)
+		ask("after the label, again", unlabelled, Unjudged)
+		ask("after the label, for who sees all", nil, Agree)
 	}
 }

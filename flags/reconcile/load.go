@@ -12,6 +12,8 @@ import (
 type Reader interface {
 	Conflict(ctx context.Context, id string) (*metrics.Conflict, error)
 	Conflicts(ctx context.Context, q metrics.ConflictQuery) (page []metrics.Conflict, next string, err error)
+	// End is where the next event goes: what was read before holds until there is one.
+	End() metrics.Position
 	metrics.Finder
 }
 

@@ -280,6 +280,9 @@ func (e *Engine) Find(ctx context.Context, q metrics.FindQuery) ([]metrics.Event
 	return e.store.Find(ctx, q)
 }
 
+// End implements metrics.Reader.
+func (e *Engine) End() metrics.Position { return e.store.End() }
+
 // HeldWrites implements metrics.Reader.
 func (e *Engine) HeldWrites(id string) []metrics.HeldWrite { return e.store.HeldWrites(id) }
 

@@ -71,7 +71,7 @@ func (f *finding) partitions() []*partition {
 	defer f.s.log.mu.RUnlock()
 	var some []*partition
 	for _, p := range f.s.log.partitions {
-		if p.first < f.q.Before && p.newest >= f.q.Since {
+		if p.first < f.q.Before && p.past() > f.q.From && p.newest >= f.q.Since {
 			some = append(some, p)
 		}
 	}
@@ -93,7 +93,7 @@ func (f *finding) partition(ctx context.Context, p *partition, db *sql.DB) error
 	}
 	f.since = 0
 	for len(runs) > 0 {
-		if f.since = runs[0].since(f.q.Since); f.since < runs[0].past {
+		if f.since = max(runs[0].since(f.q.Since), runs[0].from(f.q.From)); f.since < runs[0].past {
 			break
 		}
 		runs = runs[1:]
@@ -120,7 +120,7 @@ func (f *finding) tail(ctx context.Context, p *partition, db *sql.DB, tail []tai
 		if !f.q.Earliest {
 			t = &tail[len(tail)-1-n]
 		}
-		if t.first < f.q.Before && t.newest >= f.q.Since && t.entities.Has(f.q.Kind, f.q.Entity) {
+		if t.first < f.q.Before && t.past() > f.q.From && t.newest >= f.q.Since && t.entities.Has(f.q.Kind, f.q.Entity) {
 			if err := f.segment(ctx, p, db, t.first); err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (f *finding) segment(ctx context.Context, p *partition, db *sql.DB, at metr
 		return err
 	}
 	// A segment merged meanwhile may hold what was looked at already.
-	from, to := f.unseen(seg.first, min(seg.first+metrics.Position(seg.count), f.q.Before))
+	from, to := f.unseen(max(seg.first, f.q.From), min(seg.first+metrics.Position(seg.count), f.q.Before))
 	if from >= to {
 		return nil
 	}

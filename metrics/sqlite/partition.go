@@ -47,6 +47,8 @@ type tailSegment struct {
 	entities       segment.Entities
 }
 
+func (t *tailSegment) past() metrics.Position { return t.first + metrics.Position(t.count) }
+
 func (p *partition) past() metrics.Position { return p.first + metrics.Position(p.events) }
 
 const (

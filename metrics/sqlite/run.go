@@ -68,6 +68,19 @@ func (r *run) since(t int64) metrics.Position {
 	return r.segments[n]
 }
 
+// from is the first of its segments that does not end before a position; past the last
+// one when all do.
+func (r *run) from(pos metrics.Position) metrics.Position {
+	if pos >= r.past {
+		return r.past
+	}
+	n, ok := slices.BinarySearch(r.segments, pos)
+	if !ok && n > 0 {
+		n--
+	}
+	return r.segments[n]
+}
+
 // loadRuns reads which runs a partition has.
 func (s *Store) loadRuns(ctx context.Context, p *partition, db *sql.DB) error {
 	s.log.mu.RLock()

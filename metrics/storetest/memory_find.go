@@ -24,7 +24,7 @@ func (m *Memory) Find(ctx context.Context, q metrics.FindQuery) (found []metrics
 				i = n - 1 - i
 			}
 			e := &m.events[i]
-			if e.ObservedAt < q.Since || !belongs(e, q.Kind, q.Entity) {
+			if m.begin+metrics.Position(i) < q.From || e.ObservedAt < q.Since || !belongs(e, q.Kind, q.Entity) {
 				continue
 			}
 			if q.Feature != "" && e.Feature != q.Feature {

@@ -174,6 +174,11 @@ func testFind(t *testing.T, s metrics.Store) {
 				{Kind: k, Entity: e, Before: metrics.Position(i + 1), Earliest: true},
 				{Kind: k, Entity: e, Since: events[i].ObservedAt, Limit: 2, Earliest: true},
 				{Kind: k, Entity: e, Since: events[i].ObservedAt},
+				{Kind: k, Entity: e, From: metrics.Position(i)},
+				{Kind: k, Entity: e, From: metrics.Position(i + 1)},
+				{Kind: k, Entity: e, From: metrics.Position(i), Limit: 1, Earliest: true},
+				{Kind: k, Entity: e, From: metrics.Position(i), Before: metrics.Position(i + 1), Earliest: true},
+				{Kind: k, Entity: e, From: s.End()},
 			} {
 				sameFind(t, ref, s, q)
 			}

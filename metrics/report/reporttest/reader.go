@@ -171,6 +171,9 @@ func (r *Reader) OpenWrites(_ context.Context, q metrics.SpilledQuery) ([]metric
 	return out[:min(len(out), cmp.Or(q.Limit, 100))], nil
 }
 
+// End implements metrics.Reader.
+func (r *Reader) End() metrics.Position { return metrics.Position(len(r.Events)) }
+
 // HeldWrites implements metrics.Reader.
 func (r *Reader) HeldWrites(id string) (found []metrics.HeldWrite) { return r.Held[id] }
 
@@ -178,7 +181,7 @@ func (r *Reader) HeldWrites(id string) (found []metrics.HeldWrite) { return r.He
 func (r *Reader) Find(_ context.Context, q metrics.FindQuery) (events []metrics.Event, more bool, err error) {
 	for i := range r.Events {
 		r.Events[i].Entities(func(kind metrics.EntityKind, e metrics.Entity) {
-			if kind == q.Kind && e == q.Entity && (q.Since == 0 || r.Events[i].ObservedAt >= q.Since) && (q.Feature == "" || r.Events[i].Feature == q.Feature) {
+			if metrics.Position(i) >= q.From && kind == q.Kind && e == q.Entity && (q.Since == 0 || r.Events[i].ObservedAt >= q.Since) && (q.Feature == "" || r.Events[i].Feature == q.Feature) {
 				events = append(events, r.Events[i])
 			}
 		})
