@@ -94,7 +94,7 @@ func (s *badSite) everything() []string {
 	s.t.Helper()
 	stored, err := plainsql.Dump(s.t.Context(), filepath.Join(s.dir, control.FileName),
 		// Written without being a change: use, and what the server notes by itself.
-		"sessions.*", "flag_usage.*", "leases.*", "last_used", "seen_at", "done_at", "body")
+		"sessions.*", "flag_usage.*", "leases.*", "rollout_pins.*", "last_used", "seen_at", "done_at", "body")
 	check(s.t, err)
 	var list struct{ Items []flags.Rollout }
 	s.do(s.operator, http.MethodGet, "/api/v1/rollouts", "", http.StatusOK, &list)
