@@ -44,10 +44,12 @@ func openIn(t *testing.T, dir string, o app.Options) *door {
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	running := a
 	t.Cleanup(func() {
-		if err := a.Stop(t.Context()); err != nil && t.Context().Err() == nil {
+		if err := running.Stop(t.Context()); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
+		running = nil // the test is kept until all are done, and its clean-ups with it
 	})
 	return &door{t: t, app: a}
 }

@@ -67,6 +67,8 @@ func TestTheDashboardObeysItsOwnFlag(t *testing.T) {
 	want("off for ana", "", "stream")
 	save(http.StatusOK, `,"poll"]`, `,"odd"]`)
 	want("a value that means nothing", "stream", "stream")
+	save(http.StatusOK)
+	want("polling again, so that the next change is seen", "poll", "stream")
 	save(http.StatusOK, "ENABLED", "DISABLED")
 	want("disabled", "stream", "stream")
 	// What the pages asked is usage of the flag, by answer, and no question for one that

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,19 +41,7 @@ type door struct {
 
 func open(t *testing.T) *door {
 	t.Helper()
-	a, err := app.New(app.Options{Data: t.TempDir(), Listen: "127.0.0.1:0", WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &door{t: t, app: a}
+	return openIn(t, t.TempDir(), app.Options{WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 }
 
 func (d *door) key(scopes ...string) string {
