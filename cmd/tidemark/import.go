@@ -281,7 +281,9 @@ func localTaker(p *ingest.Pipeline, o *decode.Options, now func() time.Time) tak
 		default:
 			err = decode.Events(http.Header{"Content-Type": {"application/x-ndjson"}}, body, o, b)
 		}
-		if err != nil && len(b.Rejected) == 0 {
+		// Values that cannot be read are told one by one. What is too much is not taken in
+		// part.
+		if err != nil && (kind != kindEvents || !errors.Is(err, decode.ErrBody) || len(b.Rejected) == 0) {
 			return taken{}, err
 		}
 		b.Validate(now().UnixNano())
