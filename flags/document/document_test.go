@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -197,4 +198,20 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHostileYAMLIsRefusedCheaply: the YAML library takes memory and time by the square of
+// depth, and to print its errors of a line's length. It counts what is allocated, so that
+// it has to be alone.
+func TestHostileYAMLIsRefusedCheaply(t *testing.T) {
+	for _, part := range []string{`["]",`, `{"}":`, "[ #]\n", "? - ", "a: ", "'a': ", "&a ", "*a ", "!!seq ", "]", "<<: "} {
+		text := []byte(strings.Repeat(part, 60_000/len(part)))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Parse("f", text)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 100<<20 {
+			t.Errorf("%q: %d MiB taken, %v", part, took>>20, err)
+		}
+	}
 }

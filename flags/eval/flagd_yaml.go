@@ -3,10 +3,12 @@ package eval
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"tidemark/flags/yamltext"
 )
 
 // MaxYAMLBytes is how large a YAML file may be; larger ones are JSON.
@@ -33,9 +35,14 @@ func (p *problems) yaml(data []byte) (out json.RawMessage) {
 		p.add("$", "is nested more than %d deep; at most so much is allowed", MaxJSONDepth)
 		return nil
 	}
-	tree, err := parser.ParseBytes(data, 0)
+	tree, _, err := yamltext.Parse(data, MaxJSONDepth)
+	if errors.Is(err, yamltext.ErrDeep) {
+		p.add("$", "is nested more than %d deep; at most so much is allowed", MaxJSONDepth)
+		return nil
+	}
 	if err != nil {
-		p.add("$", "cannot be read as YAML: %v", err)
+		line, column := yamltext.Place(err)
+		p.add("$", "cannot be read as YAML: %s at line %d, column %d", yamltext.Message(err), line, column)
 		return nil
 	}
 	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
@@ -86,25 +93,16 @@ func (f *aliasFinder) Visit(n ast.Node) ast.Visitor {
 	return f
 }
 
-// yamlDepth returns how deep YAML can be nested at most, by its brackets and by its
-// indentation, before a parser that recurses sees it.
+// yamlDepth returns how deep YAML can be nested at most by its indentation, before a
+// parser that recurses sees it.
 func yamlDepth(data []byte) int {
-	depth, deepest := 0, 0
+	deepest := 0
 	for line := range bytes.Lines(data) {
 		indent := 0
 		for indent < len(line) && (line[indent] == ' ' || line[indent] == '-') {
 			indent++
 		}
 		deepest = max(deepest, indent/2+bytes.Count(line[:indent], []byte("-")))
-		for _, b := range line {
-			switch b {
-			case '[', '{':
-				depth++
-				deepest = max(deepest, depth)
-			case ']', '}':
-				depth = max(0, depth-1)
-			}
-		}
 	}
 	return deepest
 }

@@ -7,11 +7,10 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"tidemark/flags"
+	"tidemark/flags/yamltext"
 )
 
 // Limits of what Parse reads.
@@ -145,7 +144,10 @@ func (r *reader) parseNode(text []byte) (root ast.Node, p *Problem) {
 	if line := tooDeep(text); line > 0 {
 		return nil, &Problem{File: r.file, Line: r.line + line, Column: 1, Message: fmt.Sprintf("is nested too deeply; at most %d levels are allowed", maxDepth)}
 	}
-	file, err := parser.ParseBytes(untab(text), 0)
+	file, deep, err := yamltext.Parse(untab(text), maxDepth)
+	if errors.Is(err, yamltext.ErrDeep) {
+		return nil, &Problem{File: r.file, Line: r.line + deep, Column: 1, Message: fmt.Sprintf("is nested too deeply; at most %d levels are allowed", maxDepth)}
+	}
 	if err != nil {
 		return nil, r.syntaxProblem(err)
 	}
@@ -166,36 +168,21 @@ func (r *reader) parseNode(text []byte) (root ast.Node, p *Problem) {
 }
 
 func (r *reader) syntaxProblem(err error) *Problem {
-	p := &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: "cannot be read as YAML: " + err.Error()}
-	if ye, ok := errors.AsType[yaml.Error](err); ok {
-		p.Message = "cannot be read as YAML: " + ye.GetMessage()
-		if t := ye.GetToken(); t != nil && t.Position != nil {
-			p.Line, p.Column = r.line+t.Position.Line, t.Position.Column
-		}
+	p := &Problem{File: r.file, Line: r.line + 1, Column: 1, Message: "cannot be read as YAML: " + yamltext.Message(err)}
+	if line, column := yamltext.Place(err); line > 0 {
+		p.Line, p.Column = r.line+line, column
 	}
 	return p
 }
 
-// tooDeep returns the line (from 1) where a document nests deeper than allowed,
-// before a parser that recurses sees it; 0 when it does not.
+// tooDeep returns the line (from 1) where a document is indented deeper than allowed,
+// before a parser that recurses sees it; 0 where it is not.
 func tooDeep(text []byte) int {
 	line := 0
-	depth := 0
 	for l := range bytes.Lines(text) {
 		line++
 		if indentLevels(l) > maxDepth {
 			return line
-		}
-		for _, c := range l {
-			switch c {
-			case '[', '{':
-				depth++
-			case ']', '}':
-				depth = max(depth-1, 0)
-			}
-			if depth > maxDepth {
-				return line
-			}
 		}
 	}
 	return 0
