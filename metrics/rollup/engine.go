@@ -85,6 +85,7 @@ type Engine struct {
 	commitMu   sync.Mutex   // one checkpoint at a time
 	committing sync.RWMutex // held while a checkpoint is stored
 	flushed    atomic.Uint64
+	again      atomic.Uint64 // checkpoints at the position of the one before
 }
 
 // Stats are counts of the fold since it was opened, Unfolded since the rollups were
@@ -330,6 +331,9 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	if cp == nil { // else the last attempt failed: try the same again
 		cp = e.cut()
 		e.flushing = cp
+		if uint64(cp.Position) == e.flushed.Load() {
+			e.again.Add(1)
+		}
 	}
 	e.mu.Unlock()
 	e.committing.Lock()

@@ -46,6 +46,8 @@ func (e *Engine) cells(ctx context.Context, q metrics.CellQuery, fn metrics.Cell
 	m := &merger{fn: fn}
 	q.At = func(p metrics.Position) error {
 		switch {
+		case e.again.Load() != v.again:
+			return errMoved
 		case p == v.stored:
 			v.addCut(&q)
 		case v.cut == nil || p != v.cut.Position:
@@ -73,6 +75,7 @@ type extraSeries struct {
 // view is what is pending for a query, and which checkpoint it goes on from.
 type view struct {
 	stored metrics.Position    // of the last checkpoint known to be stored
+	again  uint64              // checkpoints so far that moved no position
 	cut    *metrics.Checkpoint // being stored, or nil; it does not change any more
 	by     map[metrics.Series]*series
 }
@@ -81,7 +84,7 @@ type view struct {
 func (e *Engine) view(q *metrics.CellQuery) *view {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	v := &view{stored: metrics.Position(e.flushed.Load()), cut: e.flushing, by: map[metrics.Series]*series{}}
+	v := &view{stored: metrics.Position(e.flushed.Load()), again: e.again.Load(), cut: e.flushing, by: map[metrics.Series]*series{}}
 	for _, s := range e.book.touched {
 		for _, c := range s.cells {
 			v.add(q, &s.Series, c.start, c.cell)

@@ -3,6 +3,7 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,6 +135,20 @@ func TestReadersDoNotWaitForCheckpoints(t *testing.T) {
 	want = everything(t, e.Cells)
 	st.reading = func() { st.reading = nothing; checkpoint() }
 	same("stored while a reader began")()
+
+	// A checkpoint that moves no position: other objectives count what was folded anew.
+	w := metrics.Event{EventID: "w", WriteID: "w", Feature: "cart", Service: "web", Kind: metrics.KindInitiated, OccurredAt: epoch, ObservedAt: epoch}
+	foldInto(t, st, e, w)
+	want = everything(t, e.Cells)
+	configs := testConfigs()
+	configs[0].Thresholds[0].Value, configs[1].Thresholds[0].Value = second/20, second/20
+	e.SetConfigs(configs)
+	before := want
+	if want = everything(t, e.Cells); slices.Equal(before, want) {
+		t.Fatal("the new objectives changed nothing")
+	}
+	st.reading = func() { st.reading = nothing; checkpoint() }
+	same("stored at the same position while a reader began")()
 }
 
 // TestAConflictIsFoundAtEachMoment: also while the checkpoint that holds it is being
