@@ -74,7 +74,8 @@ func (c *Conflict) Clone() Conflict {
 
 // conflictMark stands between feature and id in the id of a conflict whose own id
 // another feature used first. An event may give it after the name of its feature alone,
-// so that nobody uses up the ids of others.
+// so that nobody uses up the ids of others, and what comes after it does not begin with
+// half of it, which a feature's name may end in.
 const conflictMark = "~~"
 
 // ForeignConflict is the id under which a feature's conflict is kept when another

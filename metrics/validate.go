@@ -189,13 +189,14 @@ func (e *Event) namesOwnConflict() bool {
 	if e.Kind != KindConflictDetected && e.Kind != KindConflictResolved {
 		return true
 	}
-	return !strings.Contains(OwnConflict(e.Feature, e.ConflictID), conflictMark)
+	own := OwnConflict(e.Feature, e.ConflictID)
+	return own != "" && !strings.Contains(own, conflictMark) && !strings.HasPrefix(own, conflictMark[:1])
 }
 
 // linkable reports whether what the event is about has an address: browsers take . and ..
 // in one, however it is escaped, for a step up.
 func (e *Event) linkable() bool {
-	return !isDots(e.Feature) && !isDots(e.WriteID) && !isDots(e.ConflictID)
+	return !isDots(e.Feature) && !isDots(e.WriteID) && !isDots(OwnConflict(e.Feature, e.ConflictID))
 }
 
 func isDots(s string) bool { return s == "." || s == ".." }
@@ -312,14 +313,14 @@ func foreignConflict(e *Event) (code, field, message string) {
 	if e.namesOwnConflict() {
 		return "", "", ""
 	}
-	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s has %s in it; that is allowed after the name of the event's own feature alone, as FEATURE%sID",
+	return CodeFieldInvalid, "conflict_id", fmt.Sprintf("conflict_id %s begins with ~ or has %s in it; that is allowed after the name of the event's own feature alone, as FEATURE%sID, where ID is not empty and does neither",
 		quote(e.ConflictID), conflictMark, conflictMark)
 }
 
 func dots(e *Event) (code, field, message string) {
 	for _, field := range []string{"feature", "write_id", "conflict_id"} {
-		if s := e.text(field); isDots(s) {
-			return CodeFieldInvalid, field, fmt.Sprintf("%s is %q; no address can name that, so that . and .. are not allowed", field, s)
+		if s := e.text(field); isDots(s) || field == "conflict_id" && isDots(OwnConflict(e.Feature, s)) {
+			return CodeFieldInvalid, field, fmt.Sprintf("%s is %s; no address can name that, so that . and .. are not allowed", field, quote(s))
 		}
 	}
 	return "", "", ""

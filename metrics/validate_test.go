@@ -23,43 +23,49 @@ func TestValidate(t *testing.T) {
 		change      func(*Event)
 		code, field string
 	}{
-		"good":                   {func(*Event) {}, "", ""},
-		"no kind":                {func(e *Event) { e.Kind = 0 }, CodeFieldMissing, "kind"},
-		"unknown kind":           {func(e *Event) { e.Kind = 99 }, CodeKindUnknown, "kind"},
-		"no feature":             {func(e *Event) { e.Feature = "" }, CodeFieldMissing, "feature"},
-		"no time":                {func(e *Event) { e.OccurredAt = 0 }, CodeTimeMissing, "occurred_at"},
-		"13 months ago":          {func(e *Event) { e.OccurredAt = validNow - int64(MaxPast) }, "", ""},
-		"longer ago":             {func(e *Event) { e.OccurredAt = validNow - int64(MaxPast) - 1 }, CodeTimeOutOfRange, "occurred_at"},
-		"ten minutes ahead":      {func(e *Event) { e.OccurredAt = validNow + int64(MaxFuture) }, "", ""},
-		"further ahead":          {func(e *Event) { e.OccurredAt = validNow + int64(MaxFuture) + 1 }, CodeTimeOutOfRange, "occurred_at"},
-		"milliseconds":           {func(e *Event) { e.OccurredAt = validNow / 1e6 }, CodeTimeOutOfRange, "occurred_at"},
-		"stage without write":    {func(e *Event) { e.WriteID = "" }, CodeFieldMissing, "write_id"},
-		"stage without replica":  {func(e *Event) { e.Replica, e.Service = "", "" }, CodeFieldMissing, "replica"},
-		"stage with service":     {func(e *Event) { e.Replica = "" }, "", ""},
-		"origin without replica": {func(e *Event) { e.Kind, e.Replica, e.Service = KindCommitted, "", "" }, "", ""},
-		"failed without write":   {kind(KindFailed), CodeFieldMissing, "write_id"},
-		"conflict without id":    {kind(KindConflictDetected), CodeFieldMissing, "conflict_id"},
-		"resolution without id":  {kind(KindConflictResolved), CodeFieldMissing, "conflict_id"},
-		"read of nothing":        {kind(KindRead), CodeFieldMissing, "session_id"},
-		"a feature that is .":    {func(e *Event) { e.Feature = "." }, CodeFieldInvalid, "feature"},
-		"a write that is ..":     {func(e *Event) { e.WriteID = ".." }, CodeFieldInvalid, "write_id"},
-		"a conflict that is ..":  {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = ".." }, CodeFieldInvalid, "conflict_id"},
-		"dots with more":         {func(e *Event) { e.WriteID = "..." }, "", ""},
-		"dots elsewhere":         {func(e *Event) { e.Key, e.Service = ".", ".." }, "", ""},
-		"read of a key":          {func(e *Event) { kind(KindRead)(e); e.Key = "k" }, "", ""},
-		"heartbeat of nobody":    {kind(KindHeartbeat), CodeFieldMissing, "replica"},
-		"heartbeat of a service": {func(e *Event) { kind(KindHeartbeat)(e); e.Service = "s" }, "", ""},
-		"unknown mechanism":      {func(e *Event) { e.Mechanism = "pigeon" }, CodeMechanismUnknown, "mechanism"},
-		"long mechanism":         {func(e *Event) { e.Mechanism = strings.Repeat("x", 1000) }, CodeMechanismUnknown, "mechanism"},
-		"offset":                 {func(e *Event) { e.ClockOffset = int64(MaxOffset) + 1 }, CodeValueOutOfRange, "clock_offset_ns"},
-		"error":                  {func(e *Event) { e.ClockError = -1 }, CodeValueOutOfRange, "clock_error_ns"},
-		"sequence":               {func(e *Event) { e.SessionSeq = -1 }, CodeValueOutOfRange, "session_seq"},
-		"attempt":                {func(e *Event) { e.Attempt = MaxAttempt + 1 }, CodeValueOutOfRange, "attempt"},
-		"large attributes":       {func(e *Event) { e.Attributes = strings.Repeat("x", MaxAttributes+1) }, CodeAttributesTooLarge, "attributes"},
-		"another's conflict":     {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = "shop~~c" }, CodeFieldInvalid, "conflict_id"},
-		"own conflict":           {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~c" }, "", ""},
-		"own and another's":      {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~shop~~c" }, CodeFieldInvalid, "conflict_id"},
-		"empty item":             {func(e *Event) { e.Parents = []string{"a", ""} }, CodeFieldTooLong, "parents"},
+		"good":                      {func(*Event) {}, "", ""},
+		"no kind":                   {func(e *Event) { e.Kind = 0 }, CodeFieldMissing, "kind"},
+		"unknown kind":              {func(e *Event) { e.Kind = 99 }, CodeKindUnknown, "kind"},
+		"no feature":                {func(e *Event) { e.Feature = "" }, CodeFieldMissing, "feature"},
+		"no time":                   {func(e *Event) { e.OccurredAt = 0 }, CodeTimeMissing, "occurred_at"},
+		"13 months ago":             {func(e *Event) { e.OccurredAt = validNow - int64(MaxPast) }, "", ""},
+		"longer ago":                {func(e *Event) { e.OccurredAt = validNow - int64(MaxPast) - 1 }, CodeTimeOutOfRange, "occurred_at"},
+		"ten minutes ahead":         {func(e *Event) { e.OccurredAt = validNow + int64(MaxFuture) }, "", ""},
+		"further ahead":             {func(e *Event) { e.OccurredAt = validNow + int64(MaxFuture) + 1 }, CodeTimeOutOfRange, "occurred_at"},
+		"milliseconds":              {func(e *Event) { e.OccurredAt = validNow / 1e6 }, CodeTimeOutOfRange, "occurred_at"},
+		"stage without write":       {func(e *Event) { e.WriteID = "" }, CodeFieldMissing, "write_id"},
+		"stage without replica":     {func(e *Event) { e.Replica, e.Service = "", "" }, CodeFieldMissing, "replica"},
+		"stage with service":        {func(e *Event) { e.Replica = "" }, "", ""},
+		"origin without replica":    {func(e *Event) { e.Kind, e.Replica, e.Service = KindCommitted, "", "" }, "", ""},
+		"failed without write":      {kind(KindFailed), CodeFieldMissing, "write_id"},
+		"conflict without id":       {kind(KindConflictDetected), CodeFieldMissing, "conflict_id"},
+		"resolution without id":     {kind(KindConflictResolved), CodeFieldMissing, "conflict_id"},
+		"read of nothing":           {kind(KindRead), CodeFieldMissing, "session_id"},
+		"a feature that is .":       {func(e *Event) { e.Feature = "." }, CodeFieldInvalid, "feature"},
+		"a write that is ..":        {func(e *Event) { e.WriteID = ".." }, CodeFieldInvalid, "write_id"},
+		"a conflict that is ..":     {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = ".." }, CodeFieldInvalid, "conflict_id"},
+		"dots with more":            {func(e *Event) { e.WriteID = "..." }, "", ""},
+		"dots elsewhere":            {func(e *Event) { e.Key, e.Service = ".", ".." }, "", ""},
+		"read of a key":             {func(e *Event) { kind(KindRead)(e); e.Key = "k" }, "", ""},
+		"heartbeat of nobody":       {kind(KindHeartbeat), CodeFieldMissing, "replica"},
+		"heartbeat of a service":    {func(e *Event) { kind(KindHeartbeat)(e); e.Service = "s" }, "", ""},
+		"unknown mechanism":         {func(e *Event) { e.Mechanism = "pigeon" }, CodeMechanismUnknown, "mechanism"},
+		"long mechanism":            {func(e *Event) { e.Mechanism = strings.Repeat("x", 1000) }, CodeMechanismUnknown, "mechanism"},
+		"offset":                    {func(e *Event) { e.ClockOffset = int64(MaxOffset) + 1 }, CodeValueOutOfRange, "clock_offset_ns"},
+		"error":                     {func(e *Event) { e.ClockError = -1 }, CodeValueOutOfRange, "clock_error_ns"},
+		"sequence":                  {func(e *Event) { e.SessionSeq = -1 }, CodeValueOutOfRange, "session_seq"},
+		"attempt":                   {func(e *Event) { e.Attempt = MaxAttempt + 1 }, CodeValueOutOfRange, "attempt"},
+		"large attributes":          {func(e *Event) { e.Attributes = strings.Repeat("x", MaxAttributes+1) }, CodeAttributesTooLarge, "attributes"},
+		"another's conflict":        {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = "shop~~c" }, CodeFieldInvalid, "conflict_id"},
+		"own conflict":              {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~c" }, "", ""},
+		"own and another's":         {func(e *Event) { kind(KindConflictResolved)(e); e.ConflictID = e.Feature + "~~shop~~c" }, CodeFieldInvalid, "conflict_id"},
+		"half a mark":               {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = "~c" }, CodeFieldInvalid, "conflict_id"},
+		"own and half a mark":       {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = e.Feature + "~~~c" }, CodeFieldInvalid, "conflict_id"},
+		"own and nothing":           {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = e.Feature + "~~" }, CodeFieldInvalid, "conflict_id"},
+		"own and a dot":             {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = e.Feature + "~~." }, CodeFieldInvalid, "conflict_id"},
+		"half a mark elsewhere":     {func(e *Event) { kind(KindConflictDetected)(e); e.ConflictID = "c~1~" }, "", ""},
+		"a feature with half of it": {func(e *Event) { kind(KindConflictDetected)(e); e.Feature = "shop~"; e.ConflictID = "shop~~~c" }, "", ""},
+		"empty item":                {func(e *Event) { e.Parents = []string{"a", ""} }, CodeFieldTooLong, "parents"},
 	} {
 		e := validEvent()
 		x.change(&e)
@@ -73,6 +79,48 @@ func TestValidate(t *testing.T) {
 		if x.code != "" && (len(r.Message) < 20 || len(r.Message) > 400 || !strings.Contains(r.Message, x.field)) {
 			t.Errorf("%s: message %q", name, r.Message)
 		}
+	}
+}
+
+// TestNoTwoFeaturesKeepAConflictUnderOneID, whatever they call themselves and it.
+func TestNoTwoFeaturesKeepAConflictUnderOneID(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for _, n := range []int{1, 2, 3, 4, 5} {
+		for bits := range 1 << n {
+			text := make([]byte, n)
+			for i := range text {
+				text[i] = "a~"[bits>>i&1]
+			}
+			texts = append(texts, string(text))
+		}
+	}
+	own, foreign := map[string]bool{}, map[string][2]string{}
+	for _, feature := range texts {
+		for _, id := range texts {
+			e := validEvent()
+			e.Kind, e.Feature, e.ConflictID = KindConflictDetected, feature, id
+			if Validate(&e, validNow) != nil {
+				continue
+			}
+			id = OwnConflict(feature, id)
+			kept, by := ForeignConflict(feature, id), [2]string{feature, id}
+			if was, ok := foreign[kept]; ok && was != by {
+				t.Errorf("%q is kept of %q and %q", kept, was, by)
+			}
+			own[id], foreign[kept] = true, by
+			if OwnConflict(feature, kept) != id {
+				t.Errorf("%q calls %q %q, not %q", feature, kept, OwnConflict(feature, kept), id)
+			}
+		}
+	}
+	for kept, by := range foreign {
+		if own[kept] {
+			t.Errorf("%q is kept of %q, and another may call its own so", kept, by)
+		}
+	}
+	if len(foreign) < 1000 {
+		t.Errorf("only %d", len(foreign))
 	}
 }
 
