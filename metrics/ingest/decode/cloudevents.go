@@ -119,6 +119,9 @@ func (ce *cloudEvent) structured(s *scanner) bool {
 // learn takes an attribute in; raw is its value as JSON.
 func (ce *cloudEvent) learn(name, v, raw string) {
 	if short, ok := strings.CutPrefix(name, debeziumPrefix); ok {
+		if short != "op" && !slices.Contains(sourceFields, extensionField(short)) {
+			return
+		}
 		if ce.debezium == nil {
 			ce.debezium = map[string]string{}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,29 @@ func TestTablesGiveLabels(t *testing.T) {
 	}
 	if b.Reset(); b.Mapped(0) {
 		t.Error("the next request's features are taken for given by the settings")
+	}
+}
+
+// TestRecordsOfManyMembers: of a record only what matters is taken down. It counts what is
+// allocated, so that it has to be alone.
+func TestRecordsOfManyMembers(t *testing.T) {
+	var many strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&many, `"%x":1,`, i)
+	}
+	wide := strings.NewReplacer(`"source":{`, `"source":{`+many.String(), `"after":{`, `"after":{`+many.String()).Replace(dbzPlain)
+	extensions := strings.ReplaceAll(many.String(), `,"`, `,"iodebezium`)
+	ce := `{` + ceHead + `,"type":"t","iodebeziumop":"c","iodebeziumname":"pg","iodebeziumschema":"public","iodebeziumtable":"carts","iodebeziumtsms":"1767323045123",` +
+		extensions + `"data":{` + many.String() + `"before":null,"after":{"id":12}}}`
+	for contentType, body := range map[string]string{"application/json": wide, "application/cloudevents+json": ce} {
+		var before, after runtime.MemStats
+		var b Batch
+		runtime.ReadMemStats(&before)
+		err := Events(headers("Content-Type", contentType), []byte(body), options(), &b)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err != nil || len(b.Events) != 2 || b.Events[0].Key != "12" || took > 3*uint64(len(body)) {
+			t.Errorf("%s: %d bytes taken for %d, %d events, %+v, %v", contentType, took, len(body), len(b.Events), b.Rejected, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tidemark/metrics"
@@ -112,7 +113,7 @@ func (b *Batch) unwrap(raw string, depth int) (*envelope, bool) {
 		case "after":
 			env.after = notNull(v)
 		case "source":
-			env.source = b.scalars(v)
+			env.source = b.scalars(v, sourceFields)
 		case "payload":
 			payload = v
 		default:
@@ -182,8 +183,14 @@ func (b *Batch) unquote(raw string) string {
 	return str
 }
 
-// scalars reads the members of an object.
-func (b *Batch) scalars(raw string) map[string]string {
+// sourceFields are what of a record's source matters.
+var sourceFields = []string{
+	"connector", "name", "db", "schema", "table", "collection", "ts_ms", "ts_us", "ts_ns", "txId",
+	"lsn", "commit_lsn", "change_lsn", "event_serial_no", "scn", "file", "pos", "row", "ord",
+}
+
+// scalars reads those members of an object that are asked for: there may be very many.
+func (b *Batch) scalars(raw string, names []string) map[string]string {
 	if !strings.HasPrefix(raw, "{") {
 		return nil
 	}
@@ -191,7 +198,9 @@ func (b *Batch) scalars(raw string) map[string]string {
 	s := scanner{src: bytesOf(raw), b: b}
 	s.members(func(name string) bool {
 		v, ok := s.raw()
-		m[name] = b.unquote(v)
+		if slices.Contains(names, name) {
+			m[name] = b.unquote(v)
+		}
 		return ok
 	})
 	return m
@@ -246,12 +255,15 @@ func extensionField(name string) string {
 	return name
 }
 
+// raws reads the members of an object that a record's row may be in.
 func (b *Batch) raws(raw string) map[string]string {
 	m := map[string]string{}
 	s := scanner{src: bytesOf(raw), b: b}
 	s.members(func(name string) bool {
 		v, ok := s.raw()
-		m[name] = v
+		if name == "before" || name == "after" || name == "payload" {
+			m[name] = v
+		}
 		return ok
 	})
 	return m
@@ -329,11 +341,11 @@ func tableName(source map[string]string) string {
 
 // rowKey is the row's key: the columns named for the table, else the column id.
 func (b *Batch) rowKey(env *envelope, t *Table) string {
-	row := b.scalars(orElse(env.after, env.before))
 	columns := t.Key
 	if len(columns) == 0 {
-		return row["id"]
+		columns = []string{"id"}
 	}
+	row := b.scalars(orElse(env.after, env.before), columns)
 	values := make([]string, 0, len(columns))
 	for _, c := range columns {
 		values = append(values, row[c])
@@ -345,7 +357,7 @@ func (b *Batch) rowKey(env *envelope, t *Table) string {
 // stands in the database's log, so that a record that is sent again is the same.
 func (b *Batch) writeOf(env *envelope, t *Table, table, key string) string {
 	if t.WriteID != "" {
-		if id := b.scalars(orElse(env.after, env.before))[t.WriteID]; id != "" {
+		if id := b.scalars(orElse(env.after, env.before), []string{t.WriteID})[t.WriteID]; id != "" {
 			return id
 		}
 	}
@@ -376,12 +388,13 @@ func versionOfRow(source map[string]string) metrics.Version {
 // setDelta keeps what changed. Of rows too large to keep, only hashes are.
 func setDelta(e *metrics.Event, env *envelope) {
 	orNull := func(raw string) string { return orElse(raw, "null") }
-	e.Delta = fmt.Sprintf(`{"op":%q,"before":%s,"after":%s}`, env.op, orNull(env.before), orNull(env.after))
+	before, after := orNull(env.before), orNull(env.after)
 	e.BeforeHash, e.AfterHash = hashOf(env.before), hashOf(env.after)
-	if len(e.Delta) > metrics.MaxDelta {
-		e.Attributes = fmt.Sprintf(`{"delta_bytes":%d,"op":%q}`, len(e.Delta), env.op)
-		e.Delta = ""
+	if size := len(`{"op":"c","before":,"after":}`) + len(before) + len(after); size > metrics.MaxDelta {
+		e.Attributes = fmt.Sprintf(`{"delta_bytes":%d,"op":%q}`, size, env.op)
+		return
 	}
+	e.Delta = fmt.Sprintf(`{"op":%q,"before":%s,"after":%s}`, env.op, before, after)
 }
 
 func hashOf(raw string) string {
