@@ -236,6 +236,7 @@ type spanBuffer struct {
 	resource facts
 	clock    string // of the resource
 	service  string
+	feature  string // that the resource names
 	span     span
 	log      logRecord
 	writes   []string
@@ -253,7 +254,7 @@ func (s *spanBuffer) reset() {
 	s.resource.reset()
 	s.span.reset()
 	s.log.reset()
-	s.clock, s.service = "", ""
+	s.clock, s.service, s.feature = "", "", ""
 	clear(s.writes)
 	clear(s.received)
 	s.writes, s.arms = s.writes[:0], nil

@@ -35,7 +35,7 @@ func (m *mapper) takes(n int) bool {
 // beginResource settles what every event of a resource shares.
 func (m *mapper) beginResource() {
 	r := &m.s.resource
-	m.s.service = r.service
+	m.s.service, m.s.feature = r.service, r.find("feature")
 	switch {
 	case r.host != "" && r.instance != "":
 		m.s.clock = m.b.keep([]byte(r.host + "/" + r.instance))
@@ -262,7 +262,7 @@ func (m *mapper) pulled(sp *span, at item) {
 // unmapped rejects a span of a destination that no feature was given to.
 func (m *mapper) unmapped(sp *span, at item) bool {
 	f := &sp.facts
-	if f.find("feature") != "" || m.s.resource.find("feature") != "" || m.featureOf(f) != "" {
+	if f.find("feature") != "" || m.s.feature != "" || m.featureOf(f) != "" {
 		return false
 	}
 	if f.destination == "" && f.template == "" {

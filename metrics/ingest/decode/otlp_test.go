@@ -426,6 +426,24 @@ func BenchmarkLogsWithArms(b *testing.B) {
 	}
 }
 
+// BenchmarkSpansOfAWideResource: what a resource says is looked through once, not for each
+// of its spans.
+func BenchmarkSpansOfAWideResource(b *testing.B) {
+	req := tracesOf(slices.Repeat([]*trace.Span{spanOf(1, 0, trace.Span_SPAN_KIND_PRODUCER, str("messaging.destination.name", "other"))}, 2000)...)
+	req.ResourceSpans[0].Resource.Attributes = slices.Repeat([]*common.KeyValue{num("tidemark.attempt", 1)}, 20_000)
+	raw, err := proto.Marshal(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var batch Batch
+	for b.Loop() {
+		batch.Reset()
+		if err := Traces(raw, false, options(), &batch); err != nil || len(batch.Rejected) != 2000 {
+			b.Fatal(err, len(batch.Rejected))
+		}
+	}
+}
+
 func TestOTLPRefusesBodies(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"\xff", "\x0a\xff\x01", "{", `{"resourceSpans":[{]}`, `{} x`, `{"resourceSpans":5}`} {
