@@ -115,3 +115,35 @@ func TestAHeldEventBearsTheLabelsOfItsWrite(t *testing.T) {
 		}
 	}
 }
+
+// TestAConflictsEventIsOfTheWriteThatItNames as its own, held or not: that one bears its
+// labels, and is hidden while it is held; those that it met tell of themselves.
+func TestAConflictsEventIsOfTheWriteThatItNames(t *testing.T) {
+	t.Parallel()
+	d := openWith(t, app.Options{Limits: often()})
+	owner, reader := d.namedKey("shop", "publish:cart", "read", "admin"), d.namedKey("reader", "read")
+	d.post(owner, "/v1/events", "["+event("initiated", "w1", "cart", `,"delta":{"n":"secret-one"}`)+","+event("initiated", "w2", "cart", `,"delta":{"n":"secret-two"}`)+"]", "Content-Type: application/json")
+	d.untilSays(reader, "/api/v1/writes/w1", "secret-one", true)
+	d.untilSays(reader, "/api/v1/writes/w2", "secret-two", true)
+	told := func(when string, want map[string]string) {
+		t.Helper()
+		for path, want := range want {
+			body, got := d.get(reader, path).Body.String(), ""
+			for _, says := range []string{"one", "two"} {
+				if strings.Contains(body, "secret-"+says) {
+					got += says
+				}
+			}
+			if got != want {
+				t.Errorf("%s, %s tells %q, want %q: %s", when, path, got, want, body)
+			}
+		}
+	}
+	d.post(owner, "/v1/events", event("conflict_detected", "w1", "cart", `,"conflict_id":"c1","with":["w2"]`), "Content-Type: application/json")
+	d.untilSays(reader, "/v1/conflicts/c1", "secret-two", true)
+	d.hold(owner, "conflict_resolved", "w1", "cart", `,"conflict_id":"c1","with":["w2"],"labels":["odd"]`)
+	told("while it is held", map[string]string{"/api/v1/writes/w1": "two", "/api/v1/writes/w2": "two", "/v1/conflicts/c1": "two", "/api/v1/conflicts/c1": "two"})
+	d.declare("odd")
+	d.untilSays(reader, "/api/v1/conflicts/c1", `"state":"auto"`, true)
+	told("when it is counted", map[string]string{"/api/v1/writes/w1": "", "/api/v1/writes/w2": "two", "/v1/conflicts/c1": "", "/api/v1/conflicts/c1": ""})
+}
