@@ -156,7 +156,7 @@ func (s *Server) secure(r auth.Route) echo.MiddlewareFunc {
 		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
 	}
 	if !r.Data {
-		fixed = append(fixed, header{"Referrer-Policy", []string{"no-referrer"}}, header{"Cross-Origin-Opener-Policy", []string{"same-origin"}})
+		fixed = append(fixed, header{"Referrer-Policy", []string{"no-referrer"}}, header{"Cross-Origin-Opener-Policy", []string{"same-origin"}}, header{echo.HeaderCacheControl, []string{"no-store"}})
 	}
 	if s.o.HTTPS {
 		fixed = append(fixed, header{"Strict-Transport-Security", []string{"max-age=31536000"}})

@@ -28,6 +28,10 @@ func TestEveryPageHoldsTheBaseline(t *testing.T) {
 			pages++
 			checkBaseline(t, path, w)
 		}
+		// The flags may be kept by who asks again whether they are still so.
+		if kept := w.Header().Get("Cache-Control"); kept != "no-store" && kept != "no-cache" {
+			t.Errorf("%s: Cache-Control is %q", path, kept)
+		}
 		if w.Code < 300 && w.Header().Get("Content-Type") == "" {
 			t.Errorf("%s: an answer without a type", path)
 		}
