@@ -125,6 +125,16 @@ func canControl(who *access.Identity) bool {
 	return who.May(access.Control) || who != nil && len(who.User.Features) > 0
 }
 
+// PlaceStream gives somebody a place of those of streams that is not a request of this
+// server, until done.
+func (s *Server) PlaceStream(who *access.Identity) (done func(), err error) {
+	h, err := s.streams.take(who.Actor(), who)
+	if err != nil {
+		return nil, err
+	}
+	return func() { s.streams.put(h) }, nil
+}
+
 // place gives a request one of the places in flight, or of the streams. What always has
 // to be answered takes none.
 func (s *Server) place(r auth.Route) echo.MiddlewareFunc {

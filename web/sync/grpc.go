@@ -58,9 +58,15 @@ func (s *Server) guardCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 }
 
 func (s *Server) guardStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if _, err := s.identify(ss.Context()); err != nil {
+	who, err := s.identify(ss.Context())
+	if err != nil {
 		return err
 	}
+	done, err := s.o.Place(who)
+	if err != nil {
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
+	defer done()
 	return next(srv, ss)
 }
 

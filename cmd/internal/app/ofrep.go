@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/ofrep"
 	flagsync "tidemark/web/sync"
@@ -33,6 +34,7 @@ func (a *App) openEvaluation(ctx context.Context) error {
 	})
 	a.sync = flagsync.New(flagsync.Options{
 		Flags: a.flags, Now: a.o.Now, Keys: a.keys, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now), PinKey: pins, Done: a.hub.Done(),
+		Place: func(who *access.Identity) (func(), error) { return a.server.PlaceStream(who) },
 	})
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	syncv1grpc "buf.build/gen/go/open-feature/flagd/grpc/go/flagd/sync/v1/syncv1grpc"
 	syncv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/sync/v1"
@@ -17,6 +18,7 @@ import (
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/eval"
+	"tidemark/web"
 )
 
 // TestFlagdSyncs: flagd's own protocol, over gRPC and over HTTP, gives a set that
@@ -79,6 +81,55 @@ func TestFlagdSyncs(t *testing.T) {
 	}
 	if refused := d.get(web, "/flagd/flags.json"); refused.Code != http.StatusForbidden {
 		t.Errorf("over HTTP with a key for evaluation: %d; want 403", refused.Code)
+	}
+}
+
+// TestFlagdSyncsHaveTheirShare: streams over gRPC are counted with those over HTTP, and
+// give their place back.
+func TestFlagdSyncsHaveTheirShare(t *testing.T) {
+	t.Parallel()
+	d := openIn(t, t.TempDir(), app.Options{SyncListen: "127.0.0.1:0", Limits: web.Limits{OwnStreams: 2}})
+	one, other := d.namedKey("one", "sync"), d.namedKey("other", "sync")
+	conn, err := grpc.NewClient(d.app.SyncAddr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	c := syncv1grpc.NewFlagSyncServiceClient(conn)
+	open := func(key string) (end func(), err error) {
+		ctx, end := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+key))
+		t.Cleanup(end)
+		stream, err := c.SyncFlags(ctx, &syncv1.SyncFlagsRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return end, err
+	}
+	end, err := open(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(one); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a third stream of two: %v; want ResourceExhausted", err)
+	}
+	if w := d.get(one, "/sync/v1/snapshots"); w.Code != http.StatusTooManyRequests {
+		t.Errorf("a third stream of two, over HTTP: %d; want 429", w.Code)
+	}
+	if _, err := open(other); err != nil {
+		t.Errorf("another key's stream: %v", err)
+	}
+	end()
+	for late := time.Now().Add(10 * time.Second); ; { // The server hears of the end when it does.
+		_, err := open(one)
+		if err == nil {
+			break
+		}
+		if status.Code(err) != codes.ResourceExhausted || time.Now().After(late) {
+			t.Fatalf("after another ended: %v", err)
+		}
 	}
 }
 
