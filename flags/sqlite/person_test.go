@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 )
@@ -319,13 +320,23 @@ func TestNoSecretIsInTheAuditLog(t *testing.T) {
 	must(t, s.CreateAccount(ctx, "ana", access.Viewer, by(t0)))
 	must(t, s.SetPassword(ctx, "ana", "$argon2id$secret", "", by(t0)))
 	signIn(t, s, "ana", "cookie-secret", t0)
+	hook := flags.Webhook{ID: "h", Name: "chat", URL: "https://chat.example/path-secret?token=query-secret", Secret: "whsec_signing-secret", CreatedAt: t0}
+	must(t, s.PutWebhook(ctx, hook, "ana", "", t0))
+	hook.URL = "https://chat.example/other-secret"
+	must(t, s.PutWebhook(ctx, hook, "ana", "", t0))
+	must(t, s.DeleteWebhook(ctx, hook.ID, "ana", "", t0))
 	entries, err := s.Entries(ctx, audit.Query{})
 	must(t, err)
 	raw, err := json.Marshal(entries)
 	must(t, err)
-	for _, secret := range []string{"argon2id", "cookie-secret"} {
-		if strings.Contains(string(raw), secret) || len(entries) != 3 {
+	for _, secret := range []string{"argon2id", "cookie-secret", "path-secret", "query-secret", "other-secret", "signing-secret"} {
+		if strings.Contains(string(raw), secret) || len(entries) != 6 {
 			t.Errorf("%q is in %s", secret, raw)
+		}
+	}
+	for _, e := range entries {
+		if e.Subject == "webhook/h" && (e.Before != nil && !strings.Contains(string(e.Before), "https://chat.example") || string(e.Before) == string(e.After)) {
+			t.Errorf("what changed is not told: %s, then %s", e.Before, e.After)
 		}
 	}
 	if _, err := s.Verify(context.WithoutCancel(ctx)); err != nil {
