@@ -38,16 +38,24 @@ const (
 // takes reports whether the event's value holds, given that it is the lesser one or not.
 func (v weight) takes(lesser bool) bool { return v == first || v == equal && lesser }
 
-// hear weighs what an event says of a field, and notes that the origin has said it.
-func (w *write) hear(field said, ev *metrics.Event) weight {
-	switch atOrigin := ev.Kind.AtOrigin(); {
-	case w.said&field != 0 && !atOrigin:
-		return overruled
-	case w.said&field != 0 || !atOrigin:
+// weigh weighs what an event says of a field.
+func (w *write) weigh(field said, ev *metrics.Event) weight {
+	switch known, atOrigin := w.said&field != 0, ev.Kind.AtOrigin(); {
+	case atOrigin && !known:
+		return first
+	case atOrigin == known:
 		return equal
 	}
-	w.said |= field
-	return first
+	return overruled
+}
+
+// hear weighs what an event says of a field, and notes that the origin has said it.
+func (w *write) hear(field said, ev *metrics.Event) weight {
+	v := w.weigh(field, ev)
+	if v == first {
+		w.said |= field
+	}
+	return v
 }
 
 // joinWrite merges the fields of an event into the state. Every merge is a minimum, a
@@ -238,7 +246,7 @@ func (e *Engine) joinPlace(w *write, ev *metrics.Event) {
 
 // moves reports whether an event may give a write another key than the one it has.
 func (w *write) moves(ev *metrics.Event) bool {
-	return w.key != nil && ev.Key != "" && ev.Key != w.key.key && (ev.Kind.AtOrigin() || w.said&saidKey == 0)
+	return w.key != nil && ev.Key != "" && ev.Key != w.key.key && w.weigh(saidKey, ev) != overruled
 }
 
 // yieldReads gives the reads that returned w's version to another write of that version,

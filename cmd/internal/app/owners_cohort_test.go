@@ -17,10 +17,9 @@ func TestOwnersStageToStoredCohorts(t *testing.T) {
 	d := openQuick(t)
 	root := d.root()
 	ana := d.invite(root, "ana", "viewer")
-	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	root.giveCartToAna()
 	operator := d.namedKey("operator", "control", "read")
-	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model",
-		strings.Replace(cartFlag, `"variants"`, `"metadata":{"feature":"cart"},"variants"`, 1), http.StatusCreated, nil)
+	d.putFlagWith(operator, "cart-model", `{"feature":"cart"}`)
 	const beta = "apiVersion: tidemark/v1alpha1\nkind: Cohort\nmetadata: {name: beta}\nspec: {\"var\": beta}\n"
 	if w := d.post(operator, "/api/v1/documents/apply?reason=first", beta); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)

@@ -19,11 +19,10 @@ func TestADocumentKeepsWhatWasEditedSince(t *testing.T) {
 	d := openQuick(t)
 	root := d.root()
 	ana := d.invite(root, "ana", "viewer")
-	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	root.giveCartToAna()
 	operator := d.namedKey("operator", "control", "read")
 	for _, feature := range []string{"cart", "feed"} {
-		d.do(operator, http.MethodPut, "/api/v1/flags/"+feature+"-model",
-			strings.Replace(cartFlag, `"variants"`, `"metadata":{"feature":"`+feature+`"},"variants"`, 1), http.StatusCreated, nil)
+		d.putFlagWith(operator, feature+"-model", `{"feature":"`+feature+`"}`)
 	}
 	apply := func(want int, spec string) string {
 		t.Helper()

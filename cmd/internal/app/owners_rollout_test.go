@@ -38,8 +38,7 @@ func TestARolloutIsOfAllWhoseFeaturesItIsAbout(t *testing.T) {
 		root.post(http.StatusSeeOther, "/access/teams/new", "name", feature, "members", members, "features", feature)
 	}
 	operator := d.namedKey("operator", "control", "read")
-	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model",
-		strings.Replace(cartFlag, `"variants"`, `"metadata":{"feature":"checkout"},"variants"`, 1), http.StatusCreated, nil)
+	d.putFlagWith(operator, "cart-model", `{"feature":"checkout"}`)
 	all := []string{"approve", "start", "pause", "resume", "advance", "complete", "sign-off", "break-pins", "revert"}
 	r := d.begin(operator, cartPlan)
 	page, api := "/rollouts/"+r.ID, "/api/v1/rollouts/"+r.ID

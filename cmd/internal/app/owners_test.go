@@ -9,6 +9,20 @@ import (
 	"tidemark/flags"
 )
 
+// giveCartToAna makes a team of ana that owns the feature cart.
+func (b *browser) giveCartToAna() {
+	b.d.t.Helper()
+	b.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+}
+
+// putFlagWith makes the flag of cartFlag under a name and with metadata: by that it belongs
+// to a feature.
+func (d *door) putFlagWith(key, name, metadata string) {
+	d.t.Helper()
+	body := strings.Replace(cartFlag, `"variants"`, `"metadata":`+metadata+`,"variants"`, 1)
+	d.do(key, http.MethodPut, "/api/v1/flags/"+name, body, http.StatusCreated, nil)
+}
+
 // TestOwnersStageTheirOwnFlags is a viewer whose team owns cart: a flag that belongs to
 // cart is theirs to stage, by page and by API, and to take back from the overview's
 // list; one that belongs to nobody, or to others, is not.
@@ -17,18 +31,14 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 	d := openQuick(t)
 	root := d.root()
 	ana, eve := d.invite(root, "ana", "viewer"), d.invite(root, "eve", "viewer")
-	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	root.giveCartToAna()
 	operator := d.namedKey("operator", "control", "read")
 	if w := d.post(operator, "/api/v1/documents/apply?reason=first", promise("feed-fresh", "1.0.0", "feed")); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	flag := func(key, metadata string) {
-		body := strings.Replace(cartFlag, `"variants"`, `"metadata":`+metadata+`,"variants"`, 1)
-		d.do(operator, http.MethodPut, "/api/v1/flags/"+key, body, http.StatusCreated, nil)
-	}
-	flag("cart-model", `{"feature":"cart"}`)
-	flag("nobody-model", `{}`)
-	flag("feed-model", `{"feature":"feed"}`)
+	d.putFlagWith(operator, "cart-model", `{"feature":"cart"}`)
+	d.putFlagWith(operator, "nobody-model", `{}`)
+	d.putFlagWith(operator, "feed-model", `{"feature":"feed"}`)
 	create := func(b *browser, body string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/rollouts", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

@@ -471,7 +471,7 @@ func TestOwnersControlWhatTheyOwn(t *testing.T) {
 	d := openQuick(t)
 	root := d.root()
 	ana, eve := d.invite(root, "ana", "viewer"), d.invite(root, "eve", "viewer")
-	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	root.giveCartToAna()
 	operator := d.namedKey("operator", "control")
 	if w := d.post(operator, "/api/v1/documents/apply?reason=first", promise("feed-fresh", "1.0.0", "feed")); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)

@@ -110,7 +110,7 @@ func TestOwnersDeclareTheirServices(t *testing.T) {
 	d := openQuick(t)
 	root := d.root()
 	ana := d.invite(root, "ana", "viewer")
-	root.post(http.StatusSeeOther, "/access/teams/new", "name", "shop", "members", "ana", "features", "cart")
+	root.giveCartToAna()
 	put := func(feature string) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/api/v1/ownership/"+feature, strings.NewReader(`{"definition":{"consumers":["search"]},"reason":"ours"}`))
 		r.Header.Set("Content-Type", "application/json")
