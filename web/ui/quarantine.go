@@ -135,7 +135,11 @@ func (u *UI) quarantineHead(counts []metrics.HeldCount, more bool) part.Head {
 	names := make([]string, 0, 4)
 	for i, l := range held {
 		if i == 3 {
-			names = append(names, format.Count(int64(len(held)-i))+" more")
+			others := format.Count(int64(len(held)-i)) + " more"
+			if more {
+				others = "at least " + others
+			}
+			names = append(names, others)
 			break
 		}
 		names = append(names, l.label)
