@@ -34,6 +34,8 @@ type Conflict struct {
 	// MoreWrites and MoreLabels say that its events named more than the row keeps.
 	MoreWrites bool `json:"more_writes,omitempty"`
 	MoreLabels bool `json:"more_labels,omitempty"`
+	// Held says that an event of it is in quarantine, when a Reader returns it: it is not stored.
+	Held bool `json:"held,omitempty"`
 
 	// The (time, event id) of the events that decided the fields above: the fold's
 	// tie-break, kept so that any order of events gives the same row. See Told.

@@ -26,6 +26,8 @@ type Quarantine interface {
 	// HeldWrites says for which features some event of a write with that id is held. It is
 	// cheap, and asks no table.
 	HeldWrites(id string) []HeldWrite
+	// HeldConflict says whether some event of a feature's conflict is held. It is as cheap.
+	HeldConflict(feature, id string) bool
 	// Unhold removes events by their numbers and returns how many were there.
 	Unhold(ctx context.Context, numbers []int64) (int, error)
 }

@@ -7,7 +7,8 @@ import "context"
 type Reader interface {
 	// Cells, ListSeries, Conflict, Conflicts, Violations, Exemplars and Heard are as
 	// in Rollups, with what was folded since the last checkpoint added to Cells and
-	// Heard. Rows may lag by one checkpoint interval (2 s by default).
+	// Heard. Rows may lag by one checkpoint interval (2 s by default). Conflicts say
+	// whether something of them is held.
 	Cells(ctx context.Context, q CellQuery, fn CellFunc) error
 	ListSeries(ctx context.Context, feature string) ([]Series, error)
 	Conflict(ctx context.Context, id string) (*Conflict, error)

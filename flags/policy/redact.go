@@ -32,7 +32,7 @@ func (b *Book) RedactConflict(who *access.Identity, d *report.ConflictDetail) {
 	deltas, taken := make([]string, len(d.Siblings)), false
 	for i := range d.Siblings {
 		w := &d.Siblings[i]
-		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), metrics.Unread{More: w.Unread || d.MoreLabels, Held: w.Held}); r != nil {
+		if r := s.redaction(who, d.Feature, union(w.Labels, d.Labels), metrics.Unread{More: w.Unread || d.MoreLabels, Held: w.Held || d.Held}); r != nil {
 			w.Actor, w.Delta, w.Redacted, taken = "", "", r, true
 			for j := range w.Events {
 				w.Events[j].EventID = metrics.ToldID(w.Events[j].EventID)

@@ -206,11 +206,11 @@ func (j *Judge) heardSince(ctx context.Context, c *metrics.Conflict, from metric
 	return false, nil
 }
 
-// held reports whether something of a conflict's writes, or of what was made of them, is in
-// quarantine: what was remembered of it says nothing of that, and will say something else
+// held reports whether something of a conflict, of its writes, or of what was made of them is
+// in quarantine: what was remembered of it says nothing of that, and will say something else
 // when it is not.
 func (j *Judge) held(c *metrics.Conflict) bool {
-	return slices.ContainsFunc(judgedBy(c), func(id string) bool {
+	return c.Held || slices.ContainsFunc(judgedBy(c), func(id string) bool {
 		_, held := metrics.HeldOf(j.o.Reader.HeldWrites(id), c.Feature)
 		return held
 	})

@@ -17,7 +17,7 @@ func (may May) hides(c *metrics.Conflict, all []Sibling) bool {
 	if may == nil {
 		return false
 	}
-	if c.MoreLabels || len(all) == 0 && !may(c.Feature, c.Labels) {
+	if c.MoreLabels || c.Held || len(all) == 0 && !may(c.Feature, c.Labels) {
 		return true
 	}
 	return slices.ContainsFunc(all, func(s Sibling) bool {

@@ -228,10 +228,15 @@ func (e *Engine) ListSeries(ctx context.Context, feature string) ([]metrics.Seri
 // Conflict implements metrics.Reader. What a checkpoint is just storing is looked for
 // there: it is no longer pending and not yet in the store.
 func (e *Engine) Conflict(ctx context.Context, id string) (*metrics.Conflict, error) {
-	if row, ok := e.unstoredConflict(id); ok {
-		return row, nil
+	row, ok := e.unstoredConflict(id)
+	if !ok {
+		var err error
+		if row, err = e.store.Conflict(ctx, id); err != nil {
+			return nil, err
+		}
 	}
-	return e.store.Conflict(ctx, id)
+	row.Held = e.store.HeldConflict(row.Feature, row.ID)
+	return row, nil
 }
 
 func (e *Engine) unstoredConflict(id string) (*metrics.Conflict, bool) {
@@ -250,7 +255,11 @@ func (e *Engine) unstoredConflict(id string) (*metrics.Conflict, bool) {
 
 // Conflicts implements metrics.Reader.
 func (e *Engine) Conflicts(ctx context.Context, q metrics.ConflictQuery) ([]metrics.Conflict, string, error) {
-	return e.store.Conflicts(ctx, q)
+	page, next, err := e.store.Conflicts(ctx, q)
+	for i := range page {
+		page[i].Held = e.store.HeldConflict(page[i].Feature, page[i].ID)
+	}
+	return page, next, err
 }
 
 // Violations implements metrics.Reader.

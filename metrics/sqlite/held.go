@@ -10,13 +10,24 @@ import (
 	"tidemark/metrics"
 )
 
-// heldWrites knows of which writes something is in quarantine, so that whoever reads a
-// write need not look at the tables. A write whose hash is another's counts as held too.
-type heldWrites struct {
-	mu     sync.RWMutex
-	writes map[metrics.Entity][]*heldWrite
-	events map[int64]*heldWrite // by number
+// heldIndex knows of which writes and conflicts something is in quarantine, so that
+// whoever reads one need not look at the tables. A write whose hash is another's counts as
+// held too.
+type heldIndex struct {
+	mu        sync.RWMutex
+	writes    map[metrics.Entity][]*heldWrite
+	conflicts map[conflictName]int
+	events    map[int64]heldEvent // by number
 }
+
+// heldEvent is what an event is of.
+type heldEvent struct {
+	write    *heldWrite   // nil when it names none
+	conflict conflictName // zero when it is of none
+}
+
+// conflictName is what a feature calls its conflict.
+type conflictName struct{ feature, id string }
 
 // heldWrite is a feature's write. Labels of events that went stay until the last of them
 // goes.
@@ -30,7 +41,7 @@ type heldWrite struct {
 
 // HeldWrites implements metrics.Quarantine.
 func (s *Store) HeldWrites(id string) []metrics.HeldWrite {
-	h := &s.quarantine.writes
+	h := &s.quarantine.index
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if len(h.writes) == 0 {
@@ -43,21 +54,35 @@ func (s *Store) HeldWrites(id string) []metrics.HeldWrite {
 	return out
 }
 
+// HeldConflict implements metrics.Quarantine.
+func (s *Store) HeldConflict(feature, id string) bool {
+	h := &s.quarantine.index
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.conflicts[conflictName{feature, metrics.OwnConflict(feature, id)}] > 0
+}
+
 // add takes in events by their numbers.
-func (h *heldWrites) add(events map[int64]*metrics.Event) {
+func (h *heldIndex) add(events map[int64]*metrics.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.writes == nil {
-		h.writes, h.events = map[metrics.Entity][]*heldWrite{}, map[int64]*heldWrite{}
+	if h.events == nil {
+		h.writes, h.conflicts, h.events = map[metrics.Entity][]*heldWrite{}, map[conflictName]int{}, map[int64]heldEvent{}
 	}
 	for number, e := range events {
-		if e.WriteID == "" {
-			continue
+		var of heldEvent
+		if e.WriteID != "" {
+			of.write = h.write(metrics.WriteEntity(e.WriteID), e.Feature)
+			of.write.events++
+			of.write.label(e.Labels)
 		}
-		w := h.write(metrics.WriteEntity(e.WriteID), e.Feature)
-		w.events++
-		h.events[number] = w
-		w.label(e.Labels)
+		if e.Kind.IsConflict() {
+			of.conflict = conflictName{strings.Clone(e.Feature), strings.Clone(metrics.OwnConflict(e.Feature, e.ConflictID))}
+			h.conflicts[of.conflict]++
+		}
+		if of != (heldEvent{}) {
+			h.events[number] = of
+		}
 	}
 }
 
@@ -77,7 +102,7 @@ func (w *heldWrite) label(labels []string) {
 	}
 }
 
-func (h *heldWrites) write(entity metrics.Entity, feature string) *heldWrite {
+func (h *heldIndex) write(entity metrics.Entity, feature string) *heldWrite {
 	for _, w := range h.writes[entity] {
 		if w.Feature == feature {
 			return w
@@ -89,26 +114,34 @@ func (h *heldWrites) write(entity metrics.Entity, feature string) *heldWrite {
 }
 
 // remove forgets events that went.
-func (h *heldWrites) remove(numbers []int64) {
+func (h *heldIndex) remove(numbers []int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, n := range numbers {
-		w, ok := h.events[n]
-		if !ok {
-			continue
-		}
+		of := h.events[n]
 		delete(h.events, n)
-		if w.events--; w.events > 0 {
-			continue
+		if of.conflict != (conflictName{}) {
+			if h.conflicts[of.conflict]--; h.conflicts[of.conflict] == 0 {
+				delete(h.conflicts, of.conflict)
+			}
 		}
-		rest := slices.DeleteFunc(h.writes[w.entity], func(o *heldWrite) bool { return o == w })
-		if h.writes[w.entity] = rest; len(rest) == 0 {
-			delete(h.writes, w.entity)
+		if w := of.write; w != nil {
+			if w.events--; w.events == 0 {
+				h.forget(w)
+			}
 		}
 	}
 }
 
-// loadHeld reads of which writes something is held.
+// forget drops a write of which nothing is held any more.
+func (h *heldIndex) forget(w *heldWrite) {
+	rest := slices.DeleteFunc(h.writes[w.entity], func(o *heldWrite) bool { return o == w })
+	if h.writes[w.entity] = rest; len(rest) == 0 {
+		delete(h.writes, w.entity)
+	}
+}
+
+// loadHeld reads of which writes and conflicts something is held.
 func (s *Store) loadHeld(ctx context.Context) error {
 	if s.quarantine.total.Events == 0 {
 		return nil
@@ -125,7 +158,7 @@ func (s *Store) loadHeld(ctx context.Context) error {
 		for i := range list {
 			events[list[i].Number] = &list[i].Event
 		}
-		s.quarantine.writes.add(events)
+		s.quarantine.index.add(events)
 		after = slices.Max(slices.Collect(maps.Keys(events)))
 	}
 }

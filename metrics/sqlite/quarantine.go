@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"tidemark/metrics"
@@ -23,7 +24,7 @@ type quarantined struct {
 	of    map[string]metrics.HeldTotal // by feature; those with none are not in it
 	enc   *segment.Encoder             // guarded by mu; nil until used
 
-	writes heldWrites
+	index heldIndex
 }
 
 func (s *Store) loadQuarantine(ctx context.Context) error {
@@ -91,7 +92,7 @@ func (s *Store) Hold(ctx context.Context, at int64, events []metrics.Event, most
 		return metrics.Holding{}, wrap(err, "%s: hold %d events", s.main.path, len(events))
 	}
 	q.took(room)
-	q.writes.add(held)
+	q.index.add(held)
 	return h, nil
 }
 
@@ -122,10 +123,17 @@ func (p *holder) hold(e *metrics.Event, size int64) (number int64, err error) {
 	if number, err = r.LastInsertId(); err != nil {
 		return 0, err
 	}
-	for _, l := range e.Labels {
-		if _, err := p.tx.ExecContext(p.ctx, "INSERT OR IGNORE INTO quarantine_label (label, number) VALUES (?, ?)", l, number); err != nil {
-			return 0, err
-		}
+	labels := slices.Compact(slices.Sorted(slices.Values(e.Labels)))
+	if len(labels) == 0 {
+		return number, nil
+	}
+	args := make([]any, 0, 3*len(labels))
+	for _, l := range labels {
+		args = append(args, l, e.Feature, number)
+	}
+	row := "INSERT INTO quarantine_label (label, feature, number) VALUES (?, ?, ?)" + strings.Repeat(", (?, ?, ?)", len(labels)-1)
+	if _, err := p.tx.ExecContext(p.ctx, row, args...); err != nil {
+		return 0, err
 	}
 	return number, nil
 }
@@ -207,14 +215,17 @@ func (s *Store) HeldCounts(ctx context.Context, q metrics.HeldCountQuery) ([]met
 	}
 	defer done()
 	var sel selection
-	sel.is("q.feature", q.Feature)
+	sel.is("feature", q.Feature)
 	limit := q.Limit
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := s.main.r.QueryContext(ctx, `SELECT q.feature, l.label, count(*) AS events, min(q.held_at), max(q.held_at)
-		FROM quarantine q JOIN quarantine_label l ON l.number = q.number`+sel.String()+`
-		GROUP BY q.feature, l.label ORDER BY events DESC, q.feature, l.label LIMIT ?`, append(sel.args, limit)...)
+	// Numbers are in order of arrival: the first and last are those of the times.
+	rows, err := s.main.r.QueryContext(ctx, `SELECT c.feature, c.label, c.events, first.held_at, last.held_at
+		FROM (SELECT * FROM quarantine_count`+sel.String()+` ORDER BY events DESC, feature, label LIMIT ?) c
+		JOIN quarantine first ON first.number = (SELECT min(number) FROM quarantine_label WHERE label = c.label AND feature = c.feature)
+		JOIN quarantine last ON last.number = (SELECT max(number) FROM quarantine_label WHERE label = c.label AND feature = c.feature)
+		ORDER BY c.events DESC, c.feature, c.label`, append(sel.args, limit)...)
 	if err != nil {
 		return nil, wrap(err, "%s: count the quarantine", s.main.path)
 	}
@@ -273,6 +284,6 @@ func (s *Store) Unhold(ctx context.Context, numbers []int64) (int, error) {
 	if err != nil {
 		return 0, wrap(err, "%s: remove %d events from quarantine", s.main.path, len(numbers))
 	}
-	q.writes.remove(numbers)
+	q.index.remove(numbers)
 	return q.gave(gone), nil
 }

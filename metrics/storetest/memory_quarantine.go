@@ -147,6 +147,19 @@ func (m *Memory) HeldWrites(id string) (found []metrics.HeldWrite) {
 	return found
 }
 
+// HeldConflict implements metrics.Quarantine.
+func (m *Memory) HeldConflict(feature, id string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, h := range m.quarantine.held {
+		e := &h.Event
+		if e.Kind.IsConflict() && e.Feature == feature && metrics.OwnConflict(feature, e.ConflictID) == metrics.OwnConflict(feature, id) {
+			return true
+		}
+	}
+	return false
+}
+
 // Unhold implements metrics.Quarantine.
 func (m *Memory) Unhold(ctx context.Context, numbers []int64) (n int, err error) {
 	err = m.write(ctx, func() error {

@@ -17,6 +17,10 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	events := NewTraffic(5, Start).Events(60)
 	for i := range events {
 		events[i].EventID = fmt.Sprintf("event-%d", i)
+		if i == 5 || i == 6 { // Both of one conflict.
+			events[i].Kind, events[i].WriteID, events[i].Feature = metrics.KindConflictDetected, "", "shop"
+			events[i].ConflictID = []string{"c1", "shop~~c1"}[i-5]
+		}
 		events[i].Labels = [][]string{{"pii"}, {"tenant:acme", "pii"}, {"odd 'label'", "odd 'label'"}, {"tenant:globex"}}[i%4]
 	}
 	most := metrics.HeldTotal{Events: 50, Bytes: 1 << 20}
@@ -55,6 +59,9 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 		for i := range events {
 			check(t, p, "held write "+events[i].WriteID, func(s metrics.Store) (any, error) { return heldWrites(s, events[i].WriteID), nil })
 		}
+		for _, q := range [][2]string{{"shop", "c1"}, {"shop", "shop~~c1"}, {"shop", "feed~~c1"}, {"feed", "c1"}, {"shop", "c2"}, {"shop", ""}} {
+			check(t, p, fmt.Sprintf("held conflict %q", q), func(s metrics.Store) (any, error) { return s.HeldConflict(q[0], q[1]), nil })
+		}
 		check(t, p, "total", func(s metrics.Store) (any, error) { return s.HeldTotal(), nil })
 	}
 	agree()
@@ -62,10 +69,12 @@ func testQuarantine(t *testing.T, s metrics.Store) {
 	for i := range events {
 		some += len(s.HeldWrites(events[i].WriteID))
 	}
-	if n := s.HeldTotal().Events; n != 50 || some < 10 {
-		t.Fatalf("%d events are held, of %d writes; want 50 and some", n, some)
+	if n := s.HeldTotal().Events; n != 50 || some < 10 || !s.HeldConflict("shop", "c1") || s.HeldConflict("feed", "c1") {
+		t.Fatalf("%d events are held, of %d writes; want 50 and some, and one of a conflict", n, some)
 	}
-	check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(ctx, []int64{1, 2, 2, 3, 50, 999}) })
+	check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(ctx, []int64{1, 2, 2, 3, 6, 50, 999}) })
+	agree()
+	check(t, p, "unhold the conflict's other event", func(s metrics.Store) (any, error) { return s.Unhold(ctx, []int64{7}) })
 	agree()
 	hold(600, events[:3], most) // numbers are not used again
 	agree()
@@ -193,6 +202,7 @@ func testQuarantineSharesAtRandom(t *testing.T, s metrics.Store) {
 		}
 		check(t, p, "unhold", func(s metrics.Store) (any, error) { return s.Unhold(t.Context(), numbers) })
 		check(t, p, "total", func(s metrics.Store) (any, error) { return s.HeldTotal(), nil })
+		check(t, p, "counts", func(s metrics.Store) (any, error) { return s.HeldCounts(t.Context(), metrics.HeldCountQuery{}) })
 	}
 	if over == 0 || full == 0 {
 		t.Fatalf("%d events were beyond a share, %d beyond all: want some of both", over, full)

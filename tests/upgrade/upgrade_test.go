@@ -85,6 +85,9 @@ func TestEveryEarlierSchemaIsBroughtUp(t *testing.T) {
 			if want := dump(t, filepath.Join(now.dir, "telemetry.db"))["violation"]; len(want) == 0 || !cmp.Equal(want, after["violation"]) {
 				t.Errorf("schema %d: violations were to be as they are now: %s", v, cmp.Diff(want, after["violation"]))
 			}
+			if want := []map[string]any{{"feature": "x", "label": "x", "events": int64(1)}}; v < 12 && v >= 3 && !cmp.Equal(want, after["quarantine_count"]) {
+				t.Errorf("schema %d: what is held was to be counted: %s", v, cmp.Diff(want, after["quarantine_count"]))
+			}
 			compare(t, v, before, after)
 			now.checkServer(t, old, 1<<40)
 		})

@@ -142,8 +142,58 @@ func TestAConflictsEventIsOfTheWriteThatItNames(t *testing.T) {
 	d.post(owner, "/v1/events", event("conflict_detected", "w1", "cart", `,"conflict_id":"c1","with":["w2"]`), "Content-Type: application/json")
 	d.untilSays(reader, "/v1/conflicts/c1", "secret-two", true)
 	d.hold(owner, "conflict_resolved", "w1", "cart", `,"conflict_id":"c1","with":["w2"],"labels":["odd"]`)
-	told("while it is held", map[string]string{"/api/v1/writes/w1": "two", "/api/v1/writes/w2": "two", "/v1/conflicts/c1": "two", "/api/v1/conflicts/c1": "two"})
+	told("while it is held", map[string]string{"/api/v1/writes/w1": "", "/api/v1/writes/w2": "two", "/v1/conflicts/c1": "", "/api/v1/conflicts/c1": ""})
 	d.declare("odd")
 	d.untilSays(reader, "/api/v1/conflicts/c1", `"state":"auto"`, true)
 	told("when it is counted", map[string]string{"/api/v1/writes/w1": "", "/api/v1/writes/w2": "two", "/v1/conflicts/c1": "", "/api/v1/conflicts/c1": ""})
+}
+
+// TestAConflictIsHiddenWhileSomethingOfItIsHeld, also by an event that names none of its
+// writes: with what a person made of them, in lists too, across a restart, and for that
+// feature alone.
+func TestAConflictIsHiddenWhileSomethingOfItIsHeld(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := openIn(t, dir, app.Options{Limits: often()})
+	control, owner, reader := d.namedKey("control", "control", "read", "admin"), d.namedKey("shop", "publish:cart", "read"), d.namedKey("reader", "read")
+	other := d.namedKey("feed", "publish:feed")
+	d.do(control, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":3,"strategy":"merge"},"base":0,"reason":"first"}`, http.StatusCreated, nil)
+	d.conflict(owner, merges, "")
+	d.do(control, "POST", "/api/v1/conflicts/c1/decisions", `{"action":"merge","merged":{"note":"secret-merge"},"base":0,"reason":"by phone"}`, http.StatusCreated, nil)
+	shown := func(when string, want bool) {
+		t.Helper()
+		for _, path := range []string{"/api/v1/conflicts/c1", "/v1/conflicts/c1"} {
+			body := d.get(reader, path).Body.String()
+			if strings.Contains(body, "secret-one") != want || strings.Contains(body, "secret-merge") != want {
+				t.Errorf("%s, %s: shown %v, want %v: %s", when, path, !want, want, body)
+			}
+		}
+		body := d.page(d.signIn("viewer"), "/conflicts/c1", nil).Body.String()
+		if strings.Contains(body, "secret-one") != want || strings.Contains(body, "secret-merge") != want || strings.Contains(body, "an event of it is in quarantine") == want {
+			t.Errorf("%s, the page: shown %v, or it does not say why", when, !want)
+		}
+		if body := d.get(reader, "/api/v1/conflicts?feature=cart").Body.String(); strings.Contains(body, `"held":true`) == want {
+			t.Errorf("%s, the list says held: %v: %s", when, want, body)
+		}
+	}
+	held := func(key, feature, rest string) {
+		t.Helper()
+		e := strings.Replace(event("conflict_resolved", "none", feature, `,"conflict_id":"c1","labels":["odd"]`+rest), `"write_id":"none",`, "", 1)
+		if got := read[quarantineReceipt](t, d.post(key, "/v1/events", e, "Content-Type: application/json"), http.StatusOK); got.Quarantined != 1 {
+			t.Fatalf("of %s: %+v", feature, got)
+		}
+	}
+	shown("before", true)
+	held(other, "feed", `,"with":["w8","w9"]`)
+	shown("while another feature's conflict of that id is held", true)
+	held(owner, "cart", `,"with":["w8","w9"]`)
+	shown("while an event is held", false)
+	if err := d.app.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d = openIn(t, dir, app.Options{Limits: often()})
+	shown("after a restart", false)
+	d.do(control, "POST", "/api/v1/quarantine/discard", `{"feature":"cart","reason":"a misspelt label"}`, http.StatusAccepted, nil)
+	d.untilSays(reader, "/api/v1/quarantine/orders", `"done_at":null`, false)
+	shown("after it was discarded", true)
 }
