@@ -57,7 +57,9 @@ func refuse(format string, args ...any) error {
 func (t *turn) command(c *Command) error {
 	switch c.Verb {
 	case CommandEdit:
-		return t.edit(c)
+		if c.Plan != nil {
+			return t.edit(c)
+		}
 	case CommandApprove:
 		return t.approve(c)
 	case CommandStart:

@@ -213,6 +213,11 @@ func badInputs(s *badSite) []badInput {
 			},
 		},
 		{
+			name:   "an edit without a plan",
+			method: "POST", path: "/api/v1/rollouts/" + s.spare.ID + "/edit", body: fmt.Sprintf(`{"reason":"go","revision":%d}`, s.spare.Revision),
+			status: 400, code: "invalid", say: `invalid: command: "edit" is not known; allowed: approve, start, pause, resume, advance, revert, complete, break-pins, sign-off`,
+		},
+		{
 			name:   "a rollout of a flag that another holds",
 			method: "POST", path: "/api/v1/rollouts/" + s.spare.ID + "/start", body: fmt.Sprintf(`{"reason":"go","revision":%d}`, s.spare.Revision),
 			status: 422, code: "refused", say: `refused: flag "cart-model" is held by rollout … ("Causal carts"); complete or revert that one first`,
