@@ -50,25 +50,39 @@ type Draft struct {
 }
 
 // About lists the features that a plan is about: the one that gives the evidence, the
-// one that the flag belongs to, and the one of the guarantee that it names. Whoever owns
-// them all may stage it. A flag that belongs to no feature gives "": nobody's owner may.
+// one that the flag belongs to, and those of the guarantee that it names and of the version
+// that it completes, which may have been another's. Whoever owns them all may stage it. A
+// flag that belongs to no feature gives "": nobody's owner may.
 func (c *Controller) About(ctx context.Context, p *flags.Plan) ([]string, error) {
 	flag, err := c.opt.Flags.Flag(p.Flag)
 	if err != nil && !errors.Is(err, flags.ErrNotFound) {
 		return nil, fmt.Errorf("what the plan is about: %w", err)
 	}
 	out := []string{p.Feature, flag.Feature}
-	if p.Guarantee == "" || c.opt.Promises == nil {
+	if p.Guarantee+p.Completes == "" || c.opt.Promises == nil {
 		return out, nil
 	}
 	g, err := c.opt.Promises.Guarantee(ctx, p.Guarantee, p.Feature)
 	switch {
-	case errors.Is(err, flags.ErrNotFound), err == nil && g == nil:
+	case err != nil && !errors.Is(err, flags.ErrNotFound):
+		return nil, fmt.Errorf("what the plan is about: %w", err)
+	case g == nil && p.Guarantee != "":
 		return append(out, ""), nil
+	case g == nil: // Nothing is promised, and so nothing is completed.
+		return out, nil
+	}
+	out = append(out, g.Feature)
+	if p.Completes == "" {
+		return out, nil
+	}
+	of, err := c.opt.Promises.FeatureOf(ctx, g.Name, p.Completes)
+	switch {
+	case errors.Is(err, flags.ErrNotFound): // It may be new with the plan.
+		return out, nil
 	case err != nil:
 		return nil, fmt.Errorf("what the plan is about: %w", err)
 	}
-	return append(out, g.Feature), nil
+	return append(out, of), nil
 }
 
 // Create completes and checks a plan, and stores a draft of it.

@@ -16,6 +16,9 @@ type Promises interface {
 	Guarantee(ctx context.Context, name, feature string) (*flags.Guarantee, error)
 	// HasVersion says why a version of a guarantee cannot be activated; nil when it can.
 	HasVersion(ctx context.Context, name, version string) error
+	// FeatureOf is the feature that a version of a guarantee is about; flags.ErrNotFound when
+	// the history has no such version.
+	FeatureOf(ctx context.Context, name, version string) (string, error)
 	// Activate makes a version of the history the current one, in force. Doing it twice
 	// changes nothing.
 	Activate(ctx context.Context, name, version string, by flags.Author) error
@@ -47,19 +50,25 @@ func (p *catalogue) Guarantee(ctx context.Context, name, feature string) (*flags
 
 // HasVersion implements Promises.
 func (p *catalogue) HasVersion(ctx context.Context, name, version string) error {
-	vs, err := p.c.Versions(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: name})
+	_, err := p.FeatureOf(ctx, name, version)
 	if errors.Is(err, flags.ErrNotFound) {
-		return fmt.Errorf("there is no guarantee %q", clip(name))
+		return fmt.Errorf("guarantee %q has no version %q; apply it first, such as with status: draft", clip(name), clip(version))
 	}
+	return err
+}
+
+// FeatureOf implements Promises.
+func (p *catalogue) FeatureOf(ctx context.Context, name, version string) (string, error) {
+	vs, err := p.c.Versions(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: name})
 	if err != nil {
-		return err
+		return "", err
 	}
 	for i := range vs {
 		if vs[i].Version == version {
-			return nil
+			return vs[i].Feature, nil
 		}
 	}
-	return fmt.Errorf("guarantee %q has no version %q; apply it first, such as with status: draft", clip(name), clip(version))
+	return "", fmt.Errorf("guarantee %q version %q: %w", name, version, flags.ErrNotFound)
 }
 
 // Activate implements Promises.

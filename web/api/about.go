@@ -14,6 +14,7 @@ import (
 	"tidemark/flags/access"
 	"tidemark/flags/document"
 	"tidemark/flags/flagset"
+	"tidemark/flags/guarantee"
 	"tidemark/flags/rollout"
 )
 
@@ -39,8 +40,8 @@ func (p *Promises) aboutDocument(c echo.Context) ([]string, error) {
 }
 
 // aboutDocuments says which features the documents in the body are about, and those
-// that they would replace: nobody takes a promise over by giving it another feature.
-// The body can be read again afterwards.
+// that they would replace, in force or drafted: nobody takes a promise over by giving it
+// another feature. The body can be read again afterwards.
 func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	r := c.Request()
 	body, err := io.ReadAll(io.LimitReader(r.Body, document.MaxBytes+1))
@@ -59,14 +60,14 @@ func (p *Promises) aboutDocuments(c echo.Context) ([]string, error) {
 	docs := batch.Promises
 	for i := range docs {
 		features = append(features, docs[i].Feature())
-		now, err := p.o.Catalogue.Get(r.Context(), docs[i].ID())
+		versions, err := p.o.Catalogue.Versions(r.Context(), docs[i].ID())
 		if errors.Is(err, flags.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		features = append(features, now.Feature)
+		features = append(features, versions[0].Feature, versions[guarantee.Held(versions)].Feature)
 	}
 	return features, nil
 }

@@ -173,9 +173,9 @@ when this file is not what the server does.
 
 Names in `+"`code`"+` are scopes of API keys, the others are people. **yes**: may. **–**: is refused (403). **who?**: has to sign in or show a key (401). **own**: may where the request
 is about features that the person's team owns, and nothing else. A person who is an *owner* here is a viewer whose team owns a
-feature. A rollout is about the feature that gives it evidence, the one that its flag belongs to, and the one of the guarantee
-that it names; who owns any of them may pause and revert it. Public routes that take a link, a password or a token check that
-themselves.
+feature. A rollout is about the feature that gives it evidence, the one that its flag belongs to, and those of the guarantee that
+it names and of the version that it completes; who owns any of them may pause and revert it. Public routes that take a link, a
+password or a token check that themselves.
 
 `)
 	fmt.Fprint(m, "| route | asks for |")

@@ -63,6 +63,21 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
+	// A promise that was moved to cart is theirs; what it was before is not theirs to bring back.
+	for _, version := range []string{"1.0.0", "2.0.0"} {
+		feature := map[string]string{"1.0.0": "feed", "2.0.0": "cart"}[version]
+		if w := d.post(operator, "/api/v1/documents/apply?reason=moved", promise("moved", version, feature)); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	for completes, want := range map[string]int{"1.0.0": http.StatusForbidden, "2.0.0": http.StatusCreated, "3.0.0": http.StatusBadRequest} {
+		for _, named := range []string{`"guarantee":"moved",`, ""} {
+			body := strings.Replace(cartPlan, `"feature":"cart"`, named+`"feature":"cart","completes":"`+completes+`"`, 1)
+			if got := create(ana, body); got != want {
+				t.Errorf("completing %s, with %q: %d, want %d", completes, named, got, want)
+			}
+		}
+	}
 	if w := ana.get("/rollouts/new"); w.Code != http.StatusOK || eve.get("/rollouts/new").Code != http.StatusForbidden {
 		t.Errorf("the form: %d for the owner", w.Code)
 	}
@@ -100,10 +115,10 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 	ana.post(http.StatusForbidden, "/rollouts/new", fields...)
 	var made struct{ Items []flags.Rollout }
 	d.do(operator, http.MethodGet, "/api/v1/rollouts", "", http.StatusOK, &made)
-	if len(made.Items) != 3 {
-		t.Fatalf("%d rollouts; want those by API, by document and by page", len(made.Items))
+	if len(made.Items) != 5 {
+		t.Fatalf("%d rollouts; want three by API, one by document and one by page", len(made.Items))
 	}
-	path := "/rollouts/" + made.Items[2].ID
+	path := "/rollouts/" + made.Items[4].ID
 	ana.post(http.StatusSeeOther, path+"/start", "reason", "go", "revision", "1")
 	for _, c := range []struct {
 		who   *browser

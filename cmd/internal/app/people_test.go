@@ -497,6 +497,13 @@ func TestOwnersControlWhatTheyOwn(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
+	// A draft of an operator, who means to move a promise, moves nothing yet.
+	if w := d.post(operator, "/api/v1/documents/apply?reason=move", strings.Replace(promise("feed-fresh", "2.0.0", "cart"), "active", "draft", 1)); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if got := apply(ana, promise("feed-fresh", "3.0.0", "cart")); got != http.StatusForbidden {
+		t.Errorf("taken over by an operator's draft: %d", got)
+	}
 	if w := ana.get("/guarantees/cart-fresh"); !strings.Contains(text(t, w), "Record a review") {
 		t.Error("the owner is not offered a review")
 	}
