@@ -172,18 +172,30 @@ func VVVersion(m map[string]uint64) (Version, error) {
 	return Version{Kind: VersionVV, Text: b.String()}, nil
 }
 
+// Entries iterates the entries of a version vector in order of node; of another kind
+// there are none.
+func (v Version) Entries(yield func(node string, n uint64) bool) {
+	if v.Kind == VersionVV {
+		v.vv(yield)
+	}
+}
+
 // vv iterates the entries of a canonical version vector in order of node.
 func (v Version) vv(yield func(node string, n uint64) bool) {
-	rest := v.Text
-	for rest != "" {
-		var part string
-		part, rest, _ = strings.Cut(rest, ",")
-		node, num, _ := strings.Cut(part, "=")
-		n, _ := strconv.ParseUint(num, 10, 64)
+	for node, n, rest := nextEntry(v.Text); node != ""; node, n, rest = nextEntry(rest) {
 		if !yield(node, n) {
 			return
 		}
 	}
+}
+
+// nextEntry takes the first entry of what is left of a canonical version vector; at its
+// end the node is empty, as that of no entry is.
+func nextEntry(text string) (node string, n uint64, rest string) {
+	part, rest, _ := strings.Cut(text, ",")
+	node, num, _ := strings.Cut(part, "=")
+	n, _ = strconv.ParseUint(num, 10, 64)
+	return node, n, rest
 }
 
 // Compare says how a relates to b: Before means that b includes a.
@@ -216,8 +228,24 @@ func compareVV(a, b Version) Order {
 	if a.Text == b.Text {
 		return Same
 	}
-	am, bm := a.Vector(), b.Vector()
-	aIn, bIn := Includes(bm, am), Includes(am, bm)
+	aIn, bIn := true, true // a is within b, b within a
+	xNode, xn, x := nextEntry(a.Text)
+	yNode, yn, y := nextEntry(b.Text)
+	for (xNode != "" || yNode != "") && (aIn || bIn) {
+		c := strings.Compare(xNode, yNode)
+		switch {
+		case yNode == "" || xNode != "" && c < 0: // b has no such node
+			aIn = false
+			xNode, xn, x = nextEntry(x)
+		case xNode == "" || c > 0:
+			bIn = false
+			yNode, yn, y = nextEntry(y)
+		default:
+			aIn, bIn = aIn && xn <= yn, bIn && yn <= xn
+			xNode, xn, x = nextEntry(x)
+			yNode, yn, y = nextEntry(y)
+		}
+	}
 	switch {
 	case aIn && !bIn:
 		return Before
@@ -225,16 +253,6 @@ func compareVV(a, b Version) Order {
 		return After
 	}
 	return Concurrent
-}
-
-// Includes reports whether every entry of version vector b is at most that of a.
-func Includes(a, b map[string]uint64) bool {
-	for n, c := range b {
-		if a[n] < c {
-			return false
-		}
-	}
-	return true
 }
 
 // Vector returns the entries of a version vector; nil for other kinds.

@@ -18,15 +18,16 @@ const (
 // look at each write for each read would let a key with many of both hold up everything
 // else.
 type staleIndex struct {
-	asked int
+	asked, askedVector int // of reads of versions with a total order, and of vectors
 	// times are the commit times of k.ordered in runs of 1, 2, 4 … writes, each run sorted
 	// (a merge sort tree); least is the earliest from a write to the end of its kind, and
 	// past is that end.
 	times [][]int64
 	least []int64
 	past  []int
-	loose []map[string]uint64 // the vectors of k.loose
 	ready bool
+
+	vectors *vectorIndex // of k.loose
 }
 
 // withStale calls fn, in which no write of any key changes.
@@ -42,7 +43,8 @@ func (e *Engine) withStale(fn func()) {
 // newer is keyState.newer, by an index where there is much to look at. It is for use
 // within withStale.
 func (e *Engine) newer(k *keyState, v metrics.Version, at int64) (n, first int64) {
-	if len(k.ordered)+len(k.loose) < manyWrites {
+	total := v.Kind.TotalOrder()
+	if total && len(k.ordered) < manyWrites || !total && (len(k.loose) < manyVectors || v.IsZero()) {
 		return k.newer(v, at)
 	}
 	x := k.stale
@@ -51,14 +53,14 @@ func (e *Engine) newer(k *keyState, v metrics.Version, at int64) (n, first int64
 		k.stale = x
 		e.staleKeys = append(e.staleKeys, k)
 	}
+	if !total {
+		return x.newerVector(k, v, at)
+	}
 	if x.asked++; x.asked < manyReads {
 		return k.newer(v, at)
 	}
 	if !x.ready {
 		x.build(k)
-	}
-	if !v.Kind.TotalOrder() {
-		return x.newerLoose(k, v, at)
 	}
 	i := sort.Search(len(k.ordered), func(i int) bool { return orderVersions(k.ordered[i].version, v) > 0 })
 	if i == len(k.ordered) || k.ordered[i].version.Kind != v.Kind {
@@ -92,10 +94,6 @@ func (x *staleIndex) build(k *keyState) {
 		}
 		x.times = append(x.times, run)
 	}
-	x.loose = make([]map[string]uint64, len(k.loose))
-	for i, w := range k.loose {
-		x.loose[i] = w.version.Vector()
-	}
 }
 
 // count is how many of the writes i to past were committed at or before a time.
@@ -112,14 +110,14 @@ func (x *staleIndex) count(i, past int, at int64) (n int64) {
 	return n
 }
 
-func (x *staleIndex) newerLoose(k *keyState, v metrics.Version, at int64) (n, first int64) {
-	first = noTime
-	vector := v.Vector()
-	for i, w := range k.loose {
-		if w.committed.t <= at && w.version.Kind == v.Kind && metrics.Includes(x.loose[i], vector) && !metrics.Includes(vector, x.loose[i]) {
-			n++
-			first = min(first, w.committed.t)
-		}
+// newerVector is keyState.newer for a version vector: what one read costs without an
+// index is about what the index costs.
+func (x *staleIndex) newerVector(k *keyState, v metrics.Version, at int64) (n, first int64) {
+	if x.askedVector++; x.askedVector == 1 {
+		return k.newer(v, at)
 	}
-	return n, first
+	if x.vectors == nil {
+		x.vectors = indexVectors(k.loose, stepOf(len(k.loose)))
+	}
+	return x.vectors.newer(v, at)
 }

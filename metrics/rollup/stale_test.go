@@ -51,10 +51,21 @@ func TestAnIndexTellsWhatLookingAtEachWriteTells(t *testing.T) {
 					rt.Fatalf("%s at %d: %d from %d, want %d from %d", v, now, n, first, wantN, want)
 				}
 			}
-			if k.stale == nil || !k.stale.ready {
-				rt.Fatal("no index was made")
+			if x := k.stale; x != nil && x.ready != (x.asked >= manyReads) || x != nil && (x.vectors != nil) != (x.askedVector > 1) {
+				rt.Fatalf("after %d and %d questions: index %t and %t", x.asked, x.askedVector, x.ready, x.vectors != nil)
 			}
 		})
+		vectors := indexVectors(k.loose, rapid.IntRange(1, 20).Draw(rt, "step"))
+		for range manyReads {
+			v, now := draw(), rapid.Int64Range(0, 60).Draw(rt, "read")
+			if v.Kind != metrics.VersionVV {
+				continue
+			}
+			n, first := vectors.newer(v, now)
+			if wantN, want := k.newer(v, now); n != wantN || first != want {
+				rt.Fatalf("%s at %d by marks: %d from %d, want %d from %d", v, now, n, first, wantN, want)
+			}
+		}
 		if k.stale != nil {
 			rt.Fatal("the index outlives the time in which no write changes")
 		}
@@ -79,6 +90,47 @@ func BenchmarkStaleReads(b *testing.B) {
 				e.withStale(func() {
 					for at := range int64(2000) {
 						newer(e, at*10)
+					}
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkStaleVectors settles 2,000 reads of a key with 20,000 writes, by vectors of as
+// many nodes as there may be.
+func BenchmarkStaleVectors(b *testing.B) {
+	vector := func(from int) metrics.Version {
+		m := map[string]uint64{}
+		for i := range 64 {
+			m[fmt.Sprint("node-", i)] = uint64(from + i + 1) //nolint:gosec // not negative
+		}
+		v, err := metrics.VVVersion(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return v
+	}
+	k := &keyState{}
+	for i := range 20_000 {
+		w := &write{id: fmt.Sprint(i), version: vector(i)}
+		w.committed.t = int64(i * 7919 % 20_000)
+		k.loose = append(k.loose, w)
+	}
+	reads := make([]metrics.Version, 2000)
+	for i := range reads {
+		reads[i] = vector(i * 10)
+	}
+	for name, newer := range map[string]func(e *Engine, v metrics.Version, at int64) (int64, int64){
+		"each":  func(_ *Engine, v metrics.Version, at int64) (int64, int64) { return k.newer(v, at) },
+		"index": func(e *Engine, v metrics.Version, at int64) (int64, int64) { return e.newer(k, v, at) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := &Engine{}
+			for b.Loop() {
+				e.withStale(func() {
+					for i, v := range reads {
+						newer(e, v, int64(i*10))
 					}
 				})
 			}
