@@ -9,11 +9,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 
 	"tidemark/flags/access"
 )
@@ -23,6 +24,10 @@ var errProvider = errors.New("the OpenID provider's answer cannot be used")
 
 // providerTimeout bounds one request to the provider.
 const providerTimeout = 10 * time.Second
+
+// maxSubject is how long a subject is at most (OpenID Connect Core 2). Without one, all
+// people would be the same.
+const maxSubject = 255
 
 // ProviderOptions say where people sign in elsewhere, and what they may do here.
 type ProviderOptions struct {
@@ -50,8 +55,8 @@ type ProviderOptions struct {
 type Provider struct {
 	o ProviderOptions
 
-	mu    sync.Mutex
-	found *discovered
+	found  atomic.Pointer[discovered]
+	asking singleflight.Group
 }
 
 type discovered struct {
@@ -93,23 +98,38 @@ func (p *Provider) context(ctx context.Context) context.Context {
 	return oidc.ClientContext(ctx, p.o.Client)
 }
 
-// discover returns what the provider says of itself; it is asked again until it answers.
+// discover returns what the provider says of itself; it is asked again until it answers,
+// by one for all who wait, so that nobody waits longer for a slow one than for one answer.
 func (p *Provider) discover(ctx context.Context) (*discovered, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.found != nil {
-		return p.found, nil
+	if found := p.found.Load(); found != nil {
+		return found, nil
 	}
-	found, err := oidc.NewProvider(p.context(context.WithoutCancel(ctx)), p.o.Issuer)
+	asked := p.asking.DoChan("", func() (any, error) { return p.ask(context.WithoutCancel(ctx)) })
+	select {
+	case answer := <-asked:
+		found, _ := answer.Val.(*discovered)
+		return found, answer.Err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("ask %s: %w", p.o.Issuer, ctx.Err())
+	}
+}
+
+func (p *Provider) ask(ctx context.Context) (*discovered, error) {
+	provider, err := oidc.NewProvider(p.context(ctx), p.o.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", p.o.Issuer, err)
 	}
-	p.found = &discovered{
-		provider: found,
-		verifier: found.Verifier(&oidc.Config{ClientID: p.o.ClientID, Now: p.o.Now}),
-		oauth:    oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: found.Endpoint(), Scopes: p.o.Scopes},
+	end := provider.Endpoint()
+	if end.AuthURL == "" || end.TokenURL == "" { // Kept, it would hold until the next start.
+		return nil, fmt.Errorf("ask %s: it names no authorization or token endpoint", p.o.Issuer)
 	}
-	return p.found, nil
+	found := &discovered{
+		provider: provider,
+		verifier: provider.Verifier(&oidc.Config{ClientID: p.o.ClientID, Now: p.o.Now}),
+		oauth:    oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: end, Scopes: p.o.Scopes},
+	}
+	p.found.Store(found)
+	return found, nil
 }
 
 // config is the client's with the address that the provider sends browsers back to.
@@ -149,6 +169,9 @@ func (p *Provider) finish(ctx context.Context, f flow, code string) (access.Exte
 	}
 	if !sameText(id.Nonce, f.Nonce) {
 		return access.External{}, fmt.Errorf("%w: the ID token is not for this sign-in", errProvider)
+	}
+	if n := len(id.Subject); n == 0 || n > maxSubject {
+		return access.External{}, fmt.Errorf("%w: the ID token's subject has %d bytes; want 1 to %d", errProvider, n, maxSubject)
 	}
 	claims := map[string]any{}
 	if err := id.Claims(&claims); err != nil {

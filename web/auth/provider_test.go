@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -12,7 +14,9 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tidemark/flags/access"
@@ -54,6 +58,89 @@ func (p *provider) token() string {
 	return signed + "." + b64(signature)
 }
 
+// answers makes a provider's client of a function.
+type answers func(*http.Request) (*http.Response, error)
+
+func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func newProvider(t *testing.T, c *http.Client) *Provider {
+	t.Helper()
+	p, err := NewProvider(ProviderOptions{
+		Issuer: "https://id.example", ClientID: "tidemark", Default: access.Viewer,
+		Base: func() string { return "https://tidemark.example" }, Client: c,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestASlowProviderIsWaitedForOnce: who comes while others wait for the provider's settings
+// does not queue behind them.
+func TestASlowProviderIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		silent := answers(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		p := newProvider(t, &http.Client{Transport: silent, Timeout: providerTimeout})
+		began := time.Now()
+		gone, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		var all sync.WaitGroup
+		for i, ctx := range []context.Context{t.Context(), t.Context(), gone, t.Context(), t.Context()} {
+			all.Go(func() {
+				_, err := p.begin(ctx, newFlow("/"))
+				want := providerTimeout
+				if ctx == gone {
+					want = time.Second
+				}
+				if took := time.Since(began); err == nil || took != want {
+					t.Errorf("%d: %v after %v; want an error after %v", i, err, took, want)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// TestAProviderThatNamesNoEndpointIsAskedAgain: what cannot be used is not kept.
+func TestAProviderThatNamesNoEndpointIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	says := map[string]string{"issuer": "https://id.example"}
+	p := newProvider(t, &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+		body, err := json.Marshal(says)
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, err
+	})})
+	for _, name := range []string{"authorization_endpoint", "token_endpoint"} {
+		if to, err := p.begin(t.Context(), newFlow("/")); err == nil {
+			t.Errorf("without %s the browser is sent to %q", name, to)
+		}
+		says[name] = "https://id.example/" + name
+	}
+	if _, err := p.begin(t.Context(), newFlow("/")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestATokenOfNobodyIsRefused: without a subject all people would have one account.
+func TestATokenOfNobodyIsRefused(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject, ok := range map[string]bool{"": false, "u": true, strings.Repeat("u", 255): true, strings.Repeat("u", 256): false} {
+		claims := map[string]any{"iss": "https://id.example", "sub": subject, "aud": "tidemark", "nonce": "n", "exp": time.Now().Add(time.Hour).Unix()}
+		p := newProvider(t, &http.Client{Transport: &provider{key, claims}})
+		e, err := p.finish(t.Context(), flow{Nonce: "n", Verifier: "v"}, "code")
+		if ok && (err != nil || e.Subject != subject) || !ok && !errors.Is(err, errProvider) {
+			t.Errorf("%d bytes: %+v, %v", len(subject), e, err)
+		}
+	}
+}
+
 // TestATokenForAnotherClientIsRefused: of several audiences, azp says for which the token
 // was made.
 func TestATokenForAnotherClientIsRefused(t *testing.T) {
@@ -81,13 +168,7 @@ func TestATokenForAnotherClientIsRefused(t *testing.T) {
 			if x.azp != nil {
 				claims["azp"] = x.azp
 			}
-			p, err := NewProvider(ProviderOptions{
-				Issuer: "https://id.example", ClientID: "tidemark", Default: access.Viewer,
-				Base: func() string { return "https://tidemark.example" }, Client: &http.Client{Transport: &provider{key, claims}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := newProvider(t, &http.Client{Transport: &provider{key, claims}})
 			e, err := p.finish(t.Context(), flow{Nonce: "n", Verifier: "v"}, "code")
 			if x.ok && (err != nil || e.Subject != "u") || !x.ok && !errors.Is(err, errProvider) {
 				t.Errorf("%+v, %v", e, err)
