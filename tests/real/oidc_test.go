@@ -344,6 +344,34 @@ func TestWhoCannotSignInAtAProvider(t *testing.T) {
 	}
 }
 
+// TestTwoTabsSignIn begins twice in one browser: the later sign-in goes on, whichever of
+// the two comes back first.
+func TestTwoTabsSignIn(t *testing.T) {
+	t.Parallel()
+	idp := startProvider(t)
+	s := serveWith(t, idp)
+	idp.knows(map[string][]string{"ana": {}})
+	ana := newPerson(t)
+	ana.stop = func(u *url.URL) bool { return u.Path == "/signin/oidc/callback" }
+	var back []string
+	for range 2 {
+		ana.signIn(s, "ana")
+		to, err := ana.last.Location()
+		if err != nil {
+			t.Fatalf("the provider did not send the browser back: %s", ana.text())
+		}
+		back = append(back, to.String())
+	}
+	ana.get(back[0])
+	if ana.last.StatusCode != http.StatusForbidden || !strings.Contains(ana.text(), "did not begin in this browser") {
+		t.Errorf("the earlier: %d %s", ana.last.StatusCode, ana.text())
+	}
+	ana.get(back[1])
+	if m := ana.me(s); m.Name != "ana" {
+		t.Errorf("the later: %+v, %s", m, ana.text())
+	}
+}
+
 func set(u *url.URL, name, value string) {
 	q := u.Query()
 	q.Set(name, value)

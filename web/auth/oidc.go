@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -58,13 +59,13 @@ func (a *Auth) toProvider(c echo.Context) error {
 func (a *Auth) fromProvider(c echo.Context) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	f, ok := a.flow(c)
-	a.dropCookie(c, a.flowCookie())
-	if !ok {
+	if !ok { // The cookie stays: another tab's sign-in may be under way.
 		if err := a.failed(c, ofLinks); err != nil {
 			return err
 		}
 		return a.refuse(c, access.ByProvider, "", SignInView{Error: "This sign-in did not begin in this browser, or took too long. Begin again."})
 	}
+	a.dropCookie(c, a.flowCookie())
 	if code := c.QueryParam("error"); code != "" {
 		a.o.Log.WarnContext(c.Request().Context(), "OpenID provider refused", "code", cut(code), "description", cut(c.QueryParam("error_description")))
 		return a.refuse(c, access.ByProvider, "", SignInView{To: f.To, Error: "The OpenID provider refused the sign-in."})
@@ -75,19 +76,20 @@ func (a *Auth) fromProvider(c echo.Context) error {
 	}
 	e, err := a.o.Provider.finish(c.Request().Context(), f, c.QueryParam("code"))
 	if err != nil {
-		return a.refuseExternal(c, f, err)
+		return a.refuseExternal(c, f, e.Subject, err)
 	}
 	acc, err := a.o.People.SignInExternal(c.Request().Context(), e, a.o.Now())
 	if err != nil {
-		return a.refuseExternal(c, f, err)
+		return a.refuseExternal(c, f, e.Subject, err)
 	}
 	return a.begin(c, acc.Name, access.ByProvider, f.To)
 }
 
 // refuseExternal tells the person what they can do something about; the rest is for
 // the log.
-func (a *Auth) refuseExternal(c echo.Context, f flow, err error) error {
+func (a *Auth) refuseExternal(c echo.Context, f flow, subject string, err error) error {
 	v := SignInView{To: f.To}
+	level := slog.LevelWarn
 	switch {
 	case errors.Is(err, access.ErrDisabled):
 		v.Error = "This account is disabled."
@@ -97,11 +99,12 @@ func (a *Auth) refuseExternal(c echo.Context, f flow, err error) error {
 		v.Error = "You are the last administrator, and your provider says you are none. Make somebody else one first."
 	case errors.Is(err, errProvider):
 		a.o.Failures.Take(ofProvider + Source(c))
-		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", err)
+		level = slog.LevelError
 		v.Error = "The answer of the OpenID provider cannot be used; see the server's log."
 	default:
 		return err
 	}
+	a.o.Log.Log(c.Request().Context(), level, "OpenID provider", "error", err, "subject", cut(subject))
 	return a.refuse(c, access.ByProvider, "", v)
 }
 
