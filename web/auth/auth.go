@@ -31,6 +31,9 @@ type Options struct {
 	// Secure marks cookies for HTTPS only; set it whenever browsers reach the server
 	// by HTTPS.
 	Secure bool
+	// Scheme is that of the address by which browsers reach the server, https or http; ""
+	// is not known.
+	Scheme string
 	// Provider signs people in elsewhere; nil = nobody does.
 	Provider *Provider
 	// SignInPage renders the sign-in page.
@@ -98,7 +101,7 @@ func (a *Auth) Identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		// Browsers send cookies by themselves, so whatever is not a key must come
 		// from our own pages.
-		if err := a.origin.Check(c.Request()); err != nil {
+		if !a.own(c.Request()) {
 			return respond.New(http.StatusForbidden, "cross_origin", "A browser sent this from another site.")
 		}
 		id, err := a.person(c)
@@ -110,6 +113,22 @@ func (a *Auth) Identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// own reports whether a request comes from our own pages. A browser that does not say so
+// itself says their origin, of whose scheme the request tells nothing: a page that came by
+// HTTP, which anybody on the way may have written, is no page of a server with HTTPS.
+func (a *Auth) own(r *http.Request) bool {
+	if a.origin.Check(r) != nil {
+		return false
+	}
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	origin := r.Header.Get("Origin")
+	if safe || a.o.Scheme == "" || origin == "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		return true
+	}
+	scheme, _, _ := strings.Cut(origin, "://")
+	return scheme == a.o.Scheme
 }
 
 // identifyKey answers wrong keys more and more slowly, by address; good ones are

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"tidemark/cmd/internal/app"
+	"tidemark/flags/access"
 	"tidemark/web"
 )
 
@@ -309,6 +310,30 @@ func TestOtherSitesCannotAct(t *testing.T) {
 	}
 	if !signedIn(root) {
 		t.Error("another site ended the session")
+	}
+}
+
+// TestPagesWithoutHTTPSAreNotOurs sends what an old browser, which does not say itself
+// where a request comes from, would for a form of a page.
+func TestPagesWithoutHTTPSAreNotOurs(t *testing.T) {
+	t.Parallel()
+	for public, origins := range map[string]map[string]int{
+		"https://tidemark.example": {"https://tidemark.example": http.StatusForbidden, "http://tidemark.example": 0, "https://evil.example": 0, "null": 0},
+		"http://tidemark.example":  {"http://tidemark.example": http.StatusForbidden, "https://tidemark.example": 0},
+		"":                         {"http://tidemark.example": http.StatusForbidden, "https://tidemark.example": http.StatusForbidden},
+	} {
+		d := openWith(t, app.Options{PublicURL: public, PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}})
+		for origin, want := range origins {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/signin", strings.NewReader("name=x&password=y"))
+			r.Host = "tidemark.example"
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", origin)
+			w := d.serve(r)
+			foreign := strings.Contains(w.Body.String(), "from another site")
+			if foreign != (want == 0) || w.Code != http.StatusForbidden {
+				t.Errorf("%q, origin %s: %d %.300s", public, origin, w.Code, w.Body)
+			}
+		}
 	}
 }
 

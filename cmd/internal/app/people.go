@@ -49,7 +49,7 @@ func (a *App) people(ctx context.Context, pages *ui.UI) (err error) {
 	}
 	o := auth.Options{
 		Log: a.log, Keys: a.keys, Store: a.control, People: a.control, Passwords: a.passwords,
-		Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now, Secure: a.https(),
+		Sessions: &control.Sessions{Store: a.control, Now: a.o.Now}, Now: a.o.Now, Secure: a.https(), Scheme: a.scheme(),
 		SignInPage: pages.SignInPage, SetUpPage: pages.SetUpPage, Failures: auth.NewLimiter(5, 50, 20_000, a.o.Now), Devices: devices,
 		Registry: a.o.Registry,
 	}
@@ -110,6 +110,15 @@ func (a *App) https() bool {
 	return a.o.TLS != (TLSFiles{}) || strings.HasPrefix(a.o.PublicURL, "https://")
 }
 
+// scheme is that by which browsers reach the server; "" when nobody said so.
+func (a *App) scheme() string {
+	if a.https() {
+		return "https"
+	}
+	scheme, _, _ := strings.Cut(a.o.PublicURL, "://")
+	return scheme
+}
+
 // ReloadTLS reads the certificate's files again; without TLS it does nothing.
 func (a *App) ReloadTLS() error {
 	if a.certificate == nil {
@@ -146,7 +155,7 @@ func (a *App) SignInLink(ctx context.Context) (string, error) {
 }
 
 // SetUpLink makes a link with which the first administrator chooses a name and a
-// password; "" when there is an account already.
+// password; "" when there is one already.
 func (a *App) SetUpLink(ctx context.Context) (string, error) {
 	path, err := auth.NewSetUp(ctx, a.control, a.o.Now(), "cli:serve")
 	if err != nil || path == "" {
