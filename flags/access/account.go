@@ -176,7 +176,7 @@ type People interface {
 	// not sign in; ErrNoAccount.
 	PasswordHash(ctx context.Context, name string) (string, error)
 	// SetPassword stores a hash and ends every session of the person but one (keep,
-	// which may be "").
+	// which may be ""), and the links with which they could choose another.
 	SetPassword(ctx context.Context, name, hash, keep string, c Change) error
 	// Rehash replaces a hash by another of the same password, unless it has changed.
 	Rehash(ctx context.Context, name, old, hash string) error
@@ -186,8 +186,8 @@ type People interface {
 	// Invite returns a link that is good at that time; else ErrSignIn.
 	Invite(ctx context.Context, hash [sha256.Size]byte, at time.Time) (Invite, error)
 	// UseInvite uses a link up and stores the person's hash. With the link of the first
-	// set-up it makes the administrator called name, unless there is an account by
-	// now: ErrSignIn. It returns the account's name.
+	// set-up it makes the administrator called name, unless there is one by now:
+	// ErrSignIn. It returns the account's name.
 	UseInvite(ctx context.Context, hash [sha256.Size]byte, name, password string, at time.Time) (string, error)
 
 	// SignInExternal returns the account of a person from an OpenID provider, made or

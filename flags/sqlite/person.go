@@ -121,9 +121,10 @@ func account(ctx context.Context, q querier, name string) (access.Account, error
 	return a, nil
 }
 
-func countAccounts(ctx context.Context, q querier) (n int, err error) {
-	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM users").Scan(&n); err != nil {
-		return 0, fmt.Errorf("accounts: %w", err)
+// countAdmins counts administrators; where there is one, there always is.
+func countAdmins(ctx context.Context, q querier) (n int, err error) {
+	if err := q.QueryRowContext(ctx, "SELECT count(*) FROM users WHERE role = 'admin'").Scan(&n); err != nil {
+		return 0, fmt.Errorf("administrators: %w", err)
 	}
 	return n, nil
 }
@@ -267,6 +268,9 @@ func setPassword(ctx context.Context, tx *sql.Tx, name, hash, keep string, c acc
 	if _, err := tx.ExecContext(ctx, "UPDATE users SET password = ? WHERE name = ?", hash, a.Name); err != nil {
 		return nil, fmt.Errorf("password of %q: %w", a.Name, err)
 	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM invites WHERE user_name = ?", a.Name); err != nil {
+		return nil, fmt.Errorf("invitations of %q: %w", a.Name, err)
+	}
 	n, err := endSessions(ctx, tx, a.Name, keep)
 	if err != nil {
 		return nil, err
@@ -361,10 +365,19 @@ func claimTeams(ctx context.Context, tx *sql.Tx, name string, e access.External,
 	if _, err := tx.ExecContext(ctx, "DELETE FROM team_members WHERE user_name = ? AND source = 'claim'", name); err != nil {
 		return nil, fmt.Errorf("teams of %q: %w", name, err)
 	}
+	teams, err := list(ctx, tx, scan, "SELECT name FROM teams")
+	if err != nil {
+		return nil, fmt.Errorf("teams of %q: %w", name, err)
+	}
+	claimed := make(map[string]bool, len(e.Teams)) // A provider may list thousands, of which few are ours.
 	for _, team := range e.Teams {
-		_, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO team_members (team, user_name, source)
-			SELECT name, ?, 'claim' FROM teams WHERE name = ?`, name, team)
-		if err != nil {
+		claimed[team] = true
+	}
+	for _, team := range teams {
+		if !claimed[team] {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO team_members (team, user_name, source) VALUES (?, ?, 'claim')", team, name); err != nil {
 			return nil, fmt.Errorf("teams of %q: %w", name, err)
 		}
 	}

@@ -86,6 +86,45 @@ func TestALinkForTheFirstSetUpDiesWithTheFirstAccount(t *testing.T) {
 	want(t, err, access.ErrSignIn)
 }
 
+// TestTheFirstSetUpWaitsForAnAdministrator: who signs in at a provider before that does
+// not leave a server that nobody can administer.
+func TestTheFirstSetUpWaitsForAnAdministrator(t *testing.T) {
+	t.Parallel()
+	s := open4test(t)
+	ctx := t.Context()
+	i, _ := access.NewInvite("", t0)
+	must(t, s.CreateInvite(ctx, i, by(t0)))
+	e := access.External{Issuer: "https://id.example", Subject: "42", Names: []string{"ana"}, Default: access.Viewer}
+	_, err := s.SignInExternal(ctx, e, t0)
+	must(t, err)
+	_, err = s.UseInvite(ctx, i.Hash, "Ana", "hash", t0)
+	want(t, err, access.ErrNameTaken)
+	_, err = s.UseInvite(ctx, i.Hash, "root", "hash", t0)
+	must(t, err)
+	a, err := s.Account(ctx, "root")
+	must(t, err)
+	if a.Role != access.Administrator {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestANewPasswordEndsTheLinkForAnother(t *testing.T) {
+	t.Parallel()
+	s := open4test(t)
+	ctx := t.Context()
+	must(t, s.CreateAccount(ctx, "ana", access.Viewer, by(t0)))
+	must(t, s.CreateAccount(ctx, "ben", access.Viewer, by(t0)))
+	ana, _ := access.NewInvite("ana", t0)
+	must(t, s.CreateInvite(ctx, ana, by(t0)))
+	ben, _ := access.NewInvite("ben", t0)
+	must(t, s.CreateInvite(ctx, ben, by(t0)))
+	must(t, s.SetPassword(ctx, "ana", "hash", "", by(t0)))
+	_, err := s.UseInvite(ctx, ana.Hash, "", "another", t0)
+	want(t, err, access.ErrSignIn)
+	_, err = s.UseInvite(ctx, ben.Hash, "", "hash", t0)
+	must(t, err)
+}
+
 func TestAnInvitationIsForOnePersonAndEnds(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)

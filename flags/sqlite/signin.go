@@ -106,10 +106,10 @@ func (s *Store) CreateInvite(ctx context.Context, i access.Invite, c access.Chan
 }
 
 // checkInvited refuses invitations to nobody, to who may not sign in and to who signs
-// in elsewhere, and a first set-up when there is an account.
+// in elsewhere, and a first set-up when there is an administrator.
 func checkInvited(ctx context.Context, q querier, name string) error {
 	if name == "" {
-		n, err := countAccounts(ctx, q)
+		n, err := countAdmins(ctx, q)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%w: tidemark is set up already", access.ErrAccount)
 		}

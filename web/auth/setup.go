@@ -17,6 +17,9 @@ import (
 // or somebody who was invited.
 const SetUpPath = "/setup"
 
+// bySetUp is how refused links to it are counted; who uses one signs in by the password.
+const bySetUp = "set-up"
+
 // SetUpView is what the page shows on which a person chooses a password.
 type SetUpView struct {
 	Action string // where the form posts
@@ -28,7 +31,7 @@ type SetUpView struct {
 }
 
 // NewSetUp makes a link's path with which the first administrator is made; "" when
-// there is an account already.
+// there is one already.
 func NewSetUp(ctx context.Context, people access.People, now time.Time, actor string) (string, error) {
 	i, token := access.NewInvite("", now)
 	err := people.CreateInvite(ctx, i, access.Change{Actor: actor, Reason: "First start.", At: now})
@@ -68,10 +71,20 @@ func (a *Auth) invited(c echo.Context, token string) (SetUpView, error) {
 	i, err := a.o.People.Invite(c.Request().Context(), access.SignInHash(token), a.o.Now())
 	if errors.Is(err, access.ErrSignIn) {
 		v.Failed = true
-		return v, a.failed(c, ofLinks)
+		if err := a.failed(c, ofLinks); err != nil {
+			return v, err
+		}
+		a.refusedLink(c, err)
+		return v, nil
 	}
 	v.Name, v.First = i.User, i.User == ""
 	return v, err
+}
+
+// refusedLink says so as a refused sign-in does: counted and logged, without the link.
+func (a *Auth) refusedLink(c echo.Context, why error) {
+	a.signIns.WithLabelValues(bySetUp, "refused").Inc()
+	a.o.Log.WarnContext(c.Request().Context(), "set-up link refused", "error", why, "address", c.RealIP())
 }
 
 func (a *Auth) setUp(c echo.Context) error {
@@ -97,7 +110,12 @@ func (a *Auth) setUp(c echo.Context) error {
 	name, err := a.o.People.UseInvite(ctx, access.SignInHash(v.Token), v.Name, hash, a.o.Now())
 	if errors.Is(err, access.ErrSignIn) { // Somebody was faster.
 		v.Failed = true
+		a.refusedLink(c, err)
 		return a.o.SetUpPage(c, http.StatusForbidden, v)
+	}
+	if errors.Is(err, access.ErrNameTaken) {
+		v.Error = "Somebody has this name already. Choose another one."
+		return a.o.SetUpPage(c, http.StatusConflict, v)
 	}
 	if err != nil {
 		return err

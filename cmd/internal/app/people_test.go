@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/PuerkitoBio/goquery"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
@@ -178,6 +180,61 @@ func TestTheFirstAdministratorIsSetUpOnce(t *testing.T) {
 	if link, err := d.app.SetUpLink(t.Context()); link != "" || err != nil {
 		t.Errorf("another set-up link: %q, %v", link, err)
 	}
+}
+
+// TestRefusedSetUpLinksAreLogged looks for who tried, and that the link is not in the log.
+func TestRefusedSetUpLinksAreLogged(t *testing.T) {
+	t.Parallel()
+	var said heard
+	registry := prometheus.NewRegistry()
+	d := openWith(t, app.Options{
+		PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}, Registry: registry, Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	root := d.root()
+	token := d.invitation(root, "ana", "viewer")
+	d.browser().post(http.StatusSeeOther, "/setup", "token", token, "password", good, "again", good)
+	eve := d.browser()
+	eve.from = "198.51.100.7:1"
+	if w := eve.get("/setup?token=" + token); w.Code != http.StatusForbidden {
+		t.Errorf("a used link: %d", w.Code)
+	}
+	eve.post(http.StatusForbidden, "/setup", "token", token, "password", good, "again", good)
+	log := said.String()
+	if n := strings.Count(log, `msg="set-up link refused"`); n != 2 || !strings.Contains(log, "address=198.51.100.7") || strings.Contains(log, token) {
+		t.Errorf("the log says %s", log)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tidemark_sign_ins_total" && m.GetLabel()[0].GetValue() == "set-up" && m.GetCounter().GetValue() == 2 {
+				return
+			}
+		}
+	}
+	t.Error("refused links are not counted")
+}
+
+// TestASetUpNameThatIsTakenIsAskedForAgain: people may have signed in elsewhere before.
+func TestASetUpNameThatIsTakenIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	err := d.app.People().CreateAccount(t.Context(), "ana", access.Viewer, access.Change{Actor: "cli:test", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := d.app.SetUpLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(link, "token=")
+	w := d.browser().post(http.StatusConflict, "/setup", "token", token, "name", "Ana", "password", good, "again", good)
+	if got := text(t, w); !strings.Contains(got, "Somebody has this name already.") {
+		t.Error(got)
+	}
+	d.browser().post(http.StatusSeeOther, "/setup", "token", token, "name", "root", "password", good, "again", good)
 }
 
 func TestSigningInByPassword(t *testing.T) {
