@@ -135,8 +135,17 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 // the slice; it calls release once, when it no longer needs the events and their
 // strings, which may be after Submit has returned. ObservedAt is set here.
 func (p *Pipeline) Submit(ctx context.Context, events []metrics.Event, release func()) (Receipt, error) {
+	return p.submit(ctx, events, release, p.isHeld)
+}
+
+// SubmitOwn does so with what tidemark itself says, which waits for no label.
+func (p *Pipeline) SubmitOwn(ctx context.Context, events []metrics.Event) (Receipt, error) {
+	return p.submit(ctx, events, func() {}, func(*metrics.Event, int64) bool { return false })
+}
+
+func (p *Pipeline) submit(ctx context.Context, events []metrics.Event, release func(), isHeld func(*metrics.Event, int64) bool) (Receipt, error) {
 	var r Receipt
-	events, err := p.admitAll(ctx, events, &r)
+	events, err := p.admitAll(ctx, events, &r, isHeld)
 	if err != nil || len(events) == 0 {
 		release()
 		return r, err
@@ -168,9 +177,9 @@ func (p *Pipeline) store(ctx context.Context, events []metrics.Event, release fu
 	return s, s.err
 }
 
-// admitAll moves events with one name too many to Rejected, and those with a label that
-// is not known to quarantine.
-func (p *Pipeline) admitAll(ctx context.Context, events []metrics.Event, r *Receipt) ([]metrics.Event, error) {
+// admitAll moves events with one name too many to Rejected, and those that are to be held
+// to quarantine.
+func (p *Pipeline) admitAll(ctx context.Context, events []metrics.Event, r *Receipt, isHeld func(*metrics.Event, int64) bool) ([]metrics.Event, error) {
 	now := p.opts.Now().UnixNano()
 	var last lastAdmitted
 	var apart []metrics.Event
@@ -182,7 +191,7 @@ func (p *Pipeline) admitAll(ctx context.Context, events []metrics.Event, r *Rece
 			r.Rejected = append(r.Rejected, *rej)
 			continue
 		}
-		if len(events[i].Labels) > 0 && p.isHeld(&events[i], now) {
+		if len(events[i].Labels) > 0 && isHeld(&events[i], now) {
 			apart, places = append(apart, events[i]), append(places, i)
 			continue
 		}

@@ -36,7 +36,7 @@ func (a *App) openConflicts(ctx context.Context) error {
 
 // submitOwn takes in events of tidemark itself, as durably as those of anybody.
 func (a *App) submitOwn(ctx context.Context, events []metrics.Event) error {
-	r, err := a.pipeline.Submit(ctx, events, func() {})
+	r, err := a.pipeline.SubmitOwn(ctx, events)
 	if err != nil {
 		return err
 	}

@@ -197,6 +197,28 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	}
 }
 
+// TestADecisionWaitsForNoLabel: what a person decides about writes with a label that is
+// declared no more is counted, and still hides what they hold.
+func TestADecisionWaitsForNoLabel(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, reader := d.namedKey("all", "control", "read", "publish:*"), d.key("read")
+	d.declare("pii")
+	d.conflict(key, merges+`,"labels":["pii"]`, "")
+	d.do(key, "DELETE", "/api/v1/labels/pii?base=1&reason=over", "", 200, nil)
+	d.do(key, "POST", "/api/v1/conflicts/c1/decisions", `{"action":"override","winner":"w1","base":0,"reason":"the first"}`, 201, nil)
+	var a fileAnswer
+	d.until("the decision is counted", func() bool {
+		if held := d.do(reader, "GET", "/api/v1/quarantine", "", 200, nil); !strings.Contains(held, `"items":[]`) {
+			t.Fatalf("it is in quarantine: %s", held)
+		}
+		if got := d.do(reader, "GET", "/api/v1/conflicts/c1", "", 200, &a); strings.Contains(got, "secret-") {
+			t.Fatalf("the contents are told: %s", got)
+		}
+		return a.State == "manual" && a.Winner == "w1"
+	})
+}
+
 // TestAMergeOfManyWritesIsHidden by the label of any of them, also of one that no rule
 // looks at; of more writes than are kept nobody merges.
 func TestAMergeOfManyWritesIsHidden(t *testing.T) {
