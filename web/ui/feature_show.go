@@ -161,17 +161,16 @@ func featureHead(f *report.FeatureReport, results []guarantee.Result) part.Head 
 	if toneRank(h.Status.Tone) < toneRank(h.Tone) && h.Tone != part.Good {
 		h.Tone = h.Status.Tone
 	}
+	why := r.Why
 	if h.Tone == part.Good && r.Verdict != guarantee.VerdictKept {
 		// The telemetry looks well and the promise does not: the promise counts.
 		h.Tone = h.Status.Tone
-		if rest, ok := strings.CutPrefix(f.Answer, f.Feature+" is healthy: "); ok {
-			h.Answer = "The promise of " + f.Feature + " is " + string(r.Verdict) + ": " + rest
-		}
+		h.Answer, why = sentence("The promise of "+f.Feature+" is "+string(r.Verdict), r.Why, "nothing was judged yet"), f.Answer
 	}
 	if r.Story != "" {
 		h.Sub = "“" + r.Story + "” "
 	}
-	h.Sub += r.Why
+	h.Sub += why
 	h.Link = part.Link{Text: r.Guarantee + " " + r.Version, URL: guaranteeURL(r.Guarantee)}
 	h.Facts = append(h.Facts, string(r.Model), "owner "+r.Owner)
 	return h

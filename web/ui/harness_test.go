@@ -150,7 +150,13 @@ func (s *site) changed(ctx context.Context) error {
 // apply puts a version of the promise in force and judges it.
 func (s *site) apply(version string) {
 	s.t.Helper()
-	docs, err := guarantee.Parse("test", []byte(strings.Replace(promise, "VERSION", version, 1)))
+	s.promise(promise, version)
+}
+
+// promise is apply with a text of its own.
+func (s *site) promise(text, version string) {
+	s.t.Helper()
+	docs, err := guarantee.Parse("test", []byte(strings.Replace(text, "VERSION", version, 1)))
 	must(s.t, err)
 	_, err = s.cat.Apply(s.t.Context(), docs, guarantee.Author{Actor: "cli:test", Reason: "test"})
 	must(s.t, err)
@@ -193,6 +199,12 @@ func (s *site) traffic() {
 	c := stage(metrics.KindConflictDetected, "w-A", "cart-eu", 5*time.Minute)
 	c.ConflictID, c.With = "c-1", []string{"w-B"}
 	s.tell(c)
+	s.judged()
+}
+
+// judged counts what was told, and judges the promises by it.
+func (s *site) judged() {
+	s.t.Helper()
 	must(s.t, s.engine.Checkpoint(s.t.Context()))
 	must(s.t, s.judge.Tick(s.t.Context(), present))
 }

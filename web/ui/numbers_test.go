@@ -28,8 +28,7 @@ func (s *site) told() {
 	s.conflicts()
 	s.reads()
 	s.tell(stage(metrics.KindHeartbeat, "", "cart-us", time.Second), stage(metrics.KindHeartbeat, "", "cart-eu", time.Second))
-	must(s.t, s.engine.Checkpoint(s.t.Context()))
-	must(s.t, s.judge.Tick(s.t.Context(), present))
+	s.judged()
 }
 
 // of is one event of write i, whose key is its own.

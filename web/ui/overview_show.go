@@ -92,7 +92,7 @@ func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Hea
 	if len(rows) > 0 {
 		h.Tone = rowStatus(rows[0], snap).Tone
 		if h.Tone != part.Good {
-			h.Sub, h.Link = rows[0].Answer, part.Link{Text: "See where the time goes.", URL: featureURL(rows[0].Feature)}
+			h.Sub, h.Link = trouble(rows[0], snap), part.Link{Text: "See where the time goes.", URL: featureURL(rows[0].Feature)}
 			if rows[0].State == report.StatePolicy {
 				h.Link = part.Link{Text: "See the hops against policy.", URL: address(violationsURL, "guarantee", "policy", "feature", rows[0].Feature)}
 			}
@@ -108,6 +108,16 @@ func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Hea
 		h.Sub = format.Plural(int64(len(f.Features)), "feature", "features") + " reported."
 	}
 	return h
+}
+
+// trouble says what is wrong with a feature: in the words of its telemetry, and where
+// that looks better than its promise does, in those of the promise.
+func trouble(r *report.FeatureRow, s *guarantee.Snapshot) string {
+	rs := s.Feature(r.Feature)
+	if len(rs) == 0 || rs[0].Why == "" || toneRank(stateStatus(r.State).Tone) <= toneRank(part.Warn) || rowStatus(r, s).Tone == part.Neutral {
+		return r.Answer
+	}
+	return r.Feature + ": " + lowerFirst(rs[0].Why)
 }
 
 // promisesAnswer counts the promises by verdict, in a sentence, worst first.

@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
+
+	"tidemark/metrics"
 )
 
 func TestPagesAnswerInTheirFirstLine(t *testing.T) {
@@ -51,6 +54,47 @@ func TestPagesAnswerInTheirFirstLine(t *testing.T) {
 				t.Errorf("the page does not say %q: %s", c.also, words(doc))
 			}
 		})
+	}
+}
+
+// Writes that arrive in time do not make a promise about reads any better.
+func TestABrokenPromiseSaysWhyThoughWritesAreWell(t *testing.T) {
+	t.Parallel()
+	const why = "1 of 4 checkable operations broke read-your-writes (allowed: 0.1%); the error budget is spent."
+	s := open(t)
+	s.promise(strings.Replace(promise, "{sli: time_to_visibility, scope: all, op: lte, value: 2s, target: 0.999, window: 28d}",
+		"{sli: violation_rate, of: ryw, op: lte, value: 0.001, window: 28d}", 1), "1.0.0")
+	for i := range 20 {
+		s.tell(
+			of(metrics.KindInitiated, i, "", 10*time.Minute), of(metrics.KindCommitted, i, "", 10*time.Minute),
+			of(metrics.KindVisible, i, "cart-eu", 10*time.Minute-80*time.Millisecond), of(metrics.KindVisible, i, "cart-us", 10*time.Minute-90*time.Millisecond),
+		)
+	}
+	s.reads()
+	s.tell(stage(metrics.KindHeartbeat, "", "cart-us", time.Second), stage(metrics.KindHeartbeat, "", "cart-eu", time.Second))
+	s.judged()
+	for _, c := range []struct{ path, h1, sub string }{
+		{"/", "One promise is broken.", "cart: " + why},
+		{"/features/cart", "The promise of cart is broken: " + why, "“My cart is the same on every device.” cart is healthy: visible everywhere in 90 ms at p95"},
+	} {
+		doc := s.page(c.path)
+		if h1, sub := text(doc.Find("h1")), text(doc.Find(".head .sub")); h1 != c.h1 || !strings.HasPrefix(sub, c.sub) {
+			t.Errorf("%s says %q, %q; want %q, %q", c.path, h1, sub, c.h1, c.sub)
+		}
+	}
+}
+
+// A replica that is silent makes no promise better that is broken.
+func TestABrokenPromiseIsNotCalledUnknown(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.apply("1.0.0")
+	for i := range 5 {
+		s.write(i + 10)
+	}
+	s.judged()
+	if sub := text(s.page("/").Find(".head .sub")); !strings.HasPrefix(sub, "cart: 80% of 5 writes were visible") || !strings.Contains(sub, "spent. Replicas cart-eu, cart-us are silent: ") {
+		t.Errorf("the overview says %q", sub)
 	}
 }
 
