@@ -63,6 +63,24 @@ func Age(d time.Duration) string {
 	return pair(d, 24*time.Hour, "d", time.Hour, "h")
 }
 
+// Exact writes a duration that somebody chose, to the second: "1 min 30 s", "1 d".
+func Exact(d time.Duration) string {
+	if d < time.Second {
+		return Duration(int64(d))
+	}
+	var parts []string
+	for _, u := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if d >= u.size {
+			parts = append(parts, whole(d, u.size)+tie+u.name)
+			d %= u.size
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
 func whole(d, unit time.Duration) string { return strconv.FormatInt(int64(d/unit), 10) }
 
 func pair(d, big time.Duration, bigName string, small time.Duration, smallName string) string {

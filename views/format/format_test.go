@@ -37,6 +37,14 @@ func TestAge(t *testing.T) {
 	})
 }
 
+func TestExact(t *testing.T) {
+	t.Parallel()
+	check(t, "Exact", format.Exact, map[string]time.Duration{
+		"0~s": 0, "250~ms": 250 * time.Millisecond, "30~s": 30 * time.Second, "1~min": time.Minute, "1~min 30~s": 90 * time.Second,
+		"2~h": 2 * time.Hour, "1~d 5~min": 24*time.Hour + 5*time.Minute,
+	})
+}
+
 func TestPercentNeverRoundsToAllOrNone(t *testing.T) {
 	t.Parallel()
 	cases := []struct {

@@ -40,7 +40,7 @@ func half() *oneRollout {
 		ID: "r-1", Title: "Causal carts", State: flags.RolloutRunning, Step: 1, Percent: 2500, Revision: 4, CreatedBy: "user:anna",
 		StartedAt: present.Add(-time.Hour), Baked: 15 * time.Minute, Ran: 20 * time.Minute, Approvals: []flags.Approval{{Actor: "user:bo"}},
 		Plan: flags.Plan{
-			Flag: "cart-model", Feature: "cart", Candidate: "causal", Control: "eventual", PinFor: flags.Duration(24 * time.Hour), Approvals: 1,
+			Flag: "cart-model", Feature: "cart", Candidate: "causal", Control: "eventual", PinFor: flags.Duration(90 * time.Second), Approvals: 1,
 			Deadline: flags.Duration(12 * time.Hour), OnDeadline: flags.DeadlineHold, NoData: flags.Duration(15 * time.Minute),
 			Steps: []flags.PlanStep{{Percent: 500, MinUnits: 100}, {Percent: 2500, MinUnits: 400, Bake: flags.Duration(time.Hour)}, {Percent: flags.Whole, MinUnits: 400}},
 		},
@@ -98,5 +98,5 @@ func TestNumbersOfARollout(t *testing.T) {
 	if len(steps) != 3 || steps[0] != "5%: 14 Mar, 40 min" || steps[1] != "25%: now, 15 min of 1 h" || steps[2] != "100%: 400 units an arm" {
 		t.Errorf("steps %q", steps)
 	}
-	wantAll(t, "pins", facts(doc, "#pins"), map[string]string{"A pin lasts": "1 d", "Writes apart": "12 | of units that had another variant than their arm’s"})
+	wantAll(t, "pins", facts(doc, "#pins"), map[string]string{"A pin lasts": "1 min 30 s", "Writes apart": "12 | of units that had another variant than their arm’s"})
 }

@@ -212,4 +212,5 @@ func stepWords(r *flags.Rollout) string {
 	return strconv.Itoa(r.Step+1) + " of " + strconv.Itoa(len(r.Plan.Steps))
 }
 
-func age(d flags.Duration) string { return format.Age(time.Duration(d)) }
+// chosen is a duration of a plan.
+func chosen(d flags.Duration) string { return format.Exact(time.Duration(d)) }

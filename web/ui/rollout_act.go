@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -294,7 +293,7 @@ func confirmQuestion(r *flags.Rollout, verb rollout.CommandVerb) string {
 // consequences says what a verb will do, and how to take it back.
 func (u *UI) consequences(r *flags.Rollout, verb rollout.CommandVerb) (does []string, back string) {
 	p := &r.Plan
-	pinned := "Sessions that are pinned keep what they started with for up to " + age(p.PinFor) + "."
+	pinned := "Sessions that are pinned keep what they started with for up to " + chosen(p.PinFor) + "."
 	if p.PinFor == 0 {
 		pinned = "There are no pins: running sessions change too."
 	}
@@ -354,5 +353,5 @@ func (u *UI) startDoes(r *flags.Rollout) []string {
 	if len(p.Steps) > 0 {
 		out = append(out, percent(p.Steps[0].Percent)+" of the cohort get "+p.Candidate+", as many get "+p.Control+" to be compared with; the rest keep what the flag says.")
 	}
-	return append(out, "A guardrail that breaks reverts it without asking; it widens by itself when the evidence allows it.", "No session that runs changes its model: pins last "+format.Age(time.Duration(p.PinFor))+".")
+	return append(out, "A guardrail that breaks reverts it without asking; it widens by itself when the evidence allows it.", "No session that runs changes its model: pins last "+chosen(p.PinFor)+".")
 }

@@ -133,7 +133,7 @@ func bakeValue(d *flags.Decision) part.Value {
 	if d.Bake == 0 {
 		return part.Value{Text: "none needed"}
 	}
-	return part.Value{Text: format.Age(d.Baked), Under: "of " + format.Age(d.Bake)}
+	return part.Value{Text: format.Age(d.Baked), Under: "of " + format.Exact(d.Bake)}
 }
 
 // coverage is the share of the flag's writes that can be compared at all.

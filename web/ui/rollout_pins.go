@@ -35,7 +35,7 @@ func (s *rolloutStory) pins() ([]part.Fact, string) {
 	if s.then == nil {
 		out = s.pinFacts()
 	}
-	out = append(out, part.Fact{Name: "A pin lasts", Value: part.Value{Text: age(r.Plan.PinFor)}})
+	out = append(out, part.Fact{Name: "A pin lasts", Value: part.Value{Text: chosen(r.Plan.PinFor)}})
 	if s.known && s.then == nil {
 		v := part.Value{Text: format.Short(s.evidence.OtherVariant), Under: "of units that had another variant than their arm’s"}
 		out = append(out, part.Fact{Name: "Writes apart", Value: v})

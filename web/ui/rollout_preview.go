@@ -48,12 +48,12 @@ func previewWho(p *rollout.Preview) []string {
 	if plan.NoPins {
 		out = append(out, "Nobody is pinned: running sessions follow each change.")
 	} else {
-		out = append(out, "A running session keeps what it started with for up to "+age(plan.PinFor)+".")
+		out = append(out, "A running session keeps what it started with for up to "+chosen(plan.PinFor)+".")
 	}
 	if plan.Guarantee != "" {
 		out = append(out, "It is bound to the promise "+plan.Guarantee+".")
 	}
-	out = append(out, "Without data for "+age(plan.NoData)+" it reverts.")
+	out = append(out, "Without data for "+chosen(plan.NoData)+" it reverts.")
 	return append(out, p.Notes...)
 }
 
@@ -72,7 +72,7 @@ func previewSteps(p *rollout.Preview) part.Table {
 		s := &p.Steps[i]
 		out.Rows = append(out.Rows, part.Row{Cells: []part.Cell{
 			part.Text("Step " + strconv.Itoa(i+1)), part.Text(percent(s.Percent)), part.Text(format.Target(s.Control)), part.Text(format.Target(s.Rest)),
-			part.Text(format.Age(s.Bake)), part.Text(format.Count(s.MinUnits)), maybe(s.Gather), maybe(s.Takes),
+			part.Text(format.Exact(s.Bake)), part.Text(format.Count(s.MinUnits)), maybe(s.Gather), maybe(s.Takes),
 		}})
 	}
 	return out

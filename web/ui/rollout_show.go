@@ -209,7 +209,7 @@ func stepNeeds(st *flags.PlanStep) string {
 	if st.Bake == 0 {
 		return format.Short(st.MinUnits) + " units an arm"
 	}
-	return "bake " + age(st.Bake) + ", " + format.Short(st.MinUnits) + " units an arm"
+	return "bake " + chosen(st.Bake) + ", " + format.Short(st.MinUnits) + " units an arm"
 }
 
 func stepProgress(r *flags.Rollout, st *flags.PlanStep) (text string, share float64, known bool) {
@@ -220,7 +220,7 @@ func stepProgress(r *flags.Rollout, st *flags.PlanStep) (text string, share floa
 	if st.Bake == 0 {
 		return word, 0, false
 	}
-	return word + ", " + format.Age(min(r.Baked, time.Duration(st.Bake))) + " of " + age(st.Bake), float64(r.Baked) / float64(st.Bake), true
+	return word + ", " + format.Age(min(r.Baked, time.Duration(st.Bake))) + " of " + chosen(st.Bake), float64(r.Baked) / float64(st.Bake), true
 }
 
 // stepLasted is when a step was last entered and how long it was in force.
@@ -312,13 +312,13 @@ func planPairs(r *flags.Rollout) []page.Pair {
 		out = append(out, page.Pair{Name: "Promise", Cell: text})
 	}
 	if p.Deadline > 0 {
-		add("Deadline of a step", age(p.Deadline)+" beyond its bake time, then "+string(p.OnDeadline))
+		add("Deadline of a step", chosen(p.Deadline)+" beyond its bake time, then "+string(p.OnDeadline))
 	}
 	if p.NoData > 0 {
-		add("Without data", "reverts after "+age(p.NoData))
+		add("Without data", "reverts after "+chosen(p.NoData))
 	}
 	if p.PinFor > 0 {
-		add("Sessions stay pinned", "for "+age(p.PinFor))
+		add("Sessions stay pinned", "for "+chosen(p.PinFor))
 	}
 	if p.Approvals > 0 {
 		add("Approvals", strconv.Itoa(len(r.Approvals))+" of "+strconv.Itoa(p.Approvals))
