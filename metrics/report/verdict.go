@@ -189,9 +189,12 @@ func OverviewAnswer(rows []FeatureRow) string {
 	for i := range rows {
 		n[rows[i].State]++
 	}
+	if len(rows) == 1 && rows[0].State != StateHealthy {
+		return rows[0].Answer
+	}
 	words := []struct{ state, one, many string }{
-		{StateStopped, "feature has stopped converging", "features have stopped converging"},
-		{StatePolicy, "feature breaks policy", "features break policy"},
+		{StateStopped, "has stopped converging", "have stopped converging"},
+		{StatePolicy, "breaks policy", "break policy"},
 		{StateBehind, "is late at a replica", "are late at a replica"},
 		{StateSlow, "is slow", "are slow"},
 		{StateUnknown, "is unknown", "are unknown"},
@@ -200,9 +203,13 @@ func OverviewAnswer(rows []FeatureRow) string {
 	}
 	parts := []string{}
 	for _, w := range words {
-		if n[w.state] > 0 {
-			parts = append(parts, plural(n[w.state], w.one, w.many))
+		if n[w.state] == 0 {
+			continue
 		}
+		if len(parts) == 0 { // The first says of what.
+			w.one, w.many = "feature "+w.one, "features "+w.many
+		}
+		parts = append(parts, plural(n[w.state], w.one, w.many))
 	}
 	if len(parts) == 1 && n[StateHealthy] > 0 {
 		if len(rows) == 1 {

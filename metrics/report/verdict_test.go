@@ -132,6 +132,8 @@ func TestOverviewAnswer(t *testing.T) {
 		"No feature has sent an event yet.":                                nil,
 		"The one feature is healthy.":                                      {healthy},
 		"All 2 features are healthy.":                                      {healthy, healthy},
+		"search stopped.":                                                  {stopped},
+		"1 feature is slow, 1 is healthy. feed is slow.":                   {{State: report.StateSlow, Answer: "feed is slow."}, healthy},
 		"1 feature has stopped converging, 2 are healthy. search stopped.": {stopped, healthy, healthy},
 	}
 	for want, rows := range cases {

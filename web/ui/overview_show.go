@@ -101,8 +101,10 @@ func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Hea
 	if len(snap.Results) > 0 {
 		h.Answer = promisesAnswer(snap)
 	}
-	if h.Sub != "" && strings.HasSuffix(h.Answer, h.Sub) { // Said once is enough.
-		h.Answer = strings.TrimSpace(strings.TrimSuffix(h.Answer, h.Sub))
+	if rest, ok := strings.CutSuffix(h.Answer, h.Sub); ok && h.Sub != "" { // Said once is enough.
+		if h.Answer = strings.TrimSpace(rest); rest == "" {
+			h.Answer, h.Sub = h.Sub, "One feature reported."
+		}
 	}
 	if h.Sub == "" {
 		h.Sub = format.Plural(int64(len(f.Features)), "feature", "features") + " reported."
@@ -209,6 +211,9 @@ func (u *UI) overviewRow(r *report.FeatureRow, s *guarantee.Snapshot, a *asked) 
 		if o := mainObjective(&rs[0]); o != nil {
 			out.Kept, out.Budget = kept(o), budget(o)
 		}
+	}
+	if rs := s.Feature(r.Feature); len(rs) > 0 && rs[0].Verdict == guarantee.VerdictKept && r.Policy.Numerator == 0 {
+		out.Violations.Tone = "" // Nothing that is promised is broken by them.
 	}
 	out.Spark = u.overviewSpark(r, out.Status)
 	if out.Status.Tone == part.Bad || out.Status.Tone == part.Warn {

@@ -23,7 +23,7 @@ func TestPagesAnswerInTheirFirstLine(t *testing.T) {
 		{"/features/cart?by=region&replica=cart-us&range=15m", "cart", "replica cart-us"},
 		{"/topology", "The slowest way", "cart-us"},
 		{"/topology?feature=cart", "The slowest way", "cart-eu"},
-		{"/writes", "Which feature’s writes?", "No feature is chosen"},
+		{"/writes", "Which feature’s writes?", "its pending writes"},
 		{"/writes?feature=cart", "still pending", "w-open"},
 		{"/writes?feature=cart&pending=true", "This one write of cart is still pending.", "w-open"},
 		{"/writes?feature=cart&key=cart:7", "writes of key cart:7", "w-A"},
@@ -81,6 +81,31 @@ func TestABrokenPromiseSaysWhyThoughWritesAreWell(t *testing.T) {
 		if h1, sub := text(doc.Find("h1")), text(doc.Find(".head .sub")); h1 != c.h1 || !strings.HasPrefix(sub, c.sub) {
 			t.Errorf("%s says %q, %q; want %q, %q", c.path, h1, sub, c.h1, c.sub)
 		}
+	}
+}
+
+// What a promise allows is no alarm: red is for what is broken.
+func TestViolationsWithinAPromiseAreNotRed(t *testing.T) {
+	t.Parallel()
+	for target, red := range map[string]int{"0.5": 0, "0.999": 1} {
+		s := open(t)
+		s.promise(strings.Replace(promise, "0.999", target, 1), "1.0.0")
+		s.told()
+		row := s.page("/").Find("#f-cart")
+		if got := row.Find(`td[data-label="Violations"] .bad-ink`).Length(); got != red {
+			t.Errorf("with a promise of %s (%s): %d numbers of violations are red; want %d", target, text(row.Find(".tag")), got, red)
+		}
+	}
+}
+
+func TestOneFeatureIsSpokenOfOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.write(10)
+	s.judged()
+	doc := s.page("/")
+	if h1, sub := text(doc.Find("h1")), text(doc.Find(".head .sub")); !strings.HasPrefix(h1, "cart is unknown: ") || sub != "One feature reported. See where the time goes." {
+		t.Errorf("the overview says %q, %q", h1, sub)
 	}
 }
 

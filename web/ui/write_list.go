@@ -38,10 +38,7 @@ func (u *UI) writes(c echo.Context) error {
 	m := page.Writes{Filters: u.writeFilters(a)}
 	if q.Feature == "" {
 		m.Head = part.Head{Answer: "Which feature's writes?", Sub: "Choose a feature to see its slowest and its pending writes, or search for a write by its id above."}
-		m.List = page.Section{ID: "writes", Title: "Writes", None: part.Empty{Title: "No feature has sent an event yet", Text: "Send one first; the overview says how.", Link: part.Link{Text: "Overview", URL: "/"}}}
-		if len(u.o.Reader.Features()) > 0 {
-			m.List.None = part.Empty{Title: "No feature is chosen", Text: "Choose one above."}
-		}
+		m.List = chooseFeature(u.o.Reader.Features())
 		return u.show(c, view{title: "Writes", current: "/writes", body: page.ShowWrites(m)})
 	}
 	w, err := u.o.Report.Writes(c.Request().Context(), q)
@@ -53,6 +50,21 @@ func (u *UI) writes(c echo.Context) error {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Tide, Text: "There are more.", More: "The " + format.Count(listLimit) + " most telling are shown; narrow the filters to see others."})
 	}
 	return u.show(c, view{title: "Writes of " + q.Feature, current: "/writes", body: page.ShowWrites(m)})
+}
+
+// chooseFeature leads to the writes of each feature.
+func chooseFeature(names []string) page.Section {
+	s := page.Section{
+		ID: "writes", Title: "Features",
+		None:  part.Empty{Title: "No feature has sent an event yet", Text: "Send one first; the overview says how.", Link: part.Link{Text: "Overview", URL: "/"}},
+		Table: part.Table{Caption: "Features", Steps: true, Columns: []part.Column{{Head: "Feature"}, {Head: "Or only"}}},
+	}
+	for _, name := range names {
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
+			part.To(name, address("/writes", "feature", name)), part.To("its pending writes", address("/writes", "feature", name, "pending", "true")),
+		}})
+	}
+	return s
 }
 
 func (u *UI) writeQuery(a *asked) (report.WriteQuery, error) {
