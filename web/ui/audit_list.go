@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 	"tidemark/views/format"
@@ -179,7 +181,7 @@ func auditRows(a *asked, entries []audit.Entry) page.Section {
 	for i := range entries {
 		e := &entries[i]
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			part.To(format.Count(e.Index), auditURL(e.Index)), part.When(e.At.Truncate(time.Second)), named(e.Actor), part.Text(e.Action), named(e.Subject), because(e.Reason),
+			part.To(format.Count(e.Index), auditURL(e.Index)), part.When(e.At.Truncate(time.Second)), named(e.Actor), part.Text(e.Action), subjectCell(e.Subject), because(e.Reason),
 		}})
 	}
 	if n := len(entries); n == auditPage && entries[n-1].Index > 0 {
@@ -190,5 +192,32 @@ func auditRows(a *asked, entries []audit.Entry) page.Section {
 
 // named is a cell with a name that may be long and have no place to break.
 func named(s string) part.Cell { return part.Cell{Value: part.Value{Text: s}, Class: "name"} }
+
+// subjectCell is named, and leads to where the subject is now.
+func subjectCell(subject string) part.Cell {
+	c := part.To(subject, subjectURL(subject))
+	c.Class = "name"
+	return c
+}
+
+// subjectURL is the page of what an entry is about; "" where there is none, or none that
+// everybody may see who may see the log.
+func subjectURL(subject string) string {
+	kind, name, _ := strings.Cut(subject, "/")
+	switch kind {
+	case "rollout":
+		return rolloutURL(name)
+	case "conflict":
+		return conflictURL(name)
+	case string(flags.KindGuarantee):
+		return guaranteeURL(name)
+	}
+	for _, k := range []*kindPages{&flagPages, &cohortPages, &rulePages, &labelPages} {
+		if kind == string(k.kind) {
+			return k.of(name)
+		}
+	}
+	return ""
+}
 
 func auditURL(n int64) string { return "/audit/" + strconv.FormatInt(n, 10) }

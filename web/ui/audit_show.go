@@ -54,13 +54,17 @@ func auditEntryHead(e *audit.Entry, fits bool) part.Head {
 }
 
 func auditAbout(e *audit.Entry) []page.Pair {
-	return []page.Pair{
+	about := []page.Pair{
 		{Name: "Who", Cell: part.To(e.Actor, address("/audit", "actor", e.Actor))},
 		{Name: "Did", Cell: part.To(e.Action, address("/audit", "action", e.Action))},
 		{Name: "To", Cell: part.To(e.Subject, address("/audit", "subject", e.Subject))},
 		{Name: "When", Cell: part.When(e.At.Truncate(time.Second))},
 		{Name: "Why", Cell: because(e.Reason)},
 	}
+	if where := subjectURL(e.Subject); where != "" {
+		about = append(about, page.Pair{Name: "Now", Cell: part.To("how it is now", where)})
+	}
+	return about
 }
 
 func auditChanges(e *audit.Entry) page.Changes {

@@ -45,6 +45,17 @@ func TestAuditSaysWhoDidWhat(t *testing.T) {
 	}
 }
 
+func TestTheAuditLogLeadsToWhatWasChanged(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.changedTwice()
+	for _, path := range []string{"/audit", "/audit/4"} {
+		if parse(t, s.get("control", path)).Find(`main a[href="/guarantees/cart-everywhere"]`).Length() == 0 {
+			t.Errorf("%s does not lead to the promise that was changed", path)
+		}
+	}
+}
+
 func TestAnAuditEntryIsProvedAndCompared(t *testing.T) {
 	t.Parallel()
 	s := open(t)
