@@ -188,7 +188,7 @@ func mono(s string) part.Cell {
 func conflictRules(a *asked, c *report.ConflictSummary) page.Section {
 	s := page.Section{
 		ID: "conflicts", Title: "Conflicts, by rule", Get: a.downloads(apiFeature(c.Feature, "/conflicts")),
-		None: part.Empty{Title: "No conflict in this range", Text: conflictAbout(c)},
+		None: part.Empty{Title: "No conflict in this range", Text: "Two writes of one key conflict when neither happened before the other."},
 	}
 	s.About = conflictAbout(c)
 	s.Table = part.Table{Caption: "Conflicts by rule", Columns: []part.Column{
@@ -278,7 +278,7 @@ func agreement(feature string, p *report.Phi) page.Section {
 		return s
 	}
 	s.About = format.Count(p.Same.Numerator) + " of " + format.Plural(p.Same.Denominator, "sampled key has", "sampled keys have") + " the same version at every replica."
-	s.None = part.Empty{Title: "Every sampled key is the same everywhere", Text: s.About}
+	s.None = part.Empty{Title: "Every sampled key is the same everywhere", Text: "Keys whose versions differ would be listed here."}
 	s.Table = part.Table{Caption: "Keys whose versions differ", Columns: []part.Column{{Head: "Key"}}}
 	for _, r := range p.Replicas {
 		s.Table.Columns = append(s.Table.Columns, part.Column{Head: r})
