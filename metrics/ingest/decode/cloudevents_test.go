@@ -178,6 +178,16 @@ func TestTablesGiveLabels(t *testing.T) {
 	if b.Reset(); b.Mapped(0) {
 		t.Error("the next request's features are taken for given by the settings")
 	}
+	// An id that is made of the row would tell whether a guess of it is right.
+	bare := strings.NewReplacer(`"lsn":987`, `"lsn":null`, `"txId":55`, `"txId":null`).Replace(dbzPlain)
+	if err := Debezium([]byte(bare), "", o, &b); err != nil || refused(&b) != "0:field_missing:write_id" {
+		t.Errorf("no position: %v, %+v, %+v", err, b.Rejected, b.Events)
+	}
+	b.Reset()
+	o.Tables[0].WriteID = "sku"
+	if err := Debezium([]byte(bare), "", o, &b); err != nil || len(b.Events) != 2 || b.Events[0].WriteID != "x" {
+		t.Errorf("a column that holds the id: %v, %+v, %+v", err, b.Rejected, b.Events)
+	}
 }
 
 // TestRecordsOfManyMembers: of a record only what matters is taken down. It counts what is

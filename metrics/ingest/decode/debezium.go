@@ -297,6 +297,10 @@ func (b *Batch) envelope(env *envelope, o *Options, index int) {
 	b.mapped.set(index)
 	key := b.rowKey(env, t)
 	write := b.writeOf(env, t, name, key)
+	if write == "" {
+		b.reject(index, "", metrics.CodeFieldMissing, "write_id", "the record says no position in the database's log, so that an id of its write would be made of what the table's labels hide; name a column that holds the write_id in the settings")
+		return
+	}
 	base := metrics.Event{
 		WriteID: write, Feature: t.Feature, Key: key, Entity: name,
 		Service: env.source["name"], Mechanism: "cdc", Version: versionOfRow(env.source),
@@ -354,7 +358,9 @@ func (b *Batch) rowKey(env *envelope, t *Table) string {
 }
 
 // writeOf names the write: by the column that holds its id, else by where it
-// stands in the database's log, so that a record that is sent again is the same.
+// stands in the database's log, so that a record that is sent again is the same. Without
+// either it is by what changed, and "" where that has labels: who may not see it could try
+// guesses by the id.
 func (b *Batch) writeOf(env *envelope, t *Table, table, key string) string {
 	if t.WriteID != "" {
 		if id := b.scalars(orElse(env.after, env.before), []string{t.WriteID})[t.WriteID]; id != "" {
@@ -368,6 +374,9 @@ func (b *Batch) writeOf(env *envelope, t *Table, table, key string) string {
 			parts = append(parts, v)
 			positioned = true
 		}
+	}
+	if !positioned && len(t.Labels) > 0 {
+		return ""
 	}
 	if !positioned {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%d\x00%s\x00%s\x00%s", sourceTime(env.source), env.at, env.op, env.before, env.after))
