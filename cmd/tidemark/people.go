@@ -28,7 +28,7 @@ type oidcFlags struct {
 	Scope        []string          `help:"What to ask the provider for." default:"openid,profile,email" env:"SCOPE"`
 	RoleClaim    string            `help:"Claim that roles are taken from; a path into objects has dots." default:"groups" env:"ROLE_CLAIM"`
 	Role         map[string]string `help:"Which value of the claim is which role: sre=operator;tidemark-admins=admin. Without it roles are managed on the Access page." env:"ROLE" mapsep:";" placeholder:"VALUE=ROLE"`
-	DefaultRole  string            `help:"Role of whom no value names: viewer, operator, admin, or none to refuse them." default:"viewer" enum:"viewer,operator,admin,none" env:"DEFAULT_ROLE"`
+	DefaultRole  string            `help:"Role of whom no value names: viewer, operator, admin, or none to refuse them; without oidc-role, of a new account." default:"viewer" enum:"viewer,operator,admin,none" env:"DEFAULT_ROLE"`
 	TeamClaim    string            `help:"Claim that lists teams of which the person is a member; by default teams are managed on the Access page." env:"TEAM_CLAIM"`
 }
 

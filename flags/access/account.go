@@ -151,7 +151,8 @@ type External struct {
 	Issuer, Subject string
 	Names           []string // wanted account names, best first; the first that is free is taken
 	Role            Role     // in force from now on; "" = as it is, Default for a new account
-	Default         Role     // of a new account
+	Default         Role     // of a new account; "" = none is made
+	NoRole          bool     // the provider says that they may do nothing here
 	Teams           []string // of which the provider says they are a member; unknown ones are ignored
 	SetTeams        bool     // the provider is asked for teams at all
 }
@@ -191,7 +192,8 @@ type People interface {
 	UseInvite(ctx context.Context, hash [sha256.Size]byte, name, password string, at time.Time) (string, error)
 
 	// SignInExternal returns the account of a person from an OpenID provider, made or
-	// brought up to date; ErrDisabled.
+	// brought up to date; ErrDisabled, ErrLastAdmin. ErrForbidden for whom the provider
+	// gives no role: their sessions end.
 	SignInExternal(ctx context.Context, e External, at time.Time) (Account, error)
 
 	// Teams returns every team, ordered by name.

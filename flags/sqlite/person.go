@@ -292,6 +292,9 @@ func (s *Store) Rehash(ctx context.Context, name, old, hash string) error {
 // SignInExternal implements access.People.
 func (s *Store) SignInExternal(ctx context.Context, e access.External, at time.Time) (access.Account, error) {
 	var a access.Account
+	if e.NoRole {
+		return a, errors.Join(noRole(e), s.sendAway(ctx, e, at))
+	}
 	err := s.changes(ctx, func(tx *sql.Tx) (recs []audit.Record, err error) {
 		if a, recs, err = externalAccount(ctx, tx, e, at); err != nil || !e.SetTeams {
 			return recs, err
@@ -302,10 +305,44 @@ func (s *Store) SignInExternal(ctx context.Context, e access.External, at time.T
 	return a, err
 }
 
+func noRole(e access.External) error {
+	return fmt.Errorf("%w: %s at %s has no role here", access.ErrForbidden, e.Subject, e.Issuer)
+}
+
+// sendAway ends the sessions of a person who may do nothing here any more.
+func (s *Store) sendAway(ctx context.Context, e access.External, at time.Time) error {
+	return s.changes(ctx, func(tx *sql.Tx) ([]audit.Record, error) {
+		a, err := accountOf(ctx, tx, e)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("account of %s at %s: %w", e.Subject, e.Issuer, err)
+		}
+		n, err := endSessions(ctx, tx, a.Name, "")
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		after, err := audit.State(map[string]any{"sessions_ended": n})
+		return []audit.Record{recordOf(saidBy(e, at), "session.end_all", userSubject(a.Name), nil, after)}, err
+	})
+}
+
+// saidBy is a change that the provider makes.
+func saidBy(e access.External, at time.Time) access.Change {
+	return access.Change{Actor: "oidc:" + e.Issuer, Reason: "As the OpenID provider says.", At: at}
+}
+
+func accountOf(ctx context.Context, q querier, e access.External) (access.Account, error) {
+	return scanAccount(q.QueryRowContext(ctx, "SELECT "+accountColumns+" FROM users WHERE issuer = ? AND subject = ?", e.Issuer, e.Subject))
+}
+
 func externalAccount(ctx context.Context, tx *sql.Tx, e access.External, at time.Time) (access.Account, []audit.Record, error) {
-	c := access.Change{Actor: "oidc:" + e.Issuer, Reason: "As the OpenID provider says.", At: at}
-	a, err := scanAccount(tx.QueryRowContext(ctx, "SELECT "+accountColumns+" FROM users WHERE issuer = ? AND subject = ?", e.Issuer, e.Subject))
+	c := saidBy(e, at)
+	a, err := accountOf(ctx, tx, e)
 	switch {
+	case errors.Is(err, sql.ErrNoRows) && e.Role == "" && e.Default == "":
+		return a, nil, noRole(e)
 	case errors.Is(err, sql.ErrNoRows):
 		a = access.Account{Role: e.Role, Issuer: e.Issuer, Subject: e.Subject, CreatedAt: at}
 		if a.Role == "" {
@@ -390,5 +427,5 @@ func claimTeams(ctx context.Context, tx *sql.Tx, name string, e access.External,
 		return nil, err
 	}
 	is, err := audit.State(after)
-	return []audit.Record{{At: at, Actor: "oidc:" + e.Issuer, Action: "user.teams", Subject: userSubject(name), Reason: "As the OpenID provider says.", Before: was, After: is}}, err
+	return []audit.Record{recordOf(saidBy(e, at), "user.teams", userSubject(name), was, is)}, err
 }

@@ -289,6 +289,40 @@ func TestAProviderNamesPeopleAndNeverTakesOver(t *testing.T) {
 	want(t, err, access.ErrDisabled)
 }
 
+// TestWhomAProviderGivesNoRoleIsSentAway: a session that began before does not outlive the
+// role.
+func TestWhomAProviderGivesNoRoleIsSentAway(t *testing.T) {
+	t.Parallel()
+	s := open4test(t)
+	ctx := t.Context()
+	e := access.External{Issuer: "https://id.example", Subject: "42", Names: []string{"ana"}, NoRole: true}
+	_, err := s.SignInExternal(ctx, e, t0)
+	want(t, err, access.ErrForbidden)
+	_, err = s.Account(ctx, "ana")
+	want(t, err, access.ErrNoAccount)
+	e.Role, e.NoRole = access.Operator, false
+	_, err = s.SignInExternal(ctx, e, t0)
+	must(t, err)
+	before := signIn(t, s, "ana", "token", t0)
+	e.Role, e.NoRole = "", true
+	for range 2 {
+		_, err = s.SignInExternal(ctx, e, t0)
+		want(t, err, access.ErrForbidden)
+	}
+	_, _, err = s.SessionUser(ctx, before.ID, t0)
+	want(t, err, access.ErrNoSession)
+	if got := lastRecords(t, s, 2); !slices.Equal(got, []string{"session.end_all", "session.begin"}) {
+		t.Errorf("audit log %v", got)
+	}
+	// Where roles are managed here, who has an account comes in though nobody new does.
+	e.NoRole = false
+	_, err = s.SignInExternal(ctx, e, t0)
+	must(t, err)
+	e.Subject = "43"
+	_, err = s.SignInExternal(ctx, e, t0)
+	want(t, err, access.ErrForbidden)
+}
+
 func TestASignInLinkMakesAnAccountOnlyWhenThereIsNone(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)

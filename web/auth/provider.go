@@ -41,7 +41,8 @@ type ProviderOptions struct {
 	// each sign-in. Without Roles, roles are managed here.
 	RoleClaim string // default "groups"; a path into objects is written with dots
 	Roles     map[string]access.Role
-	// Default is the role of whom no mapping names; "" refuses them.
+	// Default is the role of whom no mapping names; "" refuses them. Without Roles it is
+	// that of a new account.
 	Default access.Role
 	// TeamClaim lists teams of which the person is a member; "" = teams are managed here.
 	TeamClaim string
@@ -183,7 +184,7 @@ func (p *Provider) finish(ctx context.Context, f flow, code string) (access.Exte
 	if err := p.more(ctx, d, token, id.Subject, claims); err != nil {
 		return access.External{}, err
 	}
-	return p.external(id.Subject, claims)
+	return p.external(id.Subject, claims), nil
 }
 
 // authorized refuses an ID token that was made for another client, and names this one as
@@ -221,7 +222,7 @@ func (p *Provider) more(ctx context.Context, d *discovered, token *oauth2.Token,
 }
 
 // external maps claims to a person.
-func (p *Provider) external(subject string, claims map[string]any) (access.External, error) {
+func (p *Provider) external(subject string, claims map[string]any) access.External {
 	e := access.External{Issuer: p.o.Issuer, Subject: subject, Default: p.o.Default}
 	for _, name := range []string{"preferred_username", "email", "nickname"} {
 		if s, ok := claims[name].(string); ok && s != "" {
@@ -231,14 +232,12 @@ func (p *Provider) external(subject string, claims map[string]any) (access.Exter
 	e.Names = append(e.Names, subject)
 	if len(p.o.Roles) > 0 {
 		e.Role = p.role(claims)
-	}
-	if e.Role == "" && p.o.Default == "" {
-		return e, fmt.Errorf("%w: %s has no role here", access.ErrForbidden, e.Names[0])
+		e.NoRole = e.Role == ""
 	}
 	if p.o.TeamClaim != "" {
 		e.SetTeams, e.Teams = true, texts(claim(claims, p.o.TeamClaim))
 	}
-	return e, nil
+	return e
 }
 
 // role is the highest that the claim gives, else the default.

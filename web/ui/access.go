@@ -104,6 +104,7 @@ type known struct {
 	keys     []access.Key
 	owners   []access.Ownership
 	sessions []access.Session
+	self     access.Account // who asks, when a person
 	now      time.Time
 }
 
@@ -117,6 +118,9 @@ func (a *Access) known(ctx context.Context, id *access.Identity) (k *known, err 
 	}
 	k.owners = a.ui.o.Policy.Set().Owners(a.o.Features(), k.teams, k.keys, k.now)
 	if id.IsPerson() {
+		if k.self, err = a.o.People.Account(ctx, id.Name); err != nil {
+			return nil, err
+		}
 		if k.sessions, err = a.o.People.Sessions(ctx, id.Name, k.now); err != nil {
 			return nil, err
 		}

@@ -21,7 +21,7 @@ func (a *Access) overview(c echo.Context) error {
 		return err
 	}
 	m := page.Access{
-		Head: k.head(), Actions: accessActions(id), You: you(id, k), Sessions: k.sessionRows(id.Session),
+		Head: k.head(), Actions: accessActions(id, k), You: you(id, k), Sessions: k.sessionRows(id.Session),
 		Owners: k.ownerRows(), Teams: k.teamRows(),
 	}
 	if m.Labels, err = a.labels(c.Request().Context()); err != nil {
@@ -77,7 +77,7 @@ func (k *known) head() part.Head {
 	return h
 }
 
-func accessActions(id *access.Identity) []page.Action {
+func accessActions(id *access.Identity, k *known) []page.Action {
 	var out []page.Action
 	if id.May(access.Admin) {
 		out = append(
@@ -87,12 +87,11 @@ func accessActions(id *access.Identity) []page.Action {
 			page.Action{Text: "New API key", URL: accessURL + "/keys/new"},
 		)
 	}
+	if id.IsPerson() && k.self.Issuer == "" {
+		out = append(out, page.Action{Text: "Change your password", URL: accessURL + "/password"})
+	}
 	if id.IsPerson() {
-		out = append(
-			out,
-			page.Action{Text: "Change your password", URL: accessURL + "/password"},
-			page.Action{Text: "Sign out elsewhere", URL: accessURL + "/sessions/end"},
-		)
+		out = append(out, page.Action{Text: "Sign out elsewhere", URL: accessURL + "/sessions/end"})
 	}
 	return out
 }
