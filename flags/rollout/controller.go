@@ -165,7 +165,7 @@ func (c *Controller) Close(ctx context.Context) error {
 }
 
 // unfinished returns the rollouts with something left to do, oldest first, so that
-// whoever waited longer for a flag gets it.
+// whoever waited longer for a flag gets it. A draft waits for people.
 func (c *Controller) unfinished(ctx context.Context, now time.Time) ([]flags.Rollout, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,7 +177,7 @@ func (c *Controller) unfinished(ctx context.Context, now time.Time) ([]flags.Rol
 	}
 	out := []flags.Rollout{}
 	for _, r := range c.sorted() {
-		if !r.State.Final() || len(r.Pending) > 0 {
+		if r.State != flags.RolloutDraft && !r.State.Final() || len(r.Pending) > 0 {
 			out = append(out, r)
 		}
 	}

@@ -31,6 +31,7 @@ type stage struct {
 	outcome  flags.Outcome
 	id       string
 	events   int64
+	changed  int   // how often it was said that a rollout changed
 	broken   error // what activating a guarantee fails with
 }
 
@@ -75,7 +76,7 @@ func (s *stage) restart() {
 	s.promises = guarantee.NewCatalogue(guarantee.Options{Store: s.store, Now: clock})
 	s.c, err = rollout.New(rollout.Options{
 		Store: s.store, Flags: rollout.FromFlagset(s.flags), Promises: failing{rollout.FromGuarantees(s.promises), s}, Trials: s,
-		Judge: s.judge, Now: clock, Holder: "test",
+		Judge: s.judge, Now: clock, Holder: "test", Changed: func(string) { s.changed++ },
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -301,4 +302,19 @@ func (s *stage) history() int {
 		s.t.Fatal(err)
 	}
 	return len(ts)
+}
+
+// TestADraftIsLeftAlone: it waits for people, so that many of them keep nobody busy.
+func TestADraftIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := openStage(t)
+	s.flag(cartModels)
+	plan := flags.Plan{Flag: "cart-model", Feature: "cart", Candidate: "new", Control: "old"}
+	if _, err := s.c.Create(t.Context(), rollout.Draft{Title: "t", Plan: plan}, operator); err != nil {
+		t.Fatal(err)
+	}
+	before := s.changed
+	if err := s.tick(5); err != nil || s.changed != before {
+		t.Errorf("it was said %d times that a draft changed: %v", s.changed-before, err)
+	}
 }
