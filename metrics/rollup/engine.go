@@ -60,6 +60,7 @@ type Engine struct {
 	violations     map[string]metrics.Violation
 	violationsGone map[string]struct{}
 	staleKeys      []*keyState // with an index
+	takenAt        []bool      // see taken
 	spilledRows    map[metrics.WriteName]metrics.OpenWrite
 	spilledGone    map[metrics.WriteName]struct{}
 	opens          openLists

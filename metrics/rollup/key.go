@@ -120,29 +120,60 @@ func satisfiedAt(w *write) []satisfaction {
 	return out
 }
 
-// inherit takes over what later versions of the key satisfy at state-based
-// replicas. It ends at the first one under the same config, which holds all that
-// is beyond it.
+// inherit takes over what later versions of the key satisfy at state-based replicas. For
+// a replica it ends at the first one under the same config that takes over there too, and
+// so holds all that is beyond it.
 func (e *Engine) inherit(k *keyState, i int) {
 	w := k.ordered[i]
 	cfg := w.config()
 	if cfg == nil || !w.f.stateBased {
 		return
 	}
+	taken, left := e.taken(w, cfg)
 	for _, later := range k.ordered[i+1:] {
-		if later.version.Kind != w.version.Kind {
+		if left == 0 || later.version.Kind != w.version.Kind {
 			return
 		}
-		for _, s := range satisfiedAt(later) {
-			if w.takesLater(s.replica) {
+		for j := range later.reps {
+			if s := &later.reps[j]; s.sat != noTime && int(s.replica) < len(taken) && taken[s.replica] {
 				p := w.rep(s.replica)
-				p.sat = min(p.sat, s.at)
+				p.sat = min(p.sat, s.sat)
 			}
 		}
-		if later.config() == cfg && len(later.expect) == 0 {
+		if later.config() != cfg {
+			continue
+		}
+		if len(later.expect) == 0 {
 			return
 		}
+		for _, r := range later.expect {
+			if int(r) < len(taken) && taken[r] {
+				taken[r] = false
+				left--
+			}
+		}
 	}
+}
+
+// taken marks the replicas at which a later version satisfies the write, until it is called
+// again, and says how many they are.
+func (e *Engine) taken(w *write, cfg *config) (taken []bool, n int) {
+	taken = append(e.takenAt[:0], cfg.stateBased...)
+	e.takenAt = taken
+	if len(w.expect) > 0 {
+		clear(taken)
+		for _, r := range w.expect {
+			if cfg.isStateBased(r) {
+				taken[r] = true
+			}
+		}
+	}
+	for _, t := range taken {
+		if t {
+			n++
+		}
+	}
+	return taken, n
 }
 
 // takesLater reports whether a later version satisfies the write at a replica: it is
