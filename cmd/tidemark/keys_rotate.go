@@ -15,7 +15,7 @@ type keysRotateCmd struct {
 	placeFlags `embed:""`
 
 	ID      string `arg:"" help:"The id of the key that is replaced, as keys list shows it."`
-	Overlap string `help:"How long the old key still works, such as 12h or 7d; 0s ends it now." default:"24h" placeholder:"TIME"`
+	Overlap string `help:"How long the old key still works, such as 12h or 7d; 0s ends it now; the default is a day." default:"24h" placeholder:"TIME"`
 	Reason  string `help:"Why, for the audit log."`
 	JSON    bool   `help:"Print a JSON object with the new key's id and scopes." name:"json"`
 }

@@ -35,7 +35,8 @@ func (p *problemError) Error() string {
 	if p.Field != "" {
 		field = p.Field + ": "
 	}
-	return fmt.Sprintf("the server says %d %s: %s%s", p.Status, p.Code, field, p.Detail)
+	detail := strings.TrimPrefix(p.Detail, p.Code+": ") // said once is enough
+	return fmt.Sprintf("the server says %d %s: %s%s", p.Status, p.Code, field, detail)
 }
 
 // check refuses settings that cannot work.

@@ -265,7 +265,7 @@ func (x *Examination) auditLog(ctx context.Context, s *control.Store, now time.T
 	case err != nil:
 		x.fail("checkpoints", doControl, err)
 	case last.Size < v.Head.Size:
-		x.warn("checkpoints", "A running server signs within a minute; tidemark audit checkpoint signs now.", "the last %d entries are not signed", v.Head.Size-last.Size)
+		x.warn("checkpoints", "A running server signs within a minute; tidemark audit checkpoint signs now.", "%d of %d entries not signed yet", v.Head.Size-last.Size, v.Head.Size)
 	default:
 		x.ok("checkpoints", "%d verify; the last was signed %s", v.Checkpoints, last.At.UTC().Format(time.RFC3339))
 	}
