@@ -61,6 +61,13 @@ func (c Cell) hint() string {
 // Text is a cell with a known text; "" is shown as unknown.
 func Text(s string) Cell { return Cell{Value: Value{Text: s}} }
 
+// vacant is the class of a cell that is not shown on a narrow screen.
+const vacant = "blank"
+
+// Vacant is a cell of which there is nothing to say in its row; what is not known is an
+// empty Cell instead.
+func Vacant() Cell { return Cell{Class: vacant} }
+
 // Of is a cell with a value.
 func Of(v Value) Cell { return Cell{Value: v} }
 

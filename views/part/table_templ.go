@@ -517,7 +517,7 @@ func content(c Cell) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if c.Known() || (c.Status.Text == "" && len(c.Tags) == 0) {
+		} else if c.Known() || (c.Status.Text == "" && len(c.Tags) == 0 && c.Class != vacant) {
 			templ_7745c5c3_Err = Show(c.Value).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

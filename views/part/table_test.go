@@ -31,6 +31,21 @@ func TestWhichTablesBecomeCards(t *testing.T) {
 	}
 }
 
+// What there is nothing to say of is not said to be unknown.
+func TestAVacantCellIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]part.Cell{`unknown`: {}, `<td class="blank" data-label="B"></td>`: part.Vacant()} {
+		var b strings.Builder
+		table := part.Table{Columns: []part.Column{{Head: "A"}, {Head: "B"}}, Rows: []part.Row{{Cells: []part.Cell{part.Text("1"), c}}}}
+		if err := part.Grid(table).Render(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if html := b.String(); !strings.Contains(html, want) || strings.Contains(html, "unknown") != (want == "unknown") {
+			t.Errorf("no %q: %s", want, html)
+		}
+	}
+}
+
 // A cell that says of itself that it may break keeps that, however short it is.
 func TestACellThatMayBreakKeepsItsClass(t *testing.T) {
 	t.Parallel()

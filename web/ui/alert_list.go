@@ -115,14 +115,14 @@ func alertRows(a *asked, list []flags.Alert, next string) page.Section {
 			first = part.To(al.Feature, address(violationsURL, "feature", al.Feature, "guarantee", string(metrics.MetricPolicy)))
 		}
 		first.Under, first.Class = al.Summary, "who"
-		st, lasted := part.Status{Tone: part.Good, Text: "Resolved"}, part.Value{Text: "still firing"}
+		st, lasted := part.Status{Tone: part.Good, Text: "Resolved"}, part.Vacant()
 		if al.State == flags.AlertFiring {
 			st = part.Status{Tone: severityTone(al.Severity), Text: "Firing"}
 		} else if !al.ResolvedAt.IsZero() {
-			lasted = part.Value{Text: format.Age(al.ResolvedAt.Sub(al.FiredAt))}
+			lasted = part.Text(format.Age(al.ResolvedAt.Sub(al.FiredAt)))
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{
-			first, {Status: st}, part.Text(string(al.Severity)), part.When(al.FiredAt), cell(lasted), cell(alertBurn(al)), cell(alertBudget(al)), part.Text(al.Owner),
+			first, {Status: st}, part.Text(string(al.Severity)), part.When(al.FiredAt), lasted, alertBurn(al), alertBudget(al), part.Text(al.Owner),
 		}})
 	}
 	if next != "" {
@@ -138,28 +138,28 @@ func severityTone(s flags.Severity) string {
 	return part.Warn
 }
 
-// alertBurn is the evidence: a burn rate, or for ages the age.
-func alertBurn(a *flags.Alert) part.Value {
-	if a.Rule == guarantee.RulePolicy {
-		return part.Value{Under: format.Plural(int64(a.Fired.Long), "hop", "hops") + " against policy"}
+// alertBurn is the evidence: a burn rate, for ages the age, for policy the hops. That a
+// replica fell silent is evidence without a number.
+func alertBurn(a *flags.Alert) part.Cell {
+	switch {
+	case a.Rule == guarantee.RulePolicy:
+		return cell(part.Value{Text: format.Plural(int64(a.Fired.Long), "hop", "hops"), Under: "against policy"})
+	case a.Fired.Threshold == 0:
+		return part.Vacant()
+	case a.Fired.LongWindow == 0:
+		return cell(part.Value{Text: format.Duration(int64(a.Fired.Long)), Under: "limit " + format.Duration(int64(a.Fired.Threshold))})
 	}
-	if a.Fired.Threshold == 0 {
-		return part.Value{Under: "not about a rate"} // a replica fell silent
-	}
-	if a.Fired.LongWindow == 0 {
-		return part.Value{Text: format.Duration(int64(a.Fired.Long)), Under: "limit " + format.Duration(int64(a.Fired.Threshold))}
-	}
-	return part.Value{Text: format.Times(a.Fired.Long), Under: "over " + format.Duration(int64(a.Fired.LongWindow)) + ", limit " + format.Times(a.Fired.Threshold)}
+	return cell(part.Value{Text: format.Times(a.Fired.Long), Under: "over " + format.Duration(int64(a.Fired.LongWindow)) + ", limit " + format.Times(a.Fired.Threshold)})
 }
 
-func alertBudget(a *flags.Alert) part.Value {
+func alertBudget(a *flags.Alert) part.Cell {
 	if a.Fired.Eligible == 0 {
-		return part.Value{}
+		return part.Vacant()
 	}
 	if a.Fired.BudgetLeft < 0 {
-		return part.Value{Text: "used up " + format.Times(1-a.Fired.BudgetLeft), Tone: part.Bad}
+		return cell(part.Value{Text: "used up " + format.Times(1-a.Fired.BudgetLeft), Tone: part.Bad})
 	}
-	return part.Value{Text: format.Target(float64(int(a.Fired.BudgetLeft*100)) / 100)}
+	return part.Text(format.Target(float64(int(a.Fired.BudgetLeft*100)) / 100))
 }
 
 func webhookRows(hooks []flags.Webhook, control bool) page.Section {

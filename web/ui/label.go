@@ -193,7 +193,7 @@ func (u *UI) labelRows(all []flags.DocumentVersion, held []undeclared, q string)
 		}
 		name := part.To(h.label, address(labelPages.url, "label", h.label)+"#new")
 		name.Under = format.Plural(h.events, "event waits", "events wait") + " in quarantine"
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{name, {Status: part.Status{Tone: part.Warn, Text: "Not declared"}}, {}, {}}})
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{name, {Status: part.Status{Tone: part.Warn, Text: "Not declared"}}, part.Vacant(), part.Vacant()}})
 	}
 	for i := range all {
 		v := &all[i]

@@ -118,7 +118,7 @@ func violationSection(list []metrics.Violation, features bool) page.Section {
 	for i := range list {
 		v := &list[i]
 		name, _, _ := guaranteeWords(v.Guarantee)
-		write := part.Cell{}
+		write := part.Vacant()
 		if v.WriteID != "" {
 			write = part.To(v.WriteID, writeURL(v.Feature, v.WriteID))
 			write.Mono = true
@@ -158,7 +158,7 @@ func violationWhere(v *metrics.Violation) part.Cell {
 // they are.
 func violationBy(v *metrics.Violation) part.Cell {
 	if len(v.DecidedBy) == 0 {
-		return part.Cell{}
+		return part.Vacant()
 	}
 	var rest []string
 	for _, d := range v.DecidedBy {

@@ -24,7 +24,7 @@ func unknown(what, name string) error {
 	return respond.New(http.StatusNotFound, "not_found", "No %s %q is known. It may be older than what is kept, or misspelt.", what, name)
 }
 
-const listLimit = 100
+const listLimit = 50
 
 func (u *UI) writes(c echo.Context) error {
 	a, err := u.ask(c, "feature", "key", "replica", "min_lag", "max_lag", "pending")
@@ -194,7 +194,7 @@ func writeRows(a *asked, w *report.Writes, q report.WriteQuery) page.Section {
 		}
 		id := part.To(r.WriteID, writeURL(r.Feature, r.WriteID))
 		id.Mono = true
-		missing := part.Text("nowhere")
+		missing := part.Vacant()
 		if len(r.Missing) > 0 {
 			missing = part.Text(format.List(r.Missing))
 		}

@@ -88,7 +88,7 @@ func (d *door) checkPolicyAlert(operator, reader string) {
 	judge(now, "firing")
 	judge(now, "firing")
 	page := d.get(reader, "/alerts").Body.String()
-	if !strings.Contains(page, `href="/violations?feature=cart&amp;guarantee=policy"`) || !strings.Contains(page, "1 hop against policy") {
+	if !strings.Contains(page, `href="/violations?feature=cart&amp;guarantee=policy"`) || !strings.Contains(page, ">1 hop</span>") {
 		d.t.Error("the page of alerts does not lead to the violation")
 	}
 	judge(now.Add(2*time.Hour), "resolved")
