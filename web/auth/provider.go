@@ -63,7 +63,7 @@ type Provider struct {
 type discovered struct {
 	provider *oidc.Provider
 	verifier *oidc.IDTokenVerifier
-	oauth    oauth2.Config
+	oauth    *oauth2.Config // it remembers how the provider takes the secret
 }
 
 // NewProvider checks the settings. It asks nobody.
@@ -127,17 +127,13 @@ func (p *Provider) ask(ctx context.Context) (*discovered, error) {
 	found := &discovered{
 		provider: provider,
 		verifier: provider.Verifier(&oidc.Config{ClientID: p.o.ClientID, Now: p.o.Now}),
-		oauth:    oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: end, Scopes: p.o.Scopes},
+		oauth: &oauth2.Config{
+			ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: end, Scopes: p.o.Scopes,
+			RedirectURL: strings.TrimSuffix(p.o.Base(), "/") + callbackPath,
+		},
 	}
 	p.found.Store(found)
 	return found, nil
-}
-
-// config is the client's with the address that the provider sends browsers back to.
-func (p *Provider) config(d *discovered) *oauth2.Config {
-	c := d.oauth
-	c.RedirectURL = strings.TrimSuffix(p.o.Base(), "/") + callbackPath
-	return &c
 }
 
 // begin returns where to send the browser.
@@ -146,7 +142,7 @@ func (p *Provider) begin(ctx context.Context, f flow) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return p.config(d).AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), nil
+	return d.oauth.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), nil
 }
 
 // finish turns the code that the browser brought back into a person.
@@ -156,7 +152,7 @@ func (p *Provider) finish(ctx context.Context, f flow, code string) (access.Exte
 	if err != nil {
 		return access.External{}, err
 	}
-	token, err := p.config(d).Exchange(ctx, code, oauth2.VerifierOption(f.Verifier))
+	token, err := d.oauth.Exchange(ctx, code, oauth2.VerifierOption(f.Verifier))
 	if err != nil {
 		return access.External{}, fmt.Errorf("%w: exchange the code: %w", errProvider, err)
 	}

@@ -141,6 +141,36 @@ func TestATokenOfNobodyIsRefused(t *testing.T) {
 	}
 }
 
+// TestHowAProviderTakesTheSecretIsAskedOnce: one that does not take it in a header is tried
+// so at the first sign-in alone.
+func TestHowAProviderTakesTheSecretIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idp := &provider{key, map[string]any{"iss": "https://id.example", "sub": "u", "aud": "tidemark", "nonce": "n", "exp": time.Now().Add(time.Hour).Unix()}}
+	asked := 0
+	p := newProvider(t, &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path != "/token" {
+			return idp.RoundTrip(r)
+		}
+		asked++
+		if _, _, inHeader := r.BasicAuth(); inHeader {
+			return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}
+		return idp.RoundTrip(r)
+	})})
+	for range 3 {
+		if _, err := p.finish(t.Context(), flow{Nonce: "n", Verifier: "v"}, "code"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 4 {
+		t.Errorf("three sign-ins asked for a token %d times; want 4", asked)
+	}
+}
+
 // TestATokenForAnotherClientIsRefused: of several audiences, azp says for which the token
 // was made.
 func TestATokenForAnotherClientIsRefused(t *testing.T) {
