@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"net/url"
+
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/access"
@@ -37,7 +39,7 @@ func (a *Access) person(c echo.Context) error {
 			{Name: "Teams", Cell: listOr(p.Teams, "none")},
 			{Name: "Signs in by", Cell: part.Cell{Value: part.Value{Text: method(&p), Under: p.Issuer}}},
 			{Name: "Since", Cell: part.When(p.CreatedAt)},
-			{Name: "What they did", Cell: part.To("in the audit log", "/audit?actor=user:"+p.Name)},
+			{Name: "What they did", Cell: part.To("in the audit log", "/audit?"+url.Values{"actor": {"user:" + p.Name}}.Encode())},
 			{Name: "What was done to them", Cell: part.To("in the audit log", historyURL("user/"+p.Name))},
 		},
 		Tables: []page.Section{sessions}, Actions: personActions(&p),

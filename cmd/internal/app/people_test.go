@@ -237,6 +237,31 @@ func TestASetUpNameThatIsTakenIsAskedForAgain(t *testing.T) {
 	d.browser().post(http.StatusSeeOther, "/setup", "token", token, "name", "root", "password", good, "again", good)
 }
 
+// TestAPersonsPageLeadsToWhatTheyDid also for a name that is like an address of mail.
+func TestAPersonsPageLeadsToWhatTheyDid(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	const name = "ana+shop@example.org"
+	d.invite(root, name, "viewer")
+	doc, err := goquery.NewDocumentFromReader(root.get("/access/people/" + url.PathEscape(name)).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actors []string
+	doc.Find("main a[href^='/audit?']").Each(func(_ int, a *goquery.Selection) {
+		u, err := url.Parse(a.AttrOr("href", ""))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		actors = append(actors, u.Query()["actor"]...)
+	})
+	if len(actors) != 1 || actors[0] != "user:"+name {
+		t.Errorf("the page leads to what %q did", actors)
+	}
+}
+
 func TestSigningInByPassword(t *testing.T) {
 	t.Parallel()
 	d := openQuick(t)
