@@ -44,7 +44,7 @@ func (c *applyCmd) Run(e *env) error {
 		plan, err = c.local(e, docs)
 	}
 	if plan != nil {
-		if perr := c.print(e.stdout, plan); perr != nil {
+		if perr := c.print(plain{e.stdout}, plan); perr != nil {
 			return errors.Join(err, perr)
 		}
 	}

@@ -39,7 +39,7 @@ func (c *doctorCmd) Run(e *env) error {
 	if c.JSON {
 		err = json.NewEncoder(e.stdout).Encode(x)
 	} else {
-		err = printExamination(e.stdout, x)
+		err = printExamination(plain{e.stdout}, x)
 	}
 	if err == nil && !x.OK() {
 		err = errors.New(x.Trouble())

@@ -45,7 +45,7 @@ func (c *evalCmd) Run(e *env) error {
 	if c.JSON {
 		err = printJSON(e.stdout, &x)
 	} else {
-		err = printExplained(e.stdout, &x)
+		err = printExplained(plain{e.stdout}, &x)
 	}
 	if err == nil && x.Code != "" {
 		err = fmt.Errorf("%s: %s", x.Code, x.Details)

@@ -45,6 +45,7 @@ type taken struct {
 	accepted, duplicates, quarantined int
 	why                               string // some are in quarantine
 	rejected                          []metrics.Rejection
+	untold                            int // rejected too, for the reason in why
 }
 
 // taker takes one request of telemetry.
@@ -193,13 +194,17 @@ func importAll(e *env, r io.Reader, take taker) (imported, error) {
 		sum.Duplicates += t.duplicates
 		if sum.Quarantined += t.quarantined; t.why != "" && !told[t.why] {
 			told[t.why] = true
-			fmt.Fprintln(e.stderr, t.why)
+			fmt.Fprintln(plain{e.stderr}, t.why)
 		}
 		for _, rej := range t.rejected {
 			if sum.Rejected++; sum.Rejected <= maxTold {
-				fmt.Fprintf(e.stderr, "value %d: %s: %s\n", b.place(rej.Index), rej.Code, rej.Message)
+				fmt.Fprintf(plain{e.stderr}, "value %d: %s: %s\n", b.place(rej.Index), rej.Code, rej.Message)
 			}
 		}
+		if t.untold > 0 && sum.Rejected < maxTold {
+			fmt.Fprintf(e.stderr, "value %d: %d rejected\n", b.first+1, t.untold)
+		}
+		sum.Rejected += t.untold
 		b.next()
 		return nil
 	}
@@ -342,14 +347,12 @@ type postAnswer struct {
 // many events its spans were.
 func (a *postAnswer) taken(kind string) taken {
 	if kind == kindEvents {
-		return taken{a.Accepted, a.Duplicates, a.Quarantined, a.Quarantine.Message, a.Rejected}
+		return taken{accepted: a.Accepted, duplicates: a.Duplicates, quarantined: a.Quarantined, why: a.Quarantine.Message, rejected: a.Rejected}
 	}
 	t := taken{why: a.PartialSuccess.ErrorMessage}
 	for _, s := range []string{a.PartialSuccess.RejectedSpans, a.PartialSuccess.RejectedLogRecords} {
 		n, _ := strconv.Atoi(s) // "" is none
-		for range n {
-			t.rejected = append(t.rejected, metrics.Rejection{Code: "rejected", Message: a.PartialSuccess.ErrorMessage})
-		}
+		t.untold += max(0, n)
 	}
 	return t
 }

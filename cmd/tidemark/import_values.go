@@ -13,6 +13,25 @@ import (
 // looked at to tell NDJSON from other JSON.
 const maxLine = 20 << 20
 
+// maxValue is how much is read of a value that spans lines.
+const maxValue = 4 * maxLine
+
+// budget reads no more than it has left.
+type budget struct {
+	r    io.Reader
+	left int
+}
+
+// Read implements io.Reader.
+func (b *budget) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("a value is longer than %d bytes", maxValue)
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err //nolint:wrapcheck // as the reader itself
+}
+
 // readValues calls fn with each JSON value of a file: each line of NDJSON, each
 // element of an array, or each of several values that span lines. In NDJSON a line
 // that is not JSON is passed on as it is, so that it is rejected by itself.
@@ -68,7 +87,8 @@ func readStream(r io.Reader, fn func([]byte) error) error {
 	if err != nil {
 		return err
 	}
-	dec := json.NewDecoder(br)
+	some := &budget{r: br, left: maxValue}
+	dec := json.NewDecoder(some)
 	if array {
 		if _, err := dec.Token(); err != nil {
 			return fmt.Errorf("import: %w", err)
@@ -76,6 +96,7 @@ func readStream(r io.Reader, fn func([]byte) error) error {
 	}
 	for !array || dec.More() {
 		var value json.RawMessage
+		some.left = maxValue
 		err := dec.Decode(&value)
 		if errors.Is(err, io.EOF) && !array {
 			return nil

@@ -214,7 +214,7 @@ func (c *keysListCmd) print(e *env, keys []api.KeyView) error {
 	if c.JSON {
 		return json.NewEncoder(e.stdout).Encode(shown)
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	w := tabwriter.NewWriter(plain{e.stdout}, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tNAME\tENV\tSTATE\tSCOPES\tEXPIRES\tLAST USED")
 	for _, k := range shown {
 		scopes := make([]string, len(k.Scopes))

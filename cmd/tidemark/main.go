@@ -99,5 +99,5 @@ func finish(stderr io.Writer, err error) int {
 }
 
 func say(stderr io.Writer, err error) {
-	_, _ = fmt.Fprintf(stderr, "tidemark: %v\n", err)
+	_, _ = fmt.Fprintf(plain{stderr}, "tidemark: %v\n", err)
 }

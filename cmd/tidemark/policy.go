@@ -50,6 +50,6 @@ func (c *policyTryCmd) Run(e *env) error {
 		}
 		b.WriteByte('\n')
 	}
-	_, err := e.stdout.Write([]byte(b.String()))
+	_, err := plain{e.stdout}.Write([]byte(b.String()))
 	return err
 }

@@ -93,7 +93,7 @@ func (c *rolloutShowCmd) Run(e *env) error {
 	if err := c.call(e.ctx, http.MethodGet, rolloutPath(c.ID), nil, &r); err != nil {
 		return err
 	}
-	return printRollout(e.stdout, &r, e.now())
+	return printRollout(plain{e.stdout}, &r, e.now())
 }
 
 type rolloutHistoryCmd struct {
@@ -116,7 +116,7 @@ func (c *rolloutHistoryCmd) Run(e *env) error {
 	if err := c.call(e.ctx, http.MethodGet, rolloutPath(c.ID, "history"), nil, &all); err != nil {
 		return err
 	}
-	return printHistory(e.stdout, all.Items)
+	return printHistory(plain{e.stdout}, all.Items)
 }
 
 // planFlags say what a plan is read from.
@@ -218,7 +218,7 @@ func (c *rolloutPreviewCmd) Run(e *env) error {
 	if err := c.call(e.ctx, http.MethodPost, "/api/v1/rollouts/preview", d, &p); err != nil {
 		return err
 	}
-	return printPreview(e.stdout, &p)
+	return printPreview(plain{e.stdout}, &p)
 }
 
 type rolloutCreateCmd struct {
@@ -282,7 +282,7 @@ func (c *rolloutEditCmd) Run(e *env) error {
 	if c.JSON {
 		return printJSON(e.stdout, &r)
 	}
-	return printRollout(e.stdout, &r, e.now())
+	return printRollout(plain{e.stdout}, &r, e.now())
 }
 
 func printJSON(w io.Writer, v any) error {

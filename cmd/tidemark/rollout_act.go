@@ -41,7 +41,7 @@ func (f *actFlags) act(e *env, verb rollout.CommandVerb, phase flags.Phase) erro
 		return printJSON(e.stdout, &r)
 	}
 	fmt.Fprintln(e.stderr, wayBack(&r, verb))
-	return printRollout(e.stdout, &r, e.now())
+	return printRollout(plain{e.stdout}, &r, e.now())
 }
 
 // safer reports whether an action makes things safer: such a one must not wait for a

@@ -17,7 +17,7 @@ func printRollouts(e *env, all []flags.Rollout) error {
 		_, err := fmt.Fprintln(e.stderr, "No rollout is under way or being prepared; --all also lists those that have ended.")
 		return err
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(plain{e.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTITLE\tFLAG\tSTATE\tSTEP\tSHARE\tDECISION")
 	for i := range all {
 		r := &all[i]

@@ -56,7 +56,7 @@ func (c *usersListCmd) Run(e *env) error {
 	if c.JSON {
 		return printJSON(e.stdout, list.Items)
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	w := tabwriter.NewWriter(plain{e.stdout}, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tROLE\tSTATE\tTEAMS\tLAST SIGN-IN")
 	for i := range list.Items {
 		u := &list.Items[i]
