@@ -18,7 +18,8 @@ func (c *Controller) chore(ctx context.Context, r flags.Rollout) error {
 	}
 	c.chores[r.ID] = now
 	by := flags.Author{Actor: controller, Reason: "Rollout " + r.ID + " completed."}
-	if err := c.do(ctx, &r, by); err != nil {
+	beside, err := c.do(ctx, &r, by)
+	if err != nil {
 		why := "Completing is not finished: " + sentence(err.Error())
 		if r.Decision.Why != why {
 			r.Decision.Why = why
@@ -30,7 +31,7 @@ func (c *Controller) chore(ctx context.Context, r flags.Rollout) error {
 	}
 	r.Pending = r.Pending[1:]
 	if len(r.Pending) == 0 {
-		r.Decision.Why = "Completed."
+		r.Decision.Why = "Completed." + beside
 	}
 	if err := c.opt.Store.NoteRollout(ctx, r); err != nil {
 		return fmt.Errorf("rollout %s: %w", r.ID, err)
@@ -41,20 +42,28 @@ func (c *Controller) chore(ctx context.Context, r flags.Rollout) error {
 	return c.tell(ctx)
 }
 
-func (c *Controller) do(ctx context.Context, r *flags.Rollout, by flags.Author) error {
+// do does a chore; beside is what is to be said of it, a sentence after a space.
+func (c *Controller) do(ctx context.Context, r *flags.Rollout, by flags.Author) (beside string, err error) {
 	p := &r.Plan
 	switch r.Pending[0] {
 	case flags.ChoreDefault:
 		if err := c.opt.Flags.Promote(ctx, p.Flag, p.Candidate, p.Cohort, by); err != nil {
-			return fmt.Errorf("rollout %s: make %q the default of flag %q: %w", r.ID, p.Candidate, p.Flag, err)
+			return "", fmt.Errorf("rollout %s: make %q the default of flag %q: %w", r.ID, p.Candidate, p.Flag, err)
 		}
 	case flags.ChoreGuarantee:
 		if c.opt.Promises == nil {
-			return fmt.Errorf("rollout %s: activate %s %s: there are no guarantees here", r.ID, p.Guarantee, p.Completes)
+			return "", fmt.Errorf("rollout %s: activate %s %s: there are no guarantees here", r.ID, p.Guarantee, p.Completes)
+		}
+		version, at, err := c.opt.Promises.ActiveSince(ctx, p.Guarantee)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("rollout %s: what is in force of %s: %w", r.ID, p.Guarantee, err)
+		case version != "" && version != p.Completes && at.After(r.StartedAt): // Whoever did so knew of more.
+			return " The promise " + p.Guarantee + " stays at " + version + ", which was put in force while the rollout ran.", nil
 		}
 		if err := c.opt.Promises.Activate(ctx, p.Guarantee, p.Completes, by); err != nil {
-			return fmt.Errorf("rollout %s: activate %s %s: %w", r.ID, p.Guarantee, p.Completes, err)
+			return "", fmt.Errorf("rollout %s: activate %s %s: %w", r.ID, p.Guarantee, p.Completes, err)
 		}
 	}
-	return nil
+	return "", nil
 }

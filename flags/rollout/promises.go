@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"tidemark/flags"
 	"tidemark/flags/guarantee"
@@ -19,6 +20,8 @@ type Promises interface {
 	// FeatureOf is the feature that a version of a guarantee is about; flags.ErrNotFound when
 	// the history has no such version.
 	FeatureOf(ctx context.Context, name, version string) (string, error)
+	// ActiveSince is the version of a guarantee that is active, and since when; "" when none is.
+	ActiveSince(ctx context.Context, name string) (version string, at time.Time, err error)
 	// Activate makes a version of the history the current one, in force. Doing it twice
 	// changes nothing.
 	Activate(ctx context.Context, name, version string, by flags.Author) error
@@ -69,6 +72,15 @@ func (p *catalogue) FeatureOf(ctx context.Context, name, version string) (string
 		}
 	}
 	return "", fmt.Errorf("guarantee %q version %q: %w", name, version, flags.ErrNotFound)
+}
+
+// ActiveSince implements Promises.
+func (p *catalogue) ActiveSince(ctx context.Context, name string) (version string, at time.Time, err error) {
+	g, err := p.c.GetInForce(ctx, flags.DocumentID{Kind: flags.KindGuarantee, Name: name})
+	if errors.Is(err, flags.ErrNotFound) || err == nil && g.Status != flags.StatusActive {
+		return "", at, nil
+	}
+	return g.Version, g.At, err
 }
 
 // Activate implements Promises.

@@ -239,6 +239,27 @@ func TestCompletingActivatesTheNextPromise(t *testing.T) {
 	}
 }
 
+// TestCompletingKeepsALaterPromise: what somebody put in force while the rollout ran stays.
+func TestCompletingKeepsALaterPromise(t *testing.T) {
+	t.Parallel()
+	s := openStage(t)
+	s.flag(cartModels)
+	s.promise("1.0.0", "active", "2s")
+	s.promise("1.1.0", "draft", "500ms")
+	s.begin(flags.Plan{Candidate: "new", Control: "old", Completes: "1.1.0"})
+	if err := s.tick(5); err != nil {
+		t.Fatal(err)
+	}
+	s.promise("1.2.0", "active", "1s")
+	if err := s.tick(40); err != nil {
+		t.Fatal(err)
+	}
+	s.gets("anybody", "new")
+	if r := s.rollout(); r.State != flags.RolloutCompleted || len(r.Pending) > 0 || s.version() != "1.2.0 active" || !strings.Contains(r.Decision.Why, "cart-fresh stays at 1.2.0, which") {
+		t.Errorf("%s, left to do %v, %s: %s", r.State, r.Pending, s.version(), r.Decision.Why)
+	}
+}
+
 // TestPromotingKeepsTheFlagForTheOthers: the cohort gets the candidate, who is outside of
 // it what the flag said before.
 func TestPromotingKeepsTheFlagForTheOthers(t *testing.T) {
