@@ -3,6 +3,7 @@
 package access
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -157,6 +158,18 @@ func (i *Identity) personMay(p Permission) bool {
 		return i.User.Role == Administrator
 	}
 	return false
+}
+
+// Lacking is the refusal of somebody without a permission; it says who has it.
+func Lacking(p Permission) error {
+	who := ""
+	switch p {
+	case Control:
+		who = ", which operators, administrators and keys of that scope have"
+	case Admin:
+		who = ", which administrators and keys of that scope have"
+	}
+	return fmt.Errorf("%w: this needs the permission %q%s", ErrForbidden, p, who)
 }
 
 // MayControl reports whether the identity may change what is about those features:

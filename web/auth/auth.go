@@ -165,7 +165,7 @@ func Require(r Route) echo.MiddlewareFunc {
 			if id == nil {
 				return fmt.Errorf("%w: send an API key in Authorization: Bearer, or sign in", access.ErrUnauthenticated)
 			}
-			return fmt.Errorf("%w: this needs the permission %q", access.ErrForbidden, r.May)
+			return access.Lacking(r.May)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func CheckOwner(r Route) echo.MiddlewareFunc {
 			if ownsAll(id, features) || r.Safer != nil && r.Safer(c) && slices.ContainsFunc(features, id.User.Owns) {
 				return next(c)
 			}
-			return fmt.Errorf("%w: this needs the permission %q", access.ErrForbidden, r.May)
+			return access.Lacking(r.May)
 		}
 	}
 }

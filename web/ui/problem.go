@@ -2,9 +2,14 @@ package ui
 
 import (
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/views/page"
 	"tidemark/views/part"
 	"tidemark/web/auth"
@@ -14,6 +19,11 @@ import (
 // ErrorPage shows a problem to a person. It is what web.Options asks for.
 func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
 	m := page.Problem{Status: p.Status, Text: p.Detail, Field: p.Field, Request: p.Instance, Back: part.Link{Text: "Back to the overview", URL: "/"}}
+	for _, said := range []error{access.ErrForbidden, flags.ErrRefused} { // by the title
+		if rest, ok := strings.CutPrefix(p.Detail, said.Error()+": "); ok {
+			m.Text = upperFirst(strings.TrimSuffix(rest, ".")) + "."
+		}
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		m.Title, m.Back = "You are not signed in.", part.Link{Text: "Sign in", URL: auth.SignInPath}
@@ -38,6 +48,14 @@ func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
 		}
 	}
 	return u.show(c, view{title: m.Title, status: p.Status, body: page.ShowProblem(m)})
+}
+
+func upperFirst(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[n:]
 }
 
 // Docs is the API's own page. The routes are those that it is given.

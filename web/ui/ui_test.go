@@ -217,6 +217,9 @@ func TestWhoMaySee(t *testing.T) {
 	if w := s.get("", "/static/js/status.js"); w.Code != http.StatusOK {
 		t.Errorf("status.js for nobody: %d", w.Code)
 	}
+	if got := text(parse(t, s.get("read", "/audit")).Find(".head .sub")); got != `This needs the permission "control", which operators, administrators and keys of that scope have. Back to the overview` {
+		t.Errorf("the log for a reader says %q", got)
+	}
 	restore := "/guarantees/cart-everywhere/restore"
 	if w := s.do(http.MethodPost, "read", restore, url.Values{"revision": {"1"}, "reason": {"x"}}); w.Code != http.StatusForbidden {
 		t.Errorf("restore by a reader: %d; want 403", w.Code)
