@@ -20,6 +20,7 @@ type cloudEvent struct {
 	specversion, id, source, kind, time string
 	subject, traceparent, data          string
 	extensions                          []byte
+	err                                 error // too much was made of the request
 	debezium                            map[string]string // iodebezium* extensions, without the prefix
 }
 
@@ -32,7 +33,10 @@ const debeziumPrefix = "iodebezium"
 // data does not say is taken from the CloudEvent's attributes. Errors are those of
 // Native.
 func CloudEvents(h http.Header, format Format, body []byte, o *Options, b *Batch) error {
-	body = fixUTF8(body)
+	body, err := b.fixUTF8(body)
+	if err != nil {
+		return err
+	}
 	if format == FormatCloudEventBinary {
 		return b.binaryCloudEvent(h, body, o)
 	}
@@ -41,15 +45,20 @@ func CloudEvents(h http.Header, format Format, body []byte, o *Options, b *Batch
 	if (format == FormatCloudEventBatch) != (first == '[') && first != 0 {
 		return fmt.Errorf("%w: a structured CloudEvent is an object, a batch an array of them", ErrBody)
 	}
+	var tooMuch error
 	w := walk{b: b, read: func(s *scanner, index int) bool {
 		var ce cloudEvent
 		if !ce.structured(s) {
+			tooMuch = ce.err
 			return false
 		}
 		b.cloudEvent(&ce, o, index)
 		return true
 	}}
-	return w.body(body, "application/json")
+	if err = w.body(body, "application/json"); tooMuch != nil {
+		return tooMuch
+	}
+	return err
 }
 
 func (b *Batch) binaryCloudEvent(h http.Header, body []byte, o *Options) error {
@@ -106,14 +115,27 @@ func (ce *cloudEvent) structured(s *scanner) bool {
 			return false
 		}
 		if name == "data_base64" {
-			if data, err := base64.StdEncoding.DecodeString(v); err == nil {
-				ce.data = string(fixUTF8(data))
-			}
-			return true
+			ce.err = ce.decode(s.b, v)
+			return ce.err == nil
 		}
 		ce.learn(name, v, text(s.src[start:s.pos]))
 		return true
 	})
+}
+
+// decode takes data in that came as base64, which counts among what is made of the request.
+func (ce *cloudEvent) decode(b *Batch, v string) error {
+	b.spent += base64.StdEncoding.DecodedLen(len(v))
+	if err := b.afford(); err != nil {
+		return err
+	}
+	data, err := base64.StdEncoding.DecodeString(v)
+	if err != nil {
+		return nil //nolint:nilerr // There is then no data, as is said of it.
+	}
+	data, err = b.fixUTF8(data)
+	ce.data = text(data)
+	return err
 }
 
 // learn takes an attribute in; raw is its value as JSON.

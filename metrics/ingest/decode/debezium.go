@@ -79,6 +79,10 @@ func isEnvelope(s *scanner, depth int) bool {
 // Each makes two events of one write, committed and published. docs/events.md says
 // how the write and its key are named. Errors are those of Native.
 func Debezium(body []byte, contentType string, o *Options, b *Batch) error {
+	body, err := b.fixUTF8(body)
+	if err != nil {
+		return err
+	}
 	w := walk{b: b, read: func(s *scanner, index int) bool {
 		raw, ok := s.raw()
 		if !ok {
@@ -92,7 +96,7 @@ func Debezium(body []byte, contentType string, o *Options, b *Batch) error {
 		b.envelope(env, o, index)
 		return true
 	}}
-	return w.body(fixUTF8(body), contentType)
+	return w.body(body, contentType)
 }
 
 // parseEnvelope reads a record from JSON that was checked already.

@@ -18,8 +18,12 @@ type fieldError struct {
 // application/jsonl and application/x-jsonlines mean lines; otherwise the body
 // tells. It returns ErrBody when there is no event in it at all, and ErrTooMany.
 func Native(body []byte, contentType string, b *Batch) error {
+	body, err := b.fixUTF8(body)
+	if err != nil {
+		return err
+	}
 	w := walk{b: b, read: b.native}
-	return w.body(fixUTF8(body), contentType)
+	return w.body(body, contentType)
 }
 
 // native reads one event object. It returns false after a syntax error.

@@ -266,7 +266,11 @@ func (s *spanBuffer) reset() {
 func Traces(body []byte, isJSON bool, o *Options, b *Batch) error {
 	m := mapper{b: b, o: o, s: &b.spans}
 	if isJSON {
-		return m.tracesJSON(fixUTF8(body))
+		body, err := b.fixUTF8(body)
+		if err != nil {
+			return err
+		}
+		return m.tracesJSON(body)
 	}
 	return m.tracesProto(body)
 }
@@ -277,7 +281,9 @@ func Logs(body []byte, isJSON bool, o *Options, b *Batch) error {
 	m := mapper{b: b, o: o, s: &b.spans}
 	var err error
 	if isJSON {
-		err = m.logsJSON(fixUTF8(body))
+		if body, err = b.fixUTF8(body); err == nil {
+			err = m.logsJSON(body)
+		}
 	} else {
 		err = m.logsProto(body)
 	}

@@ -375,16 +375,27 @@ func (s *scanner) digits(i int) int {
 }
 
 // fixUTF8 returns body with every byte that is not UTF-8 replaced by U+FFFD, as
-// encoding/json reads it. A valid body is returned as it is.
-func fixUTF8(body []byte) []byte {
+// encoding/json reads it. A valid body is returned as it is; of another the copy, up to
+// three times as long, counts among what is made of the request.
+func (b *Batch) fixUTF8(body []byte) ([]byte, error) {
 	if utf8.Valid(body) {
-		return body
+		return body, nil
 	}
-	fixed := make([]byte, 0, len(body)+len(body)/8+8)
+	size := 0
+	for i := 0; i < len(body); {
+		r, n := utf8.DecodeRune(body[i:])
+		size += utf8.RuneLen(r)
+		i += n
+	}
+	b.spent += size
+	if err := b.afford(); err != nil {
+		return nil, err
+	}
+	fixed := make([]byte, 0, size)
 	for i := 0; i < len(body); {
 		r, n := utf8.DecodeRune(body[i:])
 		fixed = utf8.AppendRune(fixed, r)
 		i += n
 	}
-	return fixed
+	return fixed, nil
 }
