@@ -36,10 +36,14 @@ func (a *Auth) flowCookie() string { return cookieName("tidemark_signin", a.o.Se
 // toProvider sends the browser to the provider. It changes nothing here: the sign-in
 // under way is in the browser's cookie.
 func (a *Auth) toProvider(c echo.Context) error {
+	if err := a.providerWait(c); err != nil {
+		return err
+	}
 	f := newFlow(localPath(c.QueryParam("to")))
 	to, err := a.o.Provider.begin(c.Request().Context(), f)
 	if err != nil {
-		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", err)
+		a.o.Failures.Take(ofProvider + Source(c))
+		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", cut(err.Error()))
 		return respond.New(http.StatusBadGateway, "oidc_unreachable", "The OpenID provider does not answer; see the server's log.")
 	}
 	raw, err := f.encode()
@@ -70,8 +74,7 @@ func (a *Auth) fromProvider(c echo.Context) error {
 		a.o.Log.WarnContext(c.Request().Context(), "OpenID provider refused", "code", cut(code), "description", cut(c.QueryParam("error_description")))
 		return a.refuse(c, access.ByProvider, "", SignInView{To: f.To, Error: "The OpenID provider refused the sign-in."})
 	}
-	// The provider is asked only so often for what it does not know.
-	if err := tooManyAttempts(a.o.Failures.Wait(ofProvider+Source(c)), "from this address"); err != nil {
+	if err := a.providerWait(c); err != nil {
 		return err
 	}
 	e, err := a.o.Provider.finish(c.Request().Context(), f, c.QueryParam("code"))
@@ -83,6 +86,12 @@ func (a *Auth) fromProvider(c echo.Context) error {
 		return a.refuseExternal(c, f, e.Subject, err)
 	}
 	return a.begin(c, acc.Name, access.ByProvider, f.To)
+}
+
+// providerWait refuses whoever asked too often for what the provider does not know, or
+// while it did not answer.
+func (a *Auth) providerWait(c echo.Context) error {
+	return tooManyAttempts(a.o.Failures.Wait(ofProvider+Source(c)), "from this address")
 }
 
 // refuseExternal tells the person what they can do something about; the rest is for
@@ -104,7 +113,7 @@ func (a *Auth) refuseExternal(c echo.Context, f flow, subject string, err error)
 	default:
 		return err
 	}
-	a.o.Log.Log(c.Request().Context(), level, "OpenID provider", "error", err, "subject", cut(subject))
+	a.o.Log.Log(c.Request().Context(), level, "OpenID provider", "error", cut(err.Error()), "subject", cut(subject))
 	return a.refuse(c, access.ByProvider, "", v)
 }
 
@@ -124,5 +133,6 @@ func (a *Auth) flow(c echo.Context) (f flow, ok bool) {
 
 func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// cut shortens what a stranger may have written before it is logged.
-func cut(s string) string { return s[:min(len(s), 200)] }
+// cut shortens what a stranger may have written, or a whole page that the provider
+// answered, before it is logged.
+func cut(s string) string { return s[:min(len(s), 500)] }

@@ -3,16 +3,21 @@ package app_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
+	"tidemark/web/auth"
 )
 
 // counted is the value of a counter without labels.
@@ -91,6 +96,44 @@ func TestAnUnknownNameCostsWhatAWrongPasswordCosts(t *testing.T) {
 	d.browser().post(http.StatusForbidden, "/signin", "name", "my-Secret.Password1", "password", "")
 	if log := said.String(); strings.Contains(log, "Secret.Password1") || strings.Contains(log, wrong) || !strings.Contains(log, "account=root") {
 		t.Errorf("the log says %s", log)
+	}
+}
+
+// TestAProviderThatIsDownIsLeftInPeace: strangers neither make us ask it without end, nor
+// fill the log with what it says.
+func TestAProviderThatIsDownIsLeftInPeace(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, strings.Repeat("down ", 10_000))
+	}))
+	defer down.Close()
+	var said heard
+	began := time.Now()
+	d := openWith(t, app.Options{
+		Provider: &auth.ProviderOptions{Issuer: down.URL, ClientID: "tidemark", Default: access.Viewer},
+		Now:      func() time.Time { return began }, Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	b := d.browser()
+	for range 50 {
+		if w := b.get("/signin/oidc"); w.Code != http.StatusBadGateway {
+			t.Fatalf("%d %s", w.Code, text(t, w))
+		}
+	}
+	for range 50 {
+		if w := b.get("/signin/oidc"); w.Code != http.StatusTooManyRequests {
+			t.Fatalf("%d %s", w.Code, text(t, w))
+		}
+	}
+	if n := asked.Load(); n != 50 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+	for _, line := range strings.Split(said.String(), "\n") {
+		if len(line) > 1000 {
+			t.Fatalf("the log has a line of %d bytes: %.200s", len(line), line)
+		}
 	}
 }
 
