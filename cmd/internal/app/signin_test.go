@@ -130,7 +130,7 @@ func TestAProviderThatIsDownIsLeftInPeace(t *testing.T) {
 	if n := asked.Load(); n != 50 {
 		t.Errorf("the provider was asked %d times", n)
 	}
-	for _, line := range strings.Split(said.String(), "\n") {
+	for line := range strings.SplitSeq(said.String(), "\n") {
 		if len(line) > 1000 {
 			t.Fatalf("the log has a line of %d bytes: %.200s", len(line), line)
 		}
