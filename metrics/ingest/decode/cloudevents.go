@@ -20,7 +20,7 @@ type cloudEvent struct {
 	specversion, id, source, kind, time string
 	subject, traceparent, data          string
 	extensions                          []byte
-	err                                 error // too much was made of the request
+	err                                 error             // too much was made of the request
 	debezium                            map[string]string // iodebezium* extensions, without the prefix
 }
 
