@@ -148,7 +148,7 @@ func violationsOf(r *report.FeatureRow) part.Value {
 	v := violations(r.Violations)
 	if n := r.Policy.Numerator; n > 0 {
 		v.Tone = part.Bad
-		v.Under = strings.TrimPrefix(v.Under+"; "+format.Plural(n, "hop", "hops")+" of "+format.Short(r.Policy.Denominator)+" against policy", "; ")
+		v.Under = strings.TrimPrefix(v.Under+"; "+format.Short(n)+" of "+format.Short(r.Policy.Denominator)+" hops against policy", "; ")
 	}
 	return v
 }
