@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"fmt"
 )
 
 // States of a feature as far as its telemetry says; a promise's verdict (kept, at
@@ -86,7 +87,11 @@ func (r *Reporter) Features(ctx context.Context, q Query) (*Features, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := r.rows(ctx, p, r.r.Features())
+	all := r.r.Features()
+	if q.Step > 0 && p.points*len(all) > maxListPoints {
+		return nil, &QueryError{"step", fmt.Sprintf("gives %d points for each of %d features, more than %d in all; use a larger step, or ask about one feature", p.points, len(all), maxListPoints)}
+	}
+	rows, err := r.rows(ctx, p, all)
 	if err != nil {
 		return nil, err
 	}

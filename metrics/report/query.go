@@ -14,6 +14,9 @@ const (
 	MaxRange  = 396 * 24 * time.Hour // 13 months
 	MaxPoints = 720
 
+	// maxListPoints bounds the points of all features in a list, where a step was asked for.
+	maxListPoints = 120_000
+
 	maxName      = 256 // bytes of any name in a query
 	autoPoints   = 360
 	sparkPoints  = 60

@@ -53,6 +53,9 @@ func TestHopsAgainstPolicy(t *testing.T) {
 			t.Errorf("the feature's page does not say %q", say)
 		}
 	}
+	if all := d.get(reader, "/").Body.String(); !strings.Contains(all, "1 of 2 hops against policy") || strings.Count(all, "cart breaks policy") != 1 {
+		t.Errorf("the overview does not say once how many hops are against policy: %s", all)
+	}
 	d.checkPolicyAlert(key, reader)
 }
 
