@@ -104,7 +104,30 @@ func (c *Controller) Create(ctx context.Context, d Draft, by flags.Author) (flag
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.room(ctx, plan.Feature); err != nil {
+		return flags.Rollout{}, err
+	}
 	return r, c.save(ctx, r, created(&r, by))
+}
+
+// maxWaiting is how many rollouts of one feature may not have begun.
+const maxWaiting = 100
+
+// room refuses another draft of a feature that has as many as it may. The caller holds mu.
+func (c *Controller) room(ctx context.Context, feature string) error {
+	if err := c.read(ctx); err != nil {
+		return err
+	}
+	n := 0
+	for id := range c.known {
+		if r := c.known[id]; r.Plan.Feature == feature && (r.State == flags.RolloutDraft || r.State == flags.RolloutWaiting) {
+			n++
+		}
+	}
+	if n >= maxWaiting {
+		return refuse("feature %q has %d rollouts that have not begun, as many as it may; discard one first", feature, n)
+	}
+	return nil
 }
 
 // created is the first transition of a draft.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,9 +32,10 @@ func (u *UI) rollouts(c echo.Context) error {
 		}
 	}
 	slices.SortStableFunc(running, func(a, b flags.Rollout) int { return urgency(&a) - urgency(&b) })
-	mayRevert := make([]bool, len(running))
-	for i := range running {
-		may, err := u.mayRollout(c.Request().Context(), who, &running[i])
+	shown := running[:min(len(running), maxUnderWay)]
+	mayRevert := make([]bool, len(shown))
+	for i := range shown {
+		may, err := u.mayRollout(c.Request().Context(), who, &shown[i])
 		if err != nil {
 			return err
 		}
@@ -41,9 +43,10 @@ func (u *UI) rollouts(c echo.Context) error {
 	}
 	m := page.Rollouts{
 		Head:    rolloutsHead(running, ended),
-		Running: u.rolloutRows("running", "Under way, those that need somebody first", running, mayRevert),
-		Ended:   u.rolloutRows("ended", "Over", ended, nil),
+		Running: u.rolloutRows("running", "Under way, those that need somebody first", shown, mayRevert),
+		Ended:   u.rolloutRows("ended", "Over", ended[:min(len(ended), maxOver)], nil),
 	}
+	m.Running.About, m.Ended.About = partOf(len(shown), len(running), "first"), partOf(len(m.Ended.Table.Rows), len(ended), "latest")
 	health := u.o.Rollouts.Health()
 	m.Notices = healthNotice(&health, u.o.Now())
 	m.Running.None = firstRollout(len(ended) > 0)
@@ -51,6 +54,20 @@ func (u *UI) rollouts(c echo.Context) error {
 		m.New = part.Link{Text: "New rollout", URL: "/rollouts/new"}
 	}
 	return u.show(c, view{title: "Rollouts", current: "/rollouts", topic: live.TopicRollouts, body: page.ShowRollouts(m)})
+}
+
+// Bounds of the page: the lists that it links to have all.
+const (
+	maxUnderWay = 200
+	maxOver     = 50
+)
+
+// partOf says of a list that not all is shown; "" when all is.
+func partOf(shown, all int, which string) string {
+	if shown == all {
+		return ""
+	}
+	return fmt.Sprintf("The %s %d of %s; CSV and JSON have all.", which, shown, format.Count(int64(all)))
 }
 
 // urgency is 0 for a rollout that needs a person most.

@@ -229,3 +229,36 @@ func TestWhatIsNotPossibleIsNotOffered(t *testing.T) {
 		t.Errorf("the reason of its end is not said: %s", why)
 	}
 }
+
+// TestRolloutsThatNobodyBeginsHaveABound by feature, and the page lists no more than people
+// read.
+func TestRolloutsThatNobodyBeginsHaveABound(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator := d.namedKey("operator", "control", "read")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	var drafts [100]flags.Rollout
+	for i := range drafts {
+		d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &drafts[i])
+	}
+	told := d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusUnprocessableEntity, nil)
+	if !strings.Contains(told, "discard one") {
+		t.Errorf("one too many: %s", told)
+	}
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", strings.Replace(cartPlan, `"feature":"cart"`, `"feature":"feed"`, 1), http.StatusCreated, nil)
+	cookie := d.signIn(access.Viewer)
+	rows := func(want string) {
+		t.Helper()
+		page, err := goquery.NewDocumentFromReader(d.page(cookie, "/rollouts", nil).Body)
+		check(t, err)
+		if got := fmt.Sprint(page.Find("#running tbody tr").Length(), page.Find("#ended tbody tr").Length(), strings.Contains(page.Find("#ended").Text(), "The latest 50 of 60; CSV and JSON have all.")); got != want {
+			t.Errorf("under way, over, and whether it says of what: %s, want %s", got, want)
+		}
+	}
+	rows("101 0 false")
+	for _, r := range drafts[:60] {
+		d.do(operator, http.MethodPost, "/api/v1/rollouts/"+r.ID+"/revert", `{"reason":"not now"}`, http.StatusOK, nil)
+	}
+	rows("41 50 true")
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, nil)
+}
