@@ -275,6 +275,33 @@ func TestPeopleSignInAtAnOpenIDProvider(t *testing.T) {
 	}
 }
 
+// TestWhatToDoWhenAProviderKeepsOneOut: what the page says leads on.
+func TestWhatToDoWhenAProviderKeepsOneOut(t *testing.T) {
+	t.Parallel()
+	idp := startProvider(t)
+	s := serveWith(t, idp)
+	idp.knows(map[string][]string{"ana": {"bosses"}})
+
+	// The provider sends browsers back to another address than the one that was opened.
+	lost := newPerson(t)
+	lost.signIn(&tidemark.Server{URL: strings.Replace(s.URL, "127.0.0.1", "localhost", 1)}, "ana")
+	if !strings.Contains(lost.text(), "at "+s.URL) {
+		t.Errorf("the page does not say where to begin: %s", lost.text())
+	}
+
+	ana := newPerson(t)
+	ana.signIn(s, "ana")
+	if m := ana.me(s); m.Role != "admin" {
+		t.Fatalf("ana is %+v: %s", m, ana.text())
+	}
+	idp.knows(map[string][]string{"ana": {}})
+	ana.call(s, http.MethodPost, "/signout", "")
+	ana.signIn(s, "ana")
+	if said := ana.text(); ana.last.StatusCode != http.StatusForbidden || !strings.Contains(said, "last administrator") || !strings.Contains(said, "tidemark signin --data DIR --role admin") {
+		t.Errorf("the last administrator is told %s", said)
+	}
+}
+
 // TestWhoCannotSignInAtAProvider bends each value that protects a sign-in.
 func TestWhoCannotSignInAtAProvider(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/access"
-	"tidemark/web/respond"
 )
 
 const (
@@ -42,9 +41,7 @@ func (a *Auth) toProvider(c echo.Context) error {
 	f := newFlow(localPath(c.QueryParam("to")))
 	to, err := a.o.Provider.begin(c.Request().Context(), f)
 	if err != nil {
-		a.o.Failures.Take(ofProvider + Source(c))
-		a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", cut(err.Error()))
-		return respond.New(http.StatusBadGateway, "oidc_unreachable", "The OpenID provider does not answer; see the server's log.")
+		return a.noAnswer(c, f, err)
 	}
 	raw, err := f.encode()
 	if err != nil {
@@ -58,6 +55,15 @@ func (a *Auth) toProvider(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, to)
 }
 
+// noAnswer shows the sign-in page, which has the other ways in.
+func (a *Auth) noAnswer(c echo.Context, f flow, err error) error {
+	a.o.Failures.Take(ofProvider + Source(c))
+	a.o.Log.ErrorContext(c.Request().Context(), "OpenID provider", "error", cut(err.Error()))
+	return a.o.SignInPage(c, http.StatusBadGateway, a.signInView(SignInView{
+		To: f.To, Error: "The OpenID provider does not answer; the server's log says more. Try again, or sign in with a password if you have one here.",
+	}))
+}
+
 // fromProvider is where the provider sends the browser back. The state, which only the
 // browser that began knows, makes it safe to sign in by a GET.
 func (a *Auth) fromProvider(c echo.Context) error {
@@ -67,7 +73,10 @@ func (a *Auth) fromProvider(c echo.Context) error {
 		if err := a.failed(c, ofLinks); err != nil {
 			return err
 		}
-		return a.refuse(c, access.ByProvider, "", SignInView{Error: "This sign-in did not begin in this browser, or took too long. Begin again."})
+		return a.refuse(c, access.ByProvider, "", SignInView{
+			// A browser that opened another address of this server has the cookie there.
+			Error: "This sign-in did not begin in this browser at " + a.o.Provider.o.Base() + ", or took too long. Begin again there.",
+		})
 	}
 	a.dropCookie(c, a.flowCookie())
 	if code := c.QueryParam("error"); code != "" {
@@ -105,7 +114,9 @@ func (a *Auth) refuseExternal(c echo.Context, f flow, subject string, err error)
 	case errors.Is(err, access.ErrForbidden):
 		v.Error = "You have no role in tidemark. Ask an administrator for one."
 	case errors.Is(err, access.ErrLastAdmin):
-		v.Error = "You are the last administrator, and your provider says you are none. Make somebody else one first."
+		v.Error = "You are the last administrator, and your provider says you are none. Whoever runs the server can make somebody else one first: tidemark signin --data DIR --role admin prints a link that signs in as an administrator called operator."
+	case errors.Is(err, errNoAnswer):
+		return a.noAnswer(c, f, err)
 	case errors.Is(err, errProvider):
 		a.o.Failures.Take(ofProvider + Source(c))
 		level = slog.LevelError

@@ -22,6 +22,9 @@ import (
 // errProvider is about what an OpenID provider says of a person.
 var errProvider = errors.New("the OpenID provider's answer cannot be used")
 
+// errNoAnswer means that the provider did not say where to sign in.
+var errNoAnswer = errors.New("no settings of the OpenID provider")
+
 // providerTimeout bounds one request to the provider.
 const providerTimeout = 10 * time.Second
 
@@ -111,18 +114,18 @@ func (p *Provider) discover(ctx context.Context) (*discovered, error) {
 		found, _ := answer.Val.(*discovered)
 		return found, answer.Err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("ask %s: %w", p.o.Issuer, ctx.Err())
+		return nil, fmt.Errorf("%w: ask %s: %w", errNoAnswer, p.o.Issuer, ctx.Err())
 	}
 }
 
 func (p *Provider) ask(ctx context.Context) (*discovered, error) {
 	provider, err := oidc.NewProvider(p.context(ctx), p.o.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", p.o.Issuer, err)
+		return nil, fmt.Errorf("%w: ask %s: %w", errNoAnswer, p.o.Issuer, err)
 	}
 	end := provider.Endpoint()
 	if end.AuthURL == "" || end.TokenURL == "" { // Kept, it would hold until the next start.
-		return nil, fmt.Errorf("ask %s: it names no authorization or token endpoint", p.o.Issuer)
+		return nil, fmt.Errorf("%w: ask %s: it names no authorization or token endpoint", errNoAnswer, p.o.Issuer)
 	}
 	found := &discovered{
 		provider: provider,

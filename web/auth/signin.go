@@ -85,6 +85,8 @@ func (a *Auth) signInByLink(c echo.Context, token string) error {
 		return a.refuse(c, access.ByLink, "", SignInView{Failed: true})
 	case errors.Is(err, access.ErrDisabled):
 		return a.refuse(c, access.ByLink, "", SignInView{Error: "This account is disabled."})
+	case errors.Is(err, access.ErrLastAdmin):
+		return a.refuse(c, access.ByLink, "", SignInView{Error: "This link would take the last administrator away. Make a link without --role, or somebody else an administrator first."})
 	case err != nil:
 		return err
 	}

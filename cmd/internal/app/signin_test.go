@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tidemark/cmd/internal/app"
@@ -95,6 +97,52 @@ func TestAnUnknownNameCostsWhatAWrongPasswordCosts(t *testing.T) {
 	// Somebody types the password where the name belongs.
 	d.browser().post(http.StatusForbidden, "/signin", "name", "my-Secret.Password1", "password", "")
 	if log := said.String(); strings.Contains(log, "Secret.Password1") || strings.Contains(log, wrong) || !strings.Contains(log, "account=root") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+// TestAProviderThatIsDownIsSaidOnTheSignInPage, which has the other ways in.
+func TestAProviderThatIsDownIsSaidOnTheSignInPage(t *testing.T) {
+	t.Parallel()
+	down := httptest.NewServer(http.NotFoundHandler())
+	down.Close()
+	d := openWith(t, app.Options{Provider: &auth.ProviderOptions{Issuer: down.URL, ClientID: "tidemark", Default: access.Viewer}})
+	b := d.browser()
+	b.cookies["tidemark_signin"] = base64.RawURLEncoding.EncodeToString([]byte(`{"s":"s","n":"n","v":"v","t":"/writes"}`))
+	for _, path := range []string{"/signin/oidc?to=%2Fwrites", "/signin/oidc/callback?state=s&code=c"} {
+		w := b.get(path)
+		page := w.Body.String()
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := doc.Find("[role=alert]").Text(); w.Code != http.StatusBadGateway || !strings.Contains(said, "does not answer") {
+			t.Errorf("%s: %d %q", path, w.Code, said)
+		}
+		if doc.Find(`a[href="/signin/oidc?to=%2Fwrites"]`).Length() != 1 || doc.Find(`form input[name=to][value="/writes"]`).Length() != 1 {
+			t.Errorf("%s: no way to try again, or by password: %s", path, page)
+		}
+	}
+}
+
+// TestALinkThatTakesTheLastAdministratorIsRefused, and logged as others are.
+func TestALinkThatTakesTheLastAdministratorIsRefused(t *testing.T) {
+	t.Parallel()
+	var said heard
+	d := openWith(t, app.Options{
+		PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}, Log: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	d.root()
+	link, err := auth.NewLink(t.Context(), d.app.Access(), access.User{Name: "root", Role: access.Viewer}, time.Now(), "cli:test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(link, "token=")
+	w := d.browser().post(http.StatusForbidden, "/signin", "token", token)
+	if shown := text(t, w); !strings.Contains(shown, "last administrator") {
+		t.Errorf("the page says %s", shown)
+	}
+	if log := said.String(); !strings.Contains(log, "sign-in refused") || !strings.Contains(log, "method=link") {
 		t.Errorf("the log says %s", log)
 	}
 }
