@@ -26,6 +26,15 @@ func Held(versions []Stored) int {
 	return inForce(len(versions), func(i int) flags.Status { return versions[i].Status })
 }
 
+// Features lists which features the revisions of a document are about.
+func Features(versions []Stored) []string {
+	out := make([]string, len(versions))
+	for i := range versions {
+		out[i] = versions[i].Feature
+	}
+	return out
+}
+
 // versionsInForce replaces drafts by the versions that go on beside them.
 func versionsInForce(ctx context.Context, store flags.GuaranteeStore, current []flags.DocumentVersion) ([]flags.DocumentVersion, error) {
 	out := make([]flags.DocumentVersion, len(current))

@@ -26,17 +26,18 @@ func (p *Promises) aboutDocument(c echo.Context) ([]string, error) {
 		return nil, err
 	}
 	versions, err := p.o.Catalogue.Versions(c.Request().Context(), id)
+	return guarantee.Features(versions), err
+}
+
+// aboutReview says which feature the document in force is about: a review changes nothing,
+// so that it is for whose promise it is now.
+func (p *Promises) aboutReview(c echo.Context) ([]string, error) {
+	id, err := documentID(c)
 	if err != nil {
 		return nil, err
 	}
-	if len(versions) == 0 {
-		return nil, fmt.Errorf("%s %s: %w", id.Kind, id.Name, flags.ErrNotFound)
-	}
-	features := make([]string, len(versions))
-	for i := range versions {
-		features[i] = versions[i].Feature
-	}
-	return features, nil
+	d, err := p.o.Catalogue.GetInForce(c.Request().Context(), id)
+	return []string{d.Feature}, err
 }
 
 // aboutDocuments says which features the documents in the body are about, and those

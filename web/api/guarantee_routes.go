@@ -57,7 +57,7 @@ func (p *Promises) Routes() []auth.Route {
 		get(document+"/versions", plain(p.listVersions)),
 		get(document+"/diff", p.diffVersions),
 		owned(change(http.MethodPost, document+"/restore", p.restoreDocument), p.aboutDocument),
-		owned(change(http.MethodPost, document+"/review", p.reviewDocument), p.aboutDocument),
+		owned(change(http.MethodPost, document+"/review", p.reviewDocument), p.aboutReview),
 
 		get("/api/v1/guarantees", plain(p.listGuarantees)),
 		get("/api/v1/guarantees/:name", plain(p.getGuarantee)),

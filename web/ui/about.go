@@ -9,6 +9,7 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/access"
+	"tidemark/flags/guarantee"
 	"tidemark/flags/rollout"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
@@ -17,19 +18,15 @@ import (
 // aboutGuarantee says which features the revisions of a promise are about: a restore
 // may bring any of them back.
 func (u *UI) aboutGuarantee(c echo.Context) ([]string, error) {
-	id := guaranteeID(c)
-	versions, err := u.o.Catalogue.Versions(c.Request().Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	if len(versions) == 0 {
-		return nil, fmt.Errorf("%s: %w", id, flags.ErrNotFound)
-	}
-	features := make([]string, len(versions))
-	for i := range versions {
-		features[i] = versions[i].Feature
-	}
-	return features, nil
+	versions, err := u.o.Catalogue.Versions(c.Request().Context(), guaranteeID(c))
+	return guarantee.Features(versions), err
+}
+
+// aboutReview says which feature the promise in force is about: a review changes nothing,
+// so that it is for whose promise it is now.
+func (u *UI) aboutReview(c echo.Context) ([]string, error) {
+	d, err := u.o.Catalogue.GetInForce(c.Request().Context(), guaranteeID(c))
+	return []string{d.Feature}, err
 }
 
 // aboutRollout says which features a rollout is about.

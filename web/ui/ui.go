@@ -142,7 +142,7 @@ func (u *UI) Routes() []auth.Route {
 		page("/guarantees/:name/document", respond.Takes(u.guaranteeDocument)),
 		page("/guarantees/:name/openslo", respond.Takes(u.guaranteeSLO)),
 		{Method: http.MethodPost, Path: "/guarantees/:name/restore", May: access.Control, About: u.aboutGuarantee, Handle: u.restoreGuarantee},
-		{Method: http.MethodPost, Path: "/guarantees/:name/reviews", May: access.Control, About: u.aboutGuarantee, Handle: u.reviewGuarantee},
+		{Method: http.MethodPost, Path: "/guarantees/:name/reviews", May: access.Control, About: u.aboutReview, Handle: u.reviewGuarantee},
 		page("/alerts", u.alerts),
 		page(violationsURL, u.violationList),
 		page("/pipeline", respond.Takes(u.pipeline)),

@@ -558,11 +558,12 @@ func TestOwnersControlWhatTheyOwn(t *testing.T) {
 	if w := d.post(operator, "/api/v1/documents/apply?reason=first", promise("feed-fresh", "1.0.0", "feed")); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	apply := func(b *browser, body string) int {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/documents/apply?reason=test", strings.NewReader(body))
+	ask := func(b *browser, path, body string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 		r.AddCookie(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]})
 		return d.serve(r).Code
 	}
+	apply := func(b *browser, body string) int { return ask(b, "/api/v1/documents/apply?reason=test", body) }
 	for _, c := range []struct {
 		name, body string
 		who        *browser
@@ -593,6 +594,28 @@ func TestOwnersControlWhatTheyOwn(t *testing.T) {
 	ana.post(http.StatusForbidden, "/guarantees/feed-fresh/reviews", "decision", "kept")
 	ana.post(http.StatusNotFound, "/guarantees/nothing/reviews", "decision", "kept")
 	eve.post(http.StatusForbidden, "/guarantees/cart-fresh/reviews", "decision", "kept")
+	// A promise that was moved to cart is theirs to look at, and what it was before is not theirs
+	// to bring back.
+	for _, body := range []string{promise("moved", "1.0.0", "feed"), promise("moved", "2.0.0", "cart")} {
+		if w := d.post(operator, "/api/v1/documents/apply?reason=moved", body); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	shown, err := goquery.NewDocumentFromReader(ana.get("/guarantees/moved?revision=1").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown.Find(`form[action$="/reviews"]`).Length() != 1 || shown.Find(`form[action$="/restore"]`).Length() != 0 {
+		t.Error("the new owner is offered no review, or to restore what is not theirs")
+	}
+	ana.post(http.StatusSeeOther, "/guarantees/moved/reviews", "decision", "kept")
+	ana.post(http.StatusForbidden, "/guarantees/moved/restore", "revision", "1")
+	if got := ask(ana, "/api/v1/documents/ConsistencyGuarantee/moved/review", `{"decision":"kept"}`); got != http.StatusCreated {
+		t.Errorf("the new owner's review by the API: %d", got)
+	}
+	if got := ask(ana, "/api/v1/documents/ConsistencyGuarantee/moved/restore", `{"revision":1}`); got != http.StatusForbidden {
+		t.Errorf("the new owner restores the other feature's: %d", got)
+	}
 	// What is not about a feature stays closed.
 	for _, path := range []string{"/audit", "/access/keys/new", "/api/v1/webhooks"} {
 		if w := ana.get(path); w.Code != http.StatusForbidden {
