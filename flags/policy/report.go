@@ -18,7 +18,8 @@ func ActionOf(k metrics.Kind) Action {
 }
 
 // maxReports bounds the decisions that are remembered. A key that names one feature
-// after the other only costs itself the evaluations.
+// after the other makes the policies decide about each, and takes the CPU from all: whoever
+// asks for many looks at its context in between.
 const maxReports = 20_000
 
 // reportCache remembers who may report what. It goes with its Set, so that nothing in

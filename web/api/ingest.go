@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -97,7 +98,9 @@ func (a *API) take(c echo.Context, h *holding, read func(body []byte) error) (in
 		return ingest.Receipt{}, ingestProblem(err, h.batch)
 	}
 	h.batch.Validate(a.o.Now().UnixNano())
-	a.authorize(auth.Who(c), h.batch)
+	if err := a.authorize(c.Request().Context(), auth.Who(c), h.batch); err != nil {
+		return ingest.Receipt{}, err
+	}
 	a.o.Ingest.CountRejected(h.batch.Rejected)
 	receipt, err := a.submit(c.Request().Context(), h)
 	if err != nil {
@@ -126,8 +129,13 @@ func (a *API) submit(ctx context.Context, h *holding) (ingest.Receipt, error) {
 }
 
 // authorize moves the events that no policy lets the key send from Events to Rejected,
-// and counts them. Events of one feature follow each other, so that most ask nobody.
-func (a *API) authorize(who *access.Identity, b *decode.Batch) {
+// and counts them. Events of one feature follow each other, so that most ask nobody. A
+// request that nobody waits for any more asks no further, and one for which the policies
+// take too long is refused: what was decided stays known, so that it gets on when it is
+// sent again.
+func (a *API) authorize(ctx context.Context, who *access.Identity, b *decode.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, authorizeFor)
+	defer cancel()
 	rules := a.o.Policy.Set()
 	var last struct {
 		feature string
@@ -138,6 +146,9 @@ func (a *API) authorize(who *access.Identity, b *decode.Batch) {
 	for i := range b.Events {
 		e := &b.Events[i]
 		if action := policy.ActionOf(e.Kind); i == 0 || action != last.action || e.Feature != last.feature {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("authorize event %d: %w", b.Indexes[i], err)
+			}
 			last.feature, last.action, last.Decision = e.Feature, action, rules.MayReport(who, e.Feature, action)
 		}
 		if !last.Allowed {
@@ -154,7 +165,11 @@ func (a *API) authorize(who *access.Identity, b *decode.Batch) {
 		kept++
 	}
 	b.Events, b.Indexes = b.Events[:kept], b.Indexes[:kept]
+	return nil
 }
+
+// authorizeFor is how long the policies may take with one request.
+const authorizeFor = 10 * time.Second
 
 // notAuthorized does not name a feature that the settings gave the event: which tables and
 // destinations belong together is not for whoever may not send their events.

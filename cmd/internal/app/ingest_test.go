@@ -3,6 +3,7 @@ package app_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -139,6 +140,40 @@ func TestEventsAreTakenOrRejectedOneByOne(t *testing.T) {
 	}](t, d.get(d.namedKey("reader", "read"), "/api/v1/pipeline"), http.StatusOK)
 	if s := pipeline.Ingest; s.Accepted != 2 || s.Duplicates != 2 || s.Rejected["not_authorized"] != 2 {
 		t.Errorf("pipeline %+v", s)
+	}
+}
+
+// leavesAtEnd is a body whose sender goes when all of it was read.
+type leavesAtEnd struct {
+	io.Reader
+	leave func()
+}
+
+func (b leavesAtEnd) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		b.leave()
+	}
+	return n, err
+}
+
+// TestWhatIsGivenUpIsNotDecided: a request whose sender is gone asks the policies of none of
+// its features, and nothing of it is stored or counted.
+func TestWhatIsGivenUpIsNotDecided(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, reader := d.namedKey("shop", "publish:cart"), d.namedKey("reader", "read")
+	ctx, leave := context.WithCancel(t.Context())
+	body := event("initiated", "w1", "cart", "") + "\n" + event("initiated", "w2", "other", "")
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/events", leavesAtEnd{strings.NewReader(body), leave})
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	if p := read[problem](t, d.serve(r), 499); p.Code != "client_gone" {
+		t.Errorf("code %s", p.Code)
+	}
+	told := read[struct{ Ingest ingest.Stats }](t, d.get(reader, "/api/v1/pipeline"), http.StatusOK)
+	if s := told.Ingest; s.Accepted != 0 || s.Rejected["not_authorized"] != 0 {
+		t.Errorf("given up, and yet %d were stored and %d refused", s.Accepted, s.Rejected["not_authorized"])
 	}
 }
 
