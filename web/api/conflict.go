@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,8 +41,15 @@ type Proposal struct {
 	Redacted bool              `json:"redacted,omitempty"`
 }
 
+// Tables of a conflict.
+const (
+	tableWrites    = "writes"
+	tableDecisions = "decisions"
+)
+
 func (a *API) getConflict(c echo.Context) error {
-	p := a.readParams(c, "feature")
+	p := a.readParams(c, "feature", "table")
+	table := p.oneOf("table", tableWrites, tableDecisions)
 	if p.err != nil {
 		return p.err
 	}
@@ -49,7 +57,18 @@ func (a *API) getConflict(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if table == tableDecisions && respond.WantsCSV(c) {
+		return respond.CSV(c, decisionTable(answer.Decisions))
+	}
 	return tell(c, "conflict", answer)
+}
+
+func decisionTable(items []flags.ConflictDecision) respond.Table {
+	return tableOf("conflict-decisions", "revision at action winner merged redacted actor reason rule rule_version proposed", func(d *flags.ConflictDecision) []string {
+		return []string{
+			strconv.FormatInt(d.Revision, 10), moment(&d.At), string(d.Action), d.Winner, string(d.Merged), yesNo(d.Redacted), d.Actor, d.Reason, d.Rule, d.RuleVersion, d.Proposed,
+		}
+	})(items)
 }
 
 // conflict is all of a conflict that the caller may see. With a feature it is the one

@@ -210,7 +210,9 @@ func lostFields(o *reconcile.Outcome) part.Table {
 
 // decisionRows lists what people decided, newest first.
 func decisionRows(f *reconcile.File) page.Section {
-	s := page.Section{ID: "decisions", Title: "What people decided", About: "The newest is in force; earlier ones stay as they were.", Get: part.Downloads{JSON: "/api/v1/conflicts/" + escaped(f.Conflict.ID)}}
+	s := page.Section{ID: "decisions", Title: "What people decided", About: "The newest is in force; earlier ones stay as they were."}
+	s.Get = part.Downloads{JSON: "/api/v1/conflicts/" + escaped(f.Conflict.ID)}
+	s.Get.CSV = address(s.Get.JSON, "format", "csv", "table", "decisions")
 	s.Table = part.Table{Caption: "Decisions, newest first", Columns: []part.Column{{Head: "When"}, {Head: "Decision"}, {Head: "By"}, {Head: "Why"}, {Head: "The rule gave"}}}
 	for i := range slices.Backward(f.Decisions) {
 		d := &f.Decisions[i]

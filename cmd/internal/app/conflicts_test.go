@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -122,6 +123,16 @@ func TestAConflictIsDecidedAndCorrected(t *testing.T) {
 	if len(a.Decisions) != 2 || a.Decisions[0].Action != "accept" || a.Decision.Revision != 2 {
 		t.Errorf("a correction keeps what was before: %+v", a.Decisions)
 	}
+	rows, err := csv.NewReader(d.get(reader, path+"?format=csv&table=decisions").Body).ReadAll()
+	if err != nil || len(rows) != 3 || rows[0][0] != "revision" || rows[1][2] != "accept" || rows[1][4] != string(p.Merged) || rows[2][3] != "w1" || rows[2][7] != "the note matters" {
+		t.Errorf("decisions as CSV: %q, %v", rows, err)
+	}
+	if got := d.do(reader, "GET", path+"?table=votes", "", 400, nil); !strings.Contains(got, "writes, decisions") {
+		t.Errorf("a table that there is not: %s", got)
+	}
+	if page := d.page(d.signIn(access.Viewer), "/conflicts/c1", nil).Body.String(); !strings.Contains(page, `href="`+path+`?format=csv&amp;table=decisions"`) {
+		t.Error("the page does not offer its decisions as CSV")
+	}
 	d.post(key, "/v1/events", `{"kind":"conflict_resolved","write_id":"w1","feature":"cart","key":"k","service":"s","conflict_id":"c1","with":["w2"],"winner":"w2","auto":true,"occurred_at":`+ahead(time.Minute)+`}`, "Content-Type: application/json")
 	d.until("a later report is seen to differ", func() bool {
 		a = fileAnswer{} // What is not said is not so.
@@ -160,6 +171,9 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 		if got := d.do(reader, "GET", path, "", 200, &a); strings.Contains(got, "secret-") || strings.Contains(got, "/note") {
 			t.Errorf("%s leaks: %s", path, got)
 		}
+	}
+	if got := d.do(reader, "GET", "/api/v1/conflicts/c1?format=csv&table=decisions", "", 200, nil); strings.Contains(got, "secret-") || !strings.Contains(got, "agreed on the phone") {
+		t.Errorf("its decisions as CSV leak, or tell nothing: %s", got)
 	}
 	d.do(reader, "GET", "/v1/conflicts/c1", "", 200, &a)
 	if !a.Proposal.Redacted || !a.Decision.Redacted || a.Proposal.Kind != "unknown" || a.Proposal.Cause != "hidden" {
