@@ -111,6 +111,9 @@ const (
 	GuardReplays     GuardMetric = "replay_rate"        // rare
 )
 
+// InSeconds reports whether the metric is a time; all others are shares.
+func (m GuardMetric) InSeconds() bool { return m == GuardLag || m == GuardLagP99 }
+
 // GuardAction is what a broken guardrail does.
 type GuardAction string
 

@@ -10,6 +10,7 @@ import (
 
 	"tidemark/flags"
 	"tidemark/flags/rollout"
+	"tidemark/views/format"
 )
 
 func printRollouts(e *env, all []flags.Rollout) error {
@@ -79,25 +80,28 @@ func printDecision(b *strings.Builder, d *flags.Decision) {
 	fmt.Fprintln(t, "GUARDRAIL\tSAYS\tCANDIDATE\tCONTROL\tDIFFERENCE\tMARGIN\tUNITS\tWHY")
 	for i := range d.Checks {
 		c := &d.Checks[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", c.Guardrail.Metric, c.Outcome, figure(c.Candidate), figure(c.Control),
-			difference(c), figure(&c.Guardrail.Margin), c.Samples, c.Why)
+		seconds := c.Guardrail.Metric.InSeconds()
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", c.Guardrail.Metric, c.Outcome,
+			figure(format.Measure, c.Candidate, seconds), figure(format.Measure, c.Control, seconds),
+			difference(c, seconds), format.Change(c.Guardrail.Margin, seconds), c.Samples, c.Why)
 	}
 	_ = t.Flush() // a Builder takes everything
 }
 
 // figure writes a number that may not be known.
-func figure(v *float64) string {
+func figure(write func(v float64, seconds bool) string, v *float64, seconds bool) string {
 	if v == nil {
-		return "–"
+		return format.Unknown
 	}
-	return strconv.FormatFloat(*v, 'g', 4, 64)
+	return write(*v, seconds)
 }
 
-func difference(c *flags.Check) string {
+func difference(c *flags.Check, seconds bool) string {
+	d := figure(format.Change, c.Difference, seconds)
 	if c.Lower == nil && c.Upper == nil {
-		return figure(c.Difference)
+		return d
 	}
-	return fmt.Sprintf("%s (%s to %s)", figure(c.Difference), figure(c.Lower), figure(c.Upper))
+	return fmt.Sprintf("%s (%s to %s)", d, figure(format.Change, c.Lower, seconds), figure(format.Change, c.Upper, seconds))
 }
 
 func printHistory(w io.Writer, all []flags.Transition) error {

@@ -121,10 +121,7 @@ func (j *judgement) basis() string {
 	return s + ")."
 }
 
-func (j *judgement) inSeconds() bool {
-	m := j.check.Guardrail.Metric
-	return m == flags.GuardLag || m == flags.GuardLagP99
-}
+func (j *judgement) inSeconds() bool { return j.check.Guardrail.Metric.InSeconds() }
 
 // quantity writes a value in the metric's unit.
 func (j *judgement) quantity(v float64) string {

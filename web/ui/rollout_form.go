@@ -173,7 +173,7 @@ func (f *planForm) amount(field string, m flags.GuardMetric) float64 {
 	if s == "" {
 		return 0
 	}
-	if inSeconds(m) {
+	if m.InSeconds() {
 		if d, err := flags.ParseDuration(s); err == nil {
 			return d.Seconds()
 		}
@@ -191,7 +191,7 @@ func (f *planForm) amount(field string, m flags.GuardMetric) float64 {
 }
 
 func amountExample(m flags.GuardMetric) string {
-	if inSeconds(m) {
+	if m.InSeconds() {
 		return "a duration such as 200ms"
 	}
 	return "a share such as 0.5% or 0.005"

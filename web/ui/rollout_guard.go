@@ -1,9 +1,7 @@
 package ui
 
 import (
-	"math"
 	"strconv"
-	"strings"
 
 	"tidemark/flags"
 	"tidemark/views/format"
@@ -34,32 +32,11 @@ func guardTitle(m flags.GuardMetric) string {
 	return string(m)
 }
 
-// inSeconds reports whether a metric is a time; all others are shares.
-func inSeconds(m flags.GuardMetric) bool { return m == flags.GuardLag || m == flags.GuardLagP99 }
-
 // guardValue writes a value of a metric.
-func guardValue(m flags.GuardMetric, v float64) string {
-	if inSeconds(m) {
-		return format.Duration(int64(math.Round(v * 1e9)))
-	}
-	return format.Share(v)
-}
+func guardValue(m flags.GuardMetric, v float64) string { return format.Measure(v, m.InSeconds()) }
 
 // guardChange writes a difference, with its sign: shares in percentage points.
-func guardChange(m flags.GuardMetric, v float64) string {
-	sign := "+"
-	if v < 0 {
-		sign = "−"
-	}
-	v = math.Abs(v)
-	if v == 0 {
-		sign = "±"
-	}
-	if inSeconds(m) {
-		return sign + format.Duration(int64(math.Round(v*1e9)))
-	}
-	return sign + strings.TrimSuffix(guardValue(m, v), "%") + " pp"
-}
+func guardChange(m flags.GuardMetric, v float64) string { return format.Change(v, m.InSeconds()) }
 
 // outcomeStatus is an outcome as a word with a shape. That a check could not be made
 // looks different from a check that failed.

@@ -49,8 +49,9 @@ func (u *UI) rollouts(c echo.Context) error {
 	m.Running.About, m.Ended.About = partOf(len(shown), len(running), "first"), partOf(len(m.Ended.Table.Rows), len(ended), "latest")
 	health := u.o.Rollouts.Health()
 	m.Notices = healthNotice(&health, u.o.Now())
-	m.Running.None = firstRollout(len(ended) > 0)
-	if who.May(access.Control) || len(who.User.Features) > 0 {
+	begins := who.May(access.Control) || len(who.User.Features) > 0
+	m.Running.None = firstRollout(len(ended) > 0, begins)
+	if begins {
 		m.New = part.Link{Text: "New rollout", URL: "/rollouts/new"}
 	}
 	return u.show(c, view{title: "Rollouts", current: "/rollouts", topic: live.TopicRollouts, body: page.ShowRollouts(m)})
@@ -106,8 +107,11 @@ func rolloutsHead(running, ended []flags.Rollout) part.Head {
 	return h
 }
 
-// firstRollout says how one is begun.
-func firstRollout(before bool) part.Empty {
+// firstRollout says how one is begun, to whom may.
+func firstRollout(before, may bool) part.Empty {
+	if !may {
+		return part.Empty{Title: "Nothing is being rolled out", Text: "Operators begin rollouts, and the teams that own a feature begin those of its flags."}
+	}
 	e := part.Empty{
 		Title: "Begin the first rollout",
 		Text:  "A rollout gives a flag’s new variant to more and more units, and the telemetry decides whether it widens. It needs a flag with two variants, and a feature whose writes name the flag and their unit.",

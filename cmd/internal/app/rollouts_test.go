@@ -237,6 +237,11 @@ func TestRolloutsThatNobodyBeginsHaveABound(t *testing.T) {
 	d := open(t)
 	operator := d.namedKey("operator", "control", "read")
 	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	for role, want := range map[access.Role]string{access.Viewer: "Operators begin rollouts", access.Operator: "Begin the first rollout"} {
+		if text := d.page(d.signIn(role), "/rollouts", nil).Body.String(); !strings.Contains(text, want) {
+			t.Errorf("before the first, a %s is not told: %q", role, want)
+		}
+	}
 	var drafts [100]flags.Rollout
 	for i := range drafts {
 		d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, &drafts[i])
