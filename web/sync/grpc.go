@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,15 @@ import (
 	"tidemark/web/auth"
 )
 
-// Bounds of gRPC. flagd and the in-process providers ping without a stream; who pings
-// more often than minPing is disconnected.
+// Bounds of gRPC, those of HTTP where it has them. flagd and the in-process providers
+// ping without a stream; who pings more often than minPing is disconnected.
 const (
 	minPing       = 30 * time.Second
 	maxConcurrent = 1000     // streams of one connection
 	maxRequest    = 64 << 10 // bytes; requests hold a name and a selector
+	maxHeader     = 64 << 10 // bytes; gRPC's own is 16 MiB for each call
+	handshake     = 5 * time.Second
+	maxIdle       = 2 * time.Minute // without a call
 )
 
 // GRPC returns a server of flagd.sync.v1.FlagSyncService. It asks for a key with the
@@ -38,36 +42,55 @@ func (s *Server) GRPC(secure *tls.Config) *grpc.Server {
 	o := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.MaxConcurrentStreams(maxConcurrent),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: maxIdle}),
+		grpc.ConnectionTimeout(handshake),
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.UnaryInterceptor(s.guardCall),
-		grpc.StreamInterceptor(s.guardStream),
+		grpc.MaxHeaderListSize(maxHeader),
 	}
 	if secure != nil {
 		o = append(o, grpc.Creds(credentials.NewTLS(secure)))
 	}
 	g := grpc.NewServer(o...)
-	syncv1grpc.RegisterFlagSyncServiceServer(g, &flagSync{s: s})
+	g.RegisterService(s.guarded(syncv1grpc.FlagSyncService_ServiceDesc), &flagSync{s: s})
 	return g
 }
 
-func (s *Server) guardCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if _, err := s.identify(ctx); err != nil {
-		return nil, err
+// guarded returns a service that asks who calls before anything of the request is read.
+// Interceptors ask after a call's request has come: one that never comes would be waited
+// for, with the headers held, whoever calls. So calls are made streams, which they are on
+// the wire.
+func (s *Server) guarded(d grpc.ServiceDesc) *grpc.ServiceDesc {
+	streams := slices.Clone(d.Streams)
+	for _, m := range d.Methods {
+		streams = append(streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: func(srv any, ss grpc.ServerStream) error {
+			out, err := m.Handler(srv, ss.Context(), ss.RecvMsg, nil)
+			if err != nil {
+				return err
+			}
+			return ss.SendMsg(out)
+		}})
 	}
-	return next(ctx, req)
+	for i := range streams {
+		streams[i].Handler = s.guard(streams[i].Handler)
+	}
+	d.Methods, d.Streams = nil, streams
+	return &d
 }
 
-func (s *Server) guardStream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	who, err := s.identify(ss.Context())
-	if err != nil {
-		return err
+// guard lets in who may, to one of the places of streams.
+func (s *Server) guard(next grpc.StreamHandler) grpc.StreamHandler {
+	return func(srv any, ss grpc.ServerStream) error {
+		who, err := s.identify(ss.Context())
+		if err != nil {
+			return err
+		}
+		done, err := s.o.Place(who)
+		if err != nil {
+			return status.Error(codes.ResourceExhausted, err.Error())
+		}
+		defer done()
+		return next(srv, ss)
 	}
-	done, err := s.o.Place(who)
-	if err != nil {
-		return status.Error(codes.ResourceExhausted, err.Error())
-	}
-	defer done()
-	return next(srv, ss)
 }
 
 // identify returns who calls, when they may.

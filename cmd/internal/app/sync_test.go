@@ -133,6 +133,48 @@ func TestFlagdSyncsHaveTheirShare(t *testing.T) {
 	}
 }
 
+// TestFlagdSyncsHoldNothingForStrangers: a call without a key is refused before its
+// request has come, headers have a bound, and a call that waits for its request has a
+// place as a stream has.
+func TestFlagdSyncsHoldNothingForStrangers(t *testing.T) {
+	t.Parallel()
+	d := openIn(t, t.TempDir(), app.Options{SyncListen: "127.0.0.1:0", Limits: web.Limits{OwnStreams: 2}})
+	key := "Bearer " + d.namedKey("services", "sync")
+	conn, err := grpc.NewClient(d.app.SyncAddr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	begin := func(method string, headers ...string) grpc.ClientStream {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), headers...), 10*time.Second)
+		t.Cleanup(cancel)
+		s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/flagd.sync.v1.FlagSyncService/"+method)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, method := range []string{"FetchAllFlags", "GetMetadata", "SyncFlags"} {
+		if err := begin(method).RecvMsg(&syncv1.FetchAllFlagsResponse{}); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("%s without a key and a request: %v; want Unauthenticated", method, err)
+		}
+	}
+	c := syncv1grpc.NewFlagSyncServiceClient(conn)
+	large := metadata.AppendToOutgoingContext(t.Context(), "authorization", key, "x-pad", strings.Repeat("x", 70_000))
+	if _, err := c.FetchAllFlags(large, &syncv1.FetchAllFlagsRequest{}); err == nil {
+		t.Error("headers of 70 kB are taken")
+	}
+	first := make(chan error, 3)
+	for range 3 {
+		waiting := begin("FetchAllFlags", "authorization", key)
+		go func() { first <- waiting.RecvMsg(&syncv1.FetchAllFlagsResponse{}) }()
+	}
+	if err := <-first; status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one call of three that wait, of which two may: %v; want ResourceExhausted", err)
+	}
+}
+
 // defaultOf is the default variant of cart-model in a flagd file, which must compile.
 func defaultOf(t *testing.T, file string) string {
 	t.Helper()
