@@ -10,7 +10,9 @@ type Overview struct {
 	Bar      part.Bar
 	Notices  []part.Notice
 	Rows     []OverviewRow
-	KeptSpan string // "28 d": what Kept is about
+	Part     string    // which of the features are listed; "" when all are
+	Next     part.Link // to the following ones; may be empty
+	KeptSpan string    // "28 d": what Kept is about
 	Get      part.Downloads
 	Pipeline OverviewPipeline
 	Empty    *part.Empty // shown instead of the table

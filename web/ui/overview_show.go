@@ -19,13 +19,18 @@ import (
 	"tidemark/views/part"
 	"tidemark/web/auth"
 	"tidemark/web/live"
+	"tidemark/web/respond"
 )
 
 // features is where breadcrumbs of before lead; the overview lists the features.
 func (u *UI) features(c echo.Context) error { return c.Redirect(http.StatusSeeOther, "/") }
 
 func (u *UI) overview(c echo.Context) error {
-	a, err := u.ask(c)
+	a, err := u.ask(c, "skip")
+	if err != nil {
+		return err
+	}
+	skip, err := a.skip()
 	if err != nil {
 		return err
 	}
@@ -40,18 +45,25 @@ func (u *UI) overview(c echo.Context) error {
 		KeptSpan: keptSpan(snap),
 	}
 	m.Head = u.overviewHead(answer, snap)
+	skip = min(skip, max(len(answer.Features)-1, 0))
 	rolling, err := u.underWay(ctx, auth.Who(c))
 	if err != nil {
 		return err
 	}
-	for _, row := range byTrouble(answer.Features, snap) {
+	for i, row := range byTrouble(answer.Features, snap) {
+		rollouts := rolling.take(row.Feature)
+		listed := i >= skip && i < skip+maxOverview
+		if !listed && (skip > 0 || len(rollouts) == 0) { // The way back is on the first page.
+			continue
+		}
 		r := u.overviewRow(row, snap, a)
-		r.Rollouts = rolling.take(row.Feature)
+		r.Rollouts = rollouts
 		m.Rows = append(m.Rows, r)
 	}
-	if len(m.Rows) == 0 {
+	if len(answer.Features) == 0 {
 		m.Empty = u.firstEvent()
 	}
+	m.Part, m.Next = a.overviewPart(skip, len(answer.Features), len(m.Rows)-maxOverview)
 	if m.Notices, err = u.overviewNotices(ctx, snap); err != nil {
 		return err
 	}
@@ -64,6 +76,42 @@ func (u *UI) overview(c echo.Context) error {
 		return err
 	}
 	return u.show(c, view{title: "Overview", current: "/", topic: live.TopicOverview, body: page.ShowOverview(m)})
+}
+
+// maxOverview is how many features the overview lists at once.
+const maxOverview = 200
+
+// skip is how many features are passed over, worst first.
+func (a *asked) skip() (int, error) {
+	s := a.v.Get("skip")
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, respond.Bad("skip", "%q is no number of features to pass over.", s)
+	}
+	return n, nil
+}
+
+// overviewPart says which features are listed, and leads to the next ones; "" when all are.
+// Beyond these listed are some for their rollouts.
+func (a *asked) overviewPart(skip, all, beyond int) (which string, next part.Link) {
+	past := min(skip+maxOverview, all)
+	if past < all {
+		next = part.Link{Text: "Next features", URL: a.with("skip", strconv.Itoa(past))}
+	}
+	switch {
+	case past-skip == all:
+		return "", next
+	case skip > 0:
+		which = format.Count(int64(skip+1)) + " to " + format.Count(int64(past))
+	case beyond > 0:
+		which = "The first " + format.Count(int64(past)) + ", and " + format.Count(int64(beyond)) + " with a rollout,"
+	default:
+		which = "The first " + format.Count(int64(past))
+	}
+	return which + " of " + format.Count(int64(all)) + "; CSV and JSON have all.", next
 }
 
 // firstEvent says how to begin.

@@ -267,3 +267,50 @@ func TestRolloutsThatNobodyBeginsHaveABound(t *testing.T) {
 	rows("41 50 true")
 	d.do(operator, http.MethodPost, "/api/v1/rollouts", cartPlan, http.StatusCreated, nil)
 }
+
+// TestTheOverviewListsWhatPeopleRead: of many features the first, those that are rolled out,
+// and by a link the others.
+func TestTheOverviewListsWhatPeopleRead(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	operator, shop := d.namedKey("operator", "control", "read"), d.namedKey("shop", "publish:*")
+	cookie := d.signIn(access.Operator)
+	var events strings.Builder
+	for i := range 240 {
+		fmt.Fprintln(&events, event("initiated", fmt.Sprintf("w%d", i), fmt.Sprintf("a-%03d", i), ""))
+	}
+	events.WriteString(event("initiated", "w", "cart", ""))
+	d.post(shop, "/v1/events", events.String(), "Content-Type: application/x-ndjson")
+	d.until("all are counted", func() bool { return strings.Contains(d.get(operator, "/api/v1/features").Body.String(), `"cart"`) })
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	listed := func(path string) (rows []string, says, next string) {
+		t.Helper()
+		page, err := goquery.NewDocumentFromReader(d.page(cookie, path, nil).Body)
+		check(t, err)
+		next, _ = page.Find(".pager a").Attr("href")
+		return page.Find("table[data-rows] tbody th > a").Map(func(_ int, a *goquery.Selection) string { return a.Text() }), strings.Join(strings.Fields(page.Find("main footer").Text()), " "), next
+	}
+	for _, x := range []struct {
+		path, first, last, says, next string
+		rows                          int
+	}{
+		{"/?range=15m", "a-000", "a-199", "The first 200 of 241; CSV and JSON have all.", "/?range=15m&skip=200", 200},
+		{"/?range=15m&skip=200", "a-200", "cart", "201 to 241 of 241; CSV and JSON have all.", "", 41},
+		{"/?skip=9223372036854775807", "cart", "cart", "241 to 241 of 241; CSV and JSON have all.", "", 1},
+	} {
+		rows, says, next := listed(x.path)
+		if len(rows) != x.rows || rows[0] != x.first || rows[x.rows-1] != x.last || !strings.Contains(says, x.says) || next != x.next {
+			t.Errorf("%s: %d rows, %q, then %q: %v", x.path, len(rows), says, next, rows)
+		}
+	}
+	d.begin(operator, cartPlan)
+	rows, says, _ := listed("/")
+	if len(rows) != 201 || rows[200] != "cart" || !strings.Contains(says, "The first 200, and 1 with a rollout, of 241;") {
+		t.Errorf("with a rollout of a later one: %d rows, %q: %v", len(rows), says, rows)
+	}
+	for _, wrong := range []string{"-1", "many"} {
+		if w := d.page(cookie, "/?skip="+wrong, nil); w.Code != http.StatusBadRequest {
+			t.Errorf("skip=%s: %d", wrong, w.Code)
+		}
+	}
+}
