@@ -109,6 +109,18 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestWhoHasAPermissionIsSaid: those that are no scope by their name are looked for in vain.
+func TestWhoHasAPermissionIsSaid(t *testing.T) {
+	t.Parallel()
+	for p, want := range map[access.Permission]string{
+		access.Ingest: "publish:", access.Person: "people who are signed in", access.Sync: "keys", access.Control: "operators", access.Admin: "administrators",
+	} {
+		if said := access.Lacking(p).Error(); !strings.Contains(said, want) {
+			t.Errorf("%s: %q does not say %q", p, said, want)
+		}
+	}
+}
+
 func TestAMemberControlsWhatTheTeamOwns(t *testing.T) {
 	t.Parallel()
 	member := access.PersonIdentity(access.User{Name: "p", Role: access.Viewer, Features: []string{"cart", "feed"}})

@@ -164,6 +164,12 @@ func (i *Identity) personMay(p Permission) bool {
 func Lacking(p Permission) error {
 	who := ""
 	switch p {
+	case Person:
+		who = ", which people who are signed in have, and no key"
+	case Ingest:
+		who = ", which keys with a scope publish:FEATURE or consume:FEATURE have"
+	case Sync:
+		who = ", which keys of that scope alone have"
 	case Control:
 		who = ", which operators, administrators and keys of that scope have"
 	case Admin:
