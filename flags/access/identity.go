@@ -86,7 +86,7 @@ type Identity struct {
 // ServiceIdentity is the identity that a key gives.
 func ServiceIdentity(k *Key) *Identity {
 	id := &Identity{
-		KeyID: k.ID, Name: k.Name, actor: "key:" + k.Name + ":" + k.ID, expires: k.ExpiresAt,
+		KeyID: k.ID, Name: k.Name, actor: "key:" + k.Name + ":" + k.ID, Rate: k.Rate, expires: k.ExpiresAt,
 		scopes: make(map[Scope]struct{}, len(k.Scopes)),
 	}
 	for _, s := range k.Scopes {

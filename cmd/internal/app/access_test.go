@@ -180,6 +180,24 @@ func TestSigningOutEndsTheSession(t *testing.T) {
 	}
 }
 
+// TestAKeyIsHeldToItsOwnLimit: by requests, and so is the one that replaces it.
+func TestAKeyIsHeldToItsOwnLimit(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	admin := d.namedKey("admin", "admin")
+	var key, next struct{ ID, Key string }
+	d.do(admin, http.MethodPost, "/api/v1/keys", `{"name":"slow","scopes":["read"],"rate":0.001}`, http.StatusCreated, &key)
+	d.do(admin, http.MethodPost, "/api/v1/keys/"+key.ID+"/rotate", `{}`, http.StatusCreated, &next)
+	for _, k := range []string{key.Key, next.Key} {
+		if w := d.get(k, "/api/v1/me"); w.Code != http.StatusOK {
+			t.Fatalf("the first request: %d %s", w.Code, w.Body)
+		}
+		if w := d.get(k, "/api/v1/me"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+			t.Errorf("the second request in 1,000 s: %d, Retry-After %q; want 429", w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+}
+
 func TestAPersonWithoutSessionIsLedToTheSignInPage(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/features", http.NoBody)
