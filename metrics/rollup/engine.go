@@ -60,6 +60,9 @@ type Engine struct {
 	violations     map[string]metrics.Violation
 	violationsGone map[string]struct{}
 	staleKeys      []*keyState // with an index
+	postponed      []*keyState // whose satisfactions are settled with the batch
+	unlinked       []*keyState // whose reads are linked with it
+	settled        uint64      // how often what was touched was settled
 	takenAt        []bool      // see taken
 	spilledRows    map[metrics.WriteName]metrics.OpenWrite
 	spilledGone    map[metrics.WriteName]struct{}

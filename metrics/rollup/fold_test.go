@@ -252,6 +252,7 @@ type run struct {
 	restart  bool // reopen the engine after each batch
 	ops      bool // all replicas operation-based
 	trials   []metrics.Trial
+	busy     busySize
 }
 
 func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine) {
@@ -292,7 +293,7 @@ func (r run) fold(t testing.TB, events []metrics.Event) (metrics.Store, *Engine)
 }
 
 func (r run) options() Options {
-	return Options{Labels: testLabels(), Resident: r.resident, ReloadShare: 1, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
+	return Options{Labels: testLabels(), Resident: r.resident, ReloadShare: 1, busy: r.busy, seen: seenSize{mark: 8, marks: 3, entities: 40, partitions: 50}, Now: func() time.Time { return time.Unix(0, epoch) }}
 }
 
 func (r run) configs() []metrics.FeatureConfig {
@@ -316,6 +317,11 @@ func (r run) open(t testing.TB, st metrics.Store, opts Options) *Engine {
 	return e
 }
 
+// genBusy draws from when on changes of a key are settled with their batch.
+func genBusy(t *rapid.T) busySize {
+	return busySize{few: -1, many: rapid.IntRange(-20, 10).Draw(t, "steps"), reads: rapid.IntRange(-1, 3).Draw(t, "reads of a key")}
+}
+
 func shuffled(t *rapid.T, events []metrics.Event) []metrics.Event {
 	out := slices.Clone(events)
 	for range rapid.IntRange(0, len(events)).Draw(t, "duplicates") {
@@ -331,7 +337,7 @@ func TestAnyOrderGivesTheSameAggregates(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		events := genHistory(rt)
 		want, _ := run{batch: len(events), resident: 1000}.fold(t, events)
-		got, _ := run{batch: rapid.IntRange(1, 7).Draw(rt, "batch"), resident: 1000}.fold(t, shuffled(rt, events))
+		got, _ := run{batch: rapid.IntRange(1, 40).Draw(rt, "batch"), resident: 1000, busy: genBusy(rt)}.fold(t, shuffled(rt, events))
 		diff(rt, "another order", aggregates(t, want), aggregates(t, got))
 	})
 }
@@ -343,7 +349,7 @@ func TestStatesThatWerePutDownComeBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		events := genHistory(rt)
 		want, _ := run{batch: len(events), resident: 1000, ops: true}.fold(t, events)
-		small := run{ops: true, batch: rapid.IntRange(1, 5).Draw(rt, "batch"), resident: rapid.IntRange(1, 4).Draw(rt, "resident")}
+		small := run{ops: true, busy: genBusy(rt), batch: rapid.IntRange(1, 5).Draw(rt, "batch"), resident: rapid.IntRange(1, 4).Draw(rt, "resident")}
 		got, e := small.fold(t, shuffled(rt, events))
 		diff(rt, "with almost no memory", withoutWFR(aggregates(t, want)), withoutWFR(aggregates(t, got)))
 		if n := e.Stats().Unfolded; n != 0 {
@@ -357,7 +363,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		events := genHistory(rt)
 		want, _ := run{batch: len(events), resident: 1000, ops: true}.fold(t, events)
-		r := run{ops: true, batch: rapid.IntRange(1, 9).Draw(rt, "batch"), resident: rapid.SampledFrom([]int{2, 1000}).Draw(rt, "resident"), restart: true}
+		r := run{ops: true, busy: genBusy(rt), batch: rapid.IntRange(1, 9).Draw(rt, "batch"), resident: rapid.SampledFrom([]int{2, 1000}).Draw(rt, "resident"), restart: true}
 		got, _ := r.fold(t, shuffled(rt, events))
 		diff(rt, "with restarts", withoutWFR(aggregates(t, want)), withoutWFR(aggregates(t, got)))
 	})

@@ -254,9 +254,15 @@ func (w *write) moves(ev *metrics.Event) bool {
 func (e *Engine) yieldReads(k *keyState, w *write) {
 	readers := w.readers
 	w.readers = nil
+	if len(readers) > e.opts.busy.reads {
+		e.linksLater(k).orphans = true
+	}
 	for _, r := range readers {
 		e.touchRead(r)
 		r.source = nil
+		if b := k.busy; b != nil && b.orphans {
+			continue
+		}
 		if u := k.find(r.version); u != nil {
 			e.link(r, u)
 		}

@@ -98,7 +98,7 @@ func TestEventsThatDisagreeCountTheSameInAnyOrder(t *testing.T) {
 			}
 		}
 		want, we := run{batch: len(events), resident: 1000, trials: trialsOfJoin()}.fold(t, events)
-		got, ge := run{batch: rapid.IntRange(1, 7).Draw(rt, "batch"), resident: 1000, trials: trialsOfJoin()}.fold(t, shuffled(rt, events))
+		got, ge := run{batch: rapid.IntRange(1, 40).Draw(rt, "batch"), resident: 1000, busy: genBusy(rt), trials: trialsOfJoin()}.fold(t, shuffled(rt, events))
 		diff(rt, "another order", aggregates(t, want), aggregates(t, got))
 		if a, b := evidenceAt(t, we), evidenceAt(t, ge); a != b {
 			rt.Fatalf("evidence differs:\n%s\n%s", a, b)

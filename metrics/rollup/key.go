@@ -17,7 +17,7 @@ type keyState struct {
 	key    string
 
 	ordered []*write // versions with a total order, by kind and version
-	loose   []*write // the others
+	loose   []*write // the others, in the same way by text
 	reads   []*read  // by time
 
 	// complete says that nothing of the key was put down. When it is false,
@@ -26,6 +26,7 @@ type keyState struct {
 	putDown  metrics.Version
 
 	stale *staleIndex // while reads of it are settled; see there
+	busy  *busyKey    // of one of which there is much
 
 	few struct { // where ordered and reads begin: most keys have one of each at a time
 		ordered [1]*write
@@ -76,6 +77,11 @@ func orderVersions(a, b metrics.Version) int {
 	return 0
 }
 
+// orderLoose sorts writes of a key whose versions have no total order.
+func orderLoose(a, b *write) int {
+	return cmp.Or(cmp.Compare(a.version.Kind, b.version.Kind), strings.Compare(a.version.Text, b.version.Text), strings.Compare(a.id, b.id))
+}
+
 func (k *keyState) position(w *write) (int, bool) {
 	if n := len(k.ordered); n > 0 && orderWrites(k.ordered[n-1], w) < 0 {
 		return n, false
@@ -87,7 +93,8 @@ func (k *keyState) position(w *write) (int, bool) {
 func (e *Engine) insert(k *keyState, w *write) {
 	w.key = k
 	if !w.version.Kind.TotalOrder() {
-		k.loose = append(k.loose, w)
+		i, _ := slices.BinarySearchFunc(k.loose, w, orderLoose)
+		k.loose = slices.Insert(k.loose, i, w)
 		e.linkReads(k, w)
 		return
 	}
@@ -126,12 +133,14 @@ func satisfiedAt(w *write) []satisfaction {
 func (e *Engine) inherit(k *keyState, i int) {
 	w := k.ordered[i]
 	cfg := w.config()
-	if cfg == nil || !w.f.stateBased {
+	if cfg == nil || !w.f.stateBased || e.postpones(k) {
 		return
 	}
 	taken, left := e.taken(w, cfg)
+	steps := 0
+	defer func() { e.walked(k, steps) }()
 	for _, later := range k.ordered[i+1:] {
-		if left == 0 || later.version.Kind != w.version.Kind {
+		if steps++; left == 0 || later.version.Kind != w.version.Kind {
 			return
 		}
 		for j := range later.reps {
@@ -193,18 +202,23 @@ func (w *write) takesLater(r uint16) bool {
 // Satisfaction never comes later for an older version, so the walk ends at the
 // first one that was satisfied as early.
 func (e *Engine) propagate(k *keyState, i int, r uint16, at int64) {
+	if e.postpones(k) {
+		return
+	}
 	kind := k.ordered[i].version.Kind
-	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == kind; j-- {
+	j := i - 1
+	for ; j >= 0 && k.ordered[j].version.Kind == kind; j-- {
 		w := k.ordered[j]
 		if !w.takesLater(r) {
 			continue
 		}
 		if p := w.peek(r); p != nil && p.sat <= at {
-			return
+			break
 		}
 		e.touchWrite(w)
 		w.rep(r).sat = at
 	}
+	e.walked(k, i-j)
 }
 
 // settle recomputes when a write is satisfied at a replica after its own times
@@ -224,7 +238,13 @@ func (e *Engine) settle(w *write, r uint16) {
 		return
 	}
 	e.recallOpen(w.key) // as they are now, before this satisfies them
-	w.rep(r).sat = own
+	if p = w.rep(r); own >= p.sat {
+		return // settled by what came back
+	}
+	if e.postpones(w.key) {
+		w.key.outdate(w, satisfaction{r, p.sat})
+	}
+	p.sat = own
 	if i, ok := w.key.position(w); ok {
 		e.propagate(w.key, i, r, own)
 	}
@@ -247,8 +267,14 @@ func (e *Engine) retract(w *write, r uint16, own int64) {
 		return
 	}
 	w.rep(r).sat = own
+	if e.postpones(k) {
+		k.outdate(w, satisfaction{r, old})
+		return
+	}
 	e.inherit(k, i)
-	for j := i - 1; j >= 0 && k.ordered[j].version.Kind == w.version.Kind; j-- {
+	j := i - 1
+	defer func() { e.walked(k, i-j) }()
+	for ; j >= 0 && k.ordered[j].version.Kind == w.version.Kind; j-- {
 		u := k.ordered[j]
 		if !u.takesLater(r) {
 			continue
@@ -290,6 +316,11 @@ func (e *Engine) reroute(w *write) {
 // out to report visibility.
 func (e *Engine) resettle(k *keyState) {
 	e.wantKey(k)
+	if e.postpones(k) {
+		k.busy.anew, k.busy.stale = true, nil
+		return
+	}
+	e.walked(k, len(k.ordered)+len(k.loose))
 	for _, list := range [][]*write{k.ordered, k.loose} {
 		for _, w := range list {
 			e.touchWrite(w)
@@ -318,7 +349,7 @@ func (e *Engine) remove(k *keyState, w *write) {
 				k.ordered = slices.Delete(k.ordered, i, i+1)
 			}
 		}
-	} else if i := slices.Index(k.loose, w); i >= 0 {
+	} else if i, ok := slices.BinarySearchFunc(k.loose, w, orderLoose); ok {
 		k.loose = slices.Delete(k.loose, i, i+1)
 	}
 	w.key = nil
@@ -333,24 +364,38 @@ func (e *Engine) linkReads(k *keyState, w *write) {
 		e.loaded.unlinked = append(e.loaded.unlinked, w)
 		return
 	}
+	if len(k.reads) > e.opts.busy.reads {
+		b := e.linksLater(k)
+		b.unlinked = append(b.unlinked, w)
+		return
+	}
 	for _, r := range k.reads {
-		switch {
-		case r.version != w.version:
-		case r.source == nil:
-			e.link(r, w)
-		case r.source.id == w.id && r.source != w: // w was put down and is back
-			r.source = w
-			w.readers = append(w.readers, r)
-		case w.id < r.source.id: // two writes of one version: as find has it
-			r.unlink()
-			e.link(r, w)
+		if r.version == w.version {
+			e.offer(r, w)
 		}
+	}
+}
+
+// offer links a read to a write whose version it returned, unless there is a better one.
+func (e *Engine) offer(r *read, w *write) {
+	switch {
+	case r.source == nil:
+		e.link(r, w)
+	case r.source.id == w.id && r.source != w: // w was put down and is back
+		r.linkTo(w)
+	case w.id < r.source.id: // two writes of one version: as find has it
+		r.unlink()
+		e.link(r, w)
 	}
 }
 
 func (e *Engine) link(r *read, w *write) {
 	e.touchRead(r)
-	r.source = w
+	r.linkTo(w)
+}
+
+func (r *read) linkTo(w *write) {
+	r.source, r.place = w, int32(len(w.readers)) //nolint:gosec // far fewer
 	w.readers = append(w.readers, r)
 }
 
@@ -366,13 +411,14 @@ func (k *keyState) find(v metrics.Version) *write {
 		}
 		return nil
 	}
-	var best *write
-	for _, w := range k.loose {
-		if w.version == v && (best == nil || w.id < best.id) {
-			best = w
-		}
+	i := sort.Search(len(k.loose), func(i int) bool {
+		at := k.loose[i].version
+		return cmp.Or(cmp.Compare(at.Kind, v.Kind), strings.Compare(at.Text, v.Text)) >= 0
+	})
+	if i < len(k.loose) && k.loose[i].version == v {
+		return k.loose[i]
 	}
-	return best
+	return nil
 }
 
 // newer returns how many committed writes are newer than version v at time at, and
@@ -396,13 +442,6 @@ func (k *keyState) newer(v metrics.Version, at int64) (n int64, first int64) {
 		see(w)
 	}
 	return n, first
-}
-
-// touchReads marks the reads that a commit at a time may make stale.
-func (e *Engine) touchReads(k *keyState, committed int64) {
-	for i := len(k.reads) - 1; i >= 0 && k.reads[i].at.t >= committed; i-- {
-		e.touchRead(k.reads[i])
-	}
 }
 
 // config is the config in force when the write began; the latest while that is

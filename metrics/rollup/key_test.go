@@ -28,7 +28,7 @@ func TestAWriteTakesOverWhatLaterVersionsSatisfy(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		k, f := stateKey()
-		e := &Engine{}
+		e := &Engine{opts: Options{}.withDefaults()}
 		for i := range rapid.IntRange(1, 30).Draw(rt, "writes") {
 			w := &write{id: fmt.Sprint(i), f: f, key: k, version: metrics.SeqVersion(uint64(i))} //nolint:gosec // not negative
 			w.initiated.t, w.committed, w.published = rapid.SampledFrom([]int64{1, 200}).Draw(rt, "begun"), noStamp, noStamp

@@ -35,6 +35,7 @@ type Options struct {
 	TrialUnits int
 
 	seen seenSize // smaller in tests
+	busy busySize
 }
 
 func (o Options) withDefaults() Options {
@@ -55,6 +56,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TrialUnits <= 0 {
 		o.TrialUnits = MaxTrialUnits
+	}
+	if o.busy == (busySize{}) {
+		o.busy = defaultBusySize
 	}
 	if o.seen.mark == 0 {
 		o.seen = defaultSeenSize

@@ -141,8 +141,7 @@ func (e *Engine) attachRead(r *read, k *keyState) {
 		w = k.find(r.version)
 	}
 	if w != nil && r.source == nil {
-		r.source = w
-		w.readers = append(w.readers, r)
+		r.linkTo(w)
 	}
 }
 
@@ -151,8 +150,11 @@ func (r *read) unlink() {
 	if r.source == nil {
 		return
 	}
-	if i := slices.Index(r.source.readers, r); i >= 0 {
-		r.source.readers = slices.Delete(r.source.readers, i, i+1)
+	if w, i := r.source, int(r.place); i < len(w.readers) && w.readers[i] == r {
+		last := len(w.readers) - 1
+		w.readers[i] = w.readers[last]
+		w.readers[i].place = r.place
+		w.readers[last], w.readers = nil, w.readers[:last]
 	}
 	r.source = nil
 }

@@ -90,9 +90,19 @@ func (e *Engine) endLoad() {
 	}
 	l := e.loaded
 	e.loaded = loaded{}
+	for _, w := range l.writes {
+		if w.key != nil {
+			e.settleKey(w.key)
+		}
+	}
 	for _, w := range l.unlinked {
 		if w.key != nil {
 			e.linkReads(w.key, w)
+		}
+	}
+	for _, w := range l.unlinked {
+		if w.key != nil {
+			e.linkKey(w.key)
 		}
 	}
 	for _, w := range l.writes {
@@ -111,6 +121,7 @@ func (e *Engine) endLoad() {
 			}
 		}
 	})
+	e.settled++
 }
 
 // recallWrite brings a feature's writes with that entity back, with their sessions.

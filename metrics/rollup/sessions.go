@@ -31,6 +31,7 @@ type read struct {
 	trial   *trialRef
 
 	dirty, counted bool
+	place          int32 // among its source's readers
 	// What was counted: kept, because what it was computed from may be put down.
 	countedAs staleness
 }

@@ -56,6 +56,7 @@ func (e *Engine) touchRead(r *read) {
 
 // settleDirty adds what every touched state now amounts to.
 func (e *Engine) settleDirty(ctx context.Context) error {
+	e.linkPostponed()
 	for i := 0; i < len(e.dirtyReads); i++ {
 		r := e.dirtyReads[i]
 		if r.key != nil && !r.key.covers(r) && !e.silent {
@@ -71,6 +72,8 @@ func (e *Engine) settleDirty(ctx context.Context) error {
 }
 
 func (e *Engine) settleNow() {
+	e.linkPostponed()
+	e.settlePostponed()
 	for _, w := range e.dirtyWrites {
 		w.dirty = false
 		if !e.silent {
@@ -111,4 +114,5 @@ func (e *Engine) settleNow() {
 	}
 	e.dirtyWrites, e.dirtySessions = e.dirtyWrites[:0], e.dirtySessions[:0]
 	e.dirtyReads, e.dirtyConflicts = e.dirtyReads[:0], e.dirtyConflicts[:0]
+	e.settled++
 }
