@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -96,6 +97,28 @@ type Team struct {
 	Members   []Member
 	Features  []string // sorted; a feature has one owning team
 	CreatedAt time.Time
+	// Replaces is the Seen of what a team that is put goes over; "" = of whatever is there.
+	Replaces string
+}
+
+// Local are the members whom somebody here named.
+func (t *Team) Local() []string {
+	var local []string
+	for _, m := range t.Members {
+		if !m.Claim {
+			local = append(local, m.Name)
+		}
+	}
+	return local
+}
+
+// Seen names what whoever changes a team goes over.
+func (t *Team) Seen() string {
+	sum := sha256.New()
+	for _, list := range [][]string{{t.About}, t.Local(), t.Features} {
+		fmt.Fprintf(sum, "%q", list)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // Member is one person of a team.
@@ -199,7 +222,8 @@ type People interface {
 	// Teams returns every team, ordered by name.
 	Teams(ctx context.Context) ([]Team, error)
 	// PutTeam inserts or replaces a team. Members that a provider named stay. ErrAccount,
-	// ErrNoAccount for a member that is nobody, ErrOwned.
+	// ErrNoAccount for a member that is nobody, ErrOwned, flags.ErrChanged when it is not what
+	// is replaced.
 	PutTeam(ctx context.Context, t Team, c Change) error
 	// DeleteTeam removes a team; its features then belong to nobody. ErrNoTeam.
 	DeleteTeam(ctx context.Context, name string, c Change) error

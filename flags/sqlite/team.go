@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 )
@@ -60,6 +62,9 @@ func (s *Store) PutTeam(ctx context.Context, t access.Team, c access.Change) err
 		return err
 	}
 	return s.change(ctx, func(tx *sql.Tx) (audit.Record, error) {
+		if err := checkReplaced(ctx, tx, t); err != nil {
+			return audit.Record{}, err
+		}
 		before, err := auditedTeam(ctx, tx, t.Name)
 		if err != nil {
 			return audit.Record{}, err
@@ -70,6 +75,25 @@ func (s *Store) PutTeam(ctx context.Context, t access.Team, c access.Change) err
 		after, err := auditedTeam(ctx, tx, t.Name)
 		return recordOf(c, "team.put", "team/"+t.Name, before, after), err
 	})
+}
+
+// checkReplaced refuses to go over what whoever changes the team has not seen.
+func checkReplaced(ctx context.Context, tx *sql.Tx, t access.Team) error {
+	if t.Replaces == "" {
+		return nil
+	}
+	found, err := teams(ctx, tx, t.Name)
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return fmt.Errorf("team %s: %w: there is none now", t.Name, flags.ErrChanged)
+	case found[0].Seen() != t.Replaces:
+		now := &found[0]
+		return fmt.Errorf("team %s: %w: it now has %d of its members named here (%s), and owns %d features (%s)", t.Name, flags.ErrChanged,
+			len(now.Local()), strings.Join(now.Local(), ", "), len(now.Features), strings.Join(now.Features, ", "))
+	}
+	return nil
 }
 
 func putTeam(ctx context.Context, tx *sql.Tx, t access.Team, c access.Change) error {

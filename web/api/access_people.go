@@ -232,6 +232,7 @@ type teamView struct {
 	About    string       `json:"about,omitempty"`
 	Members  []memberView `json:"members"`
 	Features []string     `json:"features"` // that it owns
+	Seen     string       `json:"seen"`     // to be sent along when it is replaced
 }
 
 type memberView struct {
@@ -248,7 +249,7 @@ func (p *People) listTeams(c echo.Context) error {
 	}
 	views := make([]teamView, len(all))
 	for i, t := range all {
-		views[i] = teamView{Name: t.Name, About: t.About, Members: []memberView{}, Features: orEmpty(t.Features)}
+		views[i] = teamView{Name: t.Name, About: t.About, Members: []memberView{}, Features: orEmpty(t.Features), Seen: t.Seen()}
 		for _, m := range t.Members {
 			views[i].Members = append(views[i].Members, memberView(m))
 		}
@@ -261,7 +262,10 @@ type teamBody struct {
 	About    string   `json:"about"`
 	Members  []string `json:"members"`
 	Features []string `json:"features"`
-	Reason   string   `json:"reason"`
+	// Seen is that of the team that is replaced; when it is something else by now, nothing is
+	// changed. "" replaces whatever is there.
+	Seen   string `json:"seen"`
+	Reason string `json:"reason"`
 }
 
 func (p *People) putTeam(c echo.Context) error {
@@ -273,7 +277,7 @@ func (p *People) putTeam(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	t := access.Team{Name: pathParam(c, "name"), About: in.About, Features: in.Features}
+	t := access.Team{Name: pathParam(c, "name"), About: in.About, Features: in.Features, Replaces: in.Seen}
 	for _, m := range in.Members {
 		t.Members = append(t.Members, access.Member{Name: m})
 	}

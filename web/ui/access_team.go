@@ -68,19 +68,8 @@ func (a *Access) team(c echo.Context) error {
 	return a.ui.show(c, view{title: t.Name, current: accessURL, body: page.ShowAccessItem(m)})
 }
 
-// localMembers are those whom an administrator named.
-func localMembers(t *access.Team) []string {
-	var local []string
-	for _, m := range t.Members {
-		if !m.Claim {
-			local = append(local, m.Name)
-		}
-	}
-	return local
-}
-
 func teamFields(t *access.Team, named bool) []page.Field {
-	local := localMembers(t)
+	local := t.Local()
 	fields := []page.Field{
 		{Name: "about", Label: "About", Value: t.About},
 		{Name: "members", Label: "Members", Kind: "area", Value: strings.Join(local, "\n"), Max: 20_000, Hint: "Names of accounts, with spaces or lines between. Whom the OpenID provider names is a member besides."},
@@ -116,12 +105,14 @@ func (a *Access) doNewTeam(c echo.Context, by access.Change) error {
 }
 
 func (a *Access) putTeam(c echo.Context, name string, by access.Change) error {
-	t := access.Team{Name: name, About: strings.TrimSpace(c.FormValue("about")), Features: splitNames(c.FormValue("features"))}
+	t := access.Team{
+		Name: name, About: strings.TrimSpace(c.FormValue("about")), Features: splitNames(c.FormValue("features")), Replaces: c.FormValue("seen"),
+	}
 	for _, m := range splitNames(c.FormValue("members")) {
 		t.Members = append(t.Members, access.Member{Name: m})
 	}
 	if err := a.o.People.PutTeam(c.Request().Context(), t, by); err != nil {
-		return err
+		return again(err)
 	}
 	return done(c, itemURL("teams", name))
 }
@@ -136,7 +127,7 @@ func (a *Access) askTeam(c echo.Context) (page.Confirm, error) {
 	return page.Confirm{
 		Head: part.Head{Answer: "Change the team " + t.Name + "?"},
 		Does: []string{"Replace members and features by what is below, from the next request of each member on."},
-		Back: "Change it back; the audit log has what was before.", Button: "Change the team", Hidden: []page.Hidden{teamSeen(&t)},
+		Back: "Change it back; the audit log has what was before.", Button: "Change the team", Hidden: []page.Hidden{{Name: "seen", Value: t.Seen()}},
 		Fields: typed(c, teamFields(&t, true)), Cancel: part.Link{Text: "Cancel", URL: itemURL("teams", t.Name)},
 	}, err
 }
@@ -146,18 +137,7 @@ func (a *Access) doTeam(c echo.Context, by access.Change) error {
 	if err != nil {
 		return err
 	}
-	local := localMembers(&t)
-	words := "it now has " + format.Plural(int64(len(local)), "member", "members") + " (" + strings.Join(local, ", ") + ") and owns " +
-		format.Plural(int64(len(t.Features)), "feature", "features") + " (" + strings.Join(t.Features, ", ") + ")"
-	if err := checkSeen(c, teamSeen(&t), words); err != nil {
-		return err
-	}
 	return a.putTeam(c, t.Name, by)
-}
-
-// teamSeen names what the form of a team is made of.
-func teamSeen(t *access.Team) page.Hidden {
-	return madeOf(t.About, strings.Join(localMembers(t), "\n"), strings.Join(t.Features, "\n"))
 }
 
 func (a *Access) askDeleteTeam(c echo.Context) (page.Confirm, error) {

@@ -105,7 +105,15 @@ func checkSeen(c echo.Context, now page.Hidden, words string) error {
 	if seen := c.FormValue(now.Name); seen == "" || seen == now.Value {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; what you wrote is still below, and goes over that when you send it again", flags.ErrChanged, words)
+	return again(fmt.Errorf("%w: %s", flags.ErrChanged, words))
+}
+
+// again says how to go over what somebody else changed.
+func again(err error) error {
+	if errors.Is(err, flags.ErrChanged) {
+		return fmt.Errorf("%w; what you wrote is still below, and goes over that when you send it again", err)
+	}
+	return err
 }
 
 // mendable reports whether another input may help.

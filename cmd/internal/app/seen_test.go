@@ -65,3 +65,37 @@ func TestFormsGoOverNothingUnseen(t *testing.T) {
 		root.post(http.StatusSeeOther, c.path, form...)
 	}
 }
+
+// TestAProgramGoesOverNoTeamUnseen: who says what a team was that it replaces, does not give
+// back whom somebody else took out; who does not, replaces whatever is there.
+func TestAProgramGoesOverNoTeamUnseen(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	d.invite(root, "ana", "viewer")
+	d.invite(root, "eve", "viewer")
+	admin := d.namedKey("terraform", "admin", "read")
+	var teams struct {
+		Items []struct {
+			Seen    string
+			Members []struct{ Name string }
+		}
+	}
+	put := func(body string, want int) string {
+		return d.do(admin, http.MethodPut, "/api/v1/teams/shop", body, want, nil)
+	}
+	put(`{"members":["ana"],"seen":"0011223344556677"}`, http.StatusConflict) // There is none.
+	put(`{"members":["ana","eve"],"features":["cart"]}`, http.StatusNoContent)
+	d.do(admin, http.MethodGet, "/api/v1/teams", "", http.StatusOK, &teams)
+	seen := teams.Items[0].Seen
+	put(`{"members":["ana"],"features":["cart"],"seen":"`+seen+`"}`, http.StatusNoContent)
+	if said := put(`{"about":"Carts","members":["ana","eve"],"features":["cart"],"seen":"`+seen+`"}`, http.StatusConflict); !strings.Contains(said, "ana") || strings.Contains(said, "eve") {
+		t.Errorf("it is not said what the team is now: %s", said)
+	}
+	d.do(admin, http.MethodGet, "/api/v1/teams", "", http.StatusOK, &teams)
+	if m := teams.Items[0].Members; len(m) != 1 || m[0].Name != "ana" {
+		t.Errorf("the members are %+v", m)
+	}
+	put(`{"about":"Carts","members":["ana"],"features":["cart"],"seen":"`+teams.Items[0].Seen+`"}`, http.StatusNoContent)
+	put(`{"members":["eve"]}`, http.StatusNoContent)
+}
