@@ -19,7 +19,7 @@ import (
 func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
 	h := r.Handle
 	for _, m := range []echo.MiddlewareFunc{
-		s.hold(r), auth.CheckOwner(r), s.place(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.bound(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+		s.hold(r), s.turn(r), auth.CheckOwner(r), s.place(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.bound(r), s.secure(r), s.recover, s.observe(r), s.requestID,
 	} {
 		h = m(h)
 	}

@@ -97,6 +97,7 @@ type Server struct {
 	keys, addresses *auth.Limiter
 	inFlight        *places
 	streams         *places
+	turns           *turns
 	seen            *requestMetrics
 }
 
@@ -112,7 +113,7 @@ func New(o Options) (*Server, error) {
 		o: o, echo: echo.New(),
 		keys:      auth.NewLimiter(l.KeyRate, l.KeyBurst, 20_000, o.Now),
 		addresses: auth.NewLimiter(l.AddressRate, l.AddressBurst, 20_000, o.Now),
-		inFlight:  newPlaces(l.InFlight, l.AddressInFlight), streams: newStreams(l.Streams, l.OwnStreams),
+		inFlight:  newPlaces(l.InFlight, l.AddressInFlight), streams: newStreams(l.Streams, l.OwnStreams), turns: newTurns(),
 		seen: newRequestMetrics(o.Registry),
 	}
 	s.echo.HideBanner, s.echo.HidePort = true, true

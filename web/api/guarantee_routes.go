@@ -61,7 +61,7 @@ func (p *Promises) Routes() []auth.Route {
 
 		get("/api/v1/guarantees", plain(p.listGuarantees)),
 		get("/api/v1/guarantees/:name", plain(p.getGuarantee)),
-		get("/api/v1/guarantees/:name/attainment", p.getAttainment),
+		{Method: http.MethodGet, Path: "/api/v1/guarantees/:name/attainment", May: access.Read, Handle: p.getAttainment, Heavy: true},
 		get("/api/v1/guarantees/:name/openslo", plain(p.getOpenSLO)),
 		get("/api/v1/reviews", plain(p.listReviewsDue)),
 

@@ -127,16 +127,21 @@ func (u *UI) Routes() []auth.Route {
 	page := func(path string, h echo.HandlerFunc) auth.Route {
 		return auth.Route{Method: http.MethodGet, Path: path, May: access.Read, Handle: h}
 	}
+	heavy := func(path string, h echo.HandlerFunc) auth.Route {
+		r := page(path, h)
+		r.Heavy = true
+		return r
+	}
 	routes := []auth.Route{
-		page("/", u.overview),
+		heavy("/", u.overview),
 		page("/features", respond.Takes(u.features)),
-		page("/features/:feature", u.feature),
-		page("/topology", u.topology),
-		page("/writes", u.writes),
-		page("/writes/:id", respond.Takes(u.write, "feature")),
-		page("/search", respond.Takes(u.search, "q")),
-		page("/conflicts", u.conflicts),
-		page("/conflicts/:id", respond.Takes(u.conflict, "decided")),
+		heavy("/features/:feature", u.feature),
+		heavy("/topology", u.topology),
+		heavy("/writes", u.writes),
+		heavy("/writes/:id", respond.Takes(u.write, "feature")),
+		heavy("/search", respond.Takes(u.search, "q")),
+		heavy("/conflicts", u.conflicts),
+		heavy("/conflicts/:id", respond.Takes(u.conflict, "decided")),
 		page("/guarantees", respond.Takes(u.guarantees)),
 		page("/guarantees/:name", respond.Takes(u.guarantee, "revision")),
 		page("/guarantees/:name/document", respond.Takes(u.guaranteeDocument)),
@@ -144,7 +149,7 @@ func (u *UI) Routes() []auth.Route {
 		{Method: http.MethodPost, Path: "/guarantees/:name/restore", May: access.Control, About: u.aboutGuarantee, Handle: u.restoreGuarantee},
 		{Method: http.MethodPost, Path: "/guarantees/:name/reviews", May: access.Control, About: u.aboutReview, Handle: u.reviewGuarantee},
 		page("/alerts", u.alerts),
-		page(violationsURL, u.violationList),
+		heavy(violationsURL, u.violationList),
 		page("/pipeline", respond.Takes(u.pipeline)),
 		{Method: http.MethodGet, Path: "/live", May: access.Read, Handle: respond.Takes(u.live, "topic"), Stream: true},
 		{Method: http.MethodGet, Path: "/static/*", May: access.Public, Handle: files},
