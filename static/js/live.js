@@ -47,7 +47,9 @@ class Live {
     this.source.addEventListener("open", () => this.found());
     this.source.addEventListener("error", () => {
       this.stale(true);
-      if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 5000);
+      if (this.source.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => this.connect(), 5000);
+      this.leave();
     });
     // "reload" is sent instead of what was missed while the connection was away.
     for (const name of ["changed", "reload"]) this.source.addEventListener(name, () => this.changed());
@@ -57,6 +59,14 @@ class Live {
   found() {
     if (this.lost && !this.paused) this.changed();
     else this.stale(false); // what a pause holds back comes when it ends
+  }
+
+  // leave takes what is shown from whoever is signed in no more, by what they did in
+  // another tab or by what somebody did: the page, asked for again, is where to sign in.
+  async leave() {
+    if (this.busy()) return; // what is typed stays until it is sent; the stream asks again
+    const me = await fetch("/api/v1/me", { headers: { Accept: "application/json" } }).catch(() => null);
+    if (me?.status === 401) location.reload();
   }
 
   // stale says that what is shown is of before, or that it no longer is.
@@ -119,6 +129,7 @@ class Live {
       // No answer is told by what is shown staying as it was.
     }
     this.stale(shownAt() === before);
+    if (this.lost) this.leave();
     if (this.lost && this.source?.readyState === EventSource.OPEN) this.changed();
   }
 }

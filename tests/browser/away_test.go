@@ -113,3 +113,26 @@ func TestAPageOutlivesItsServer(t *testing.T) {
 		t.Errorf("the page was loaded anew: %v", err)
 	}
 }
+
+// TestAPageGoesWithItsReader signs out in one tab: an open page in another goes.
+func TestAPageGoesWithItsReader(t *testing.T) {
+	b := open(t)
+	s := tidemark.Start(t, "serve", "--data", t.TempDir())
+	p := tab(t, b, Look{Width: Wide, Height: 900})
+	if err := p.SignIn(s.SignIn); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, p, s.URL+"/")
+	if err := p.Until(`document.querySelector("[data-topic]").dataset.state === "live"`, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	other := tab(t, b, Look{Width: Wide, Height: 900})
+	visit(t, other, s.URL+"/access")
+	if err := other.Click(`form[action="/signout"] button`); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Until(`location.pathname === "/signin"`, 30*time.Second); err != nil {
+		shown, _ := Eval[string](p, `location.pathname + " " + document.querySelector("main").innerText`)
+		t.Errorf("%v; it shows %s", err, shown)
+	}
+}
