@@ -23,7 +23,7 @@ func (s *Server) healthRoutes() []auth.Route {
 	return []auth.Route{
 		{Method: http.MethodGet, Path: "/healthz", May: access.Public, Handle: s.healthz, Always: true},
 		{Method: http.MethodGet, Path: "/readyz", May: access.Public, Handle: s.readyz, Always: true},
-		{Method: http.MethodGet, Path: "/metrics", May: access.Read, Handle: echo.WrapHandler(MetricsHandler(s.o.Registry))},
+		{Method: http.MethodGet, Path: "/metrics", May: access.Read, Handle: echo.WrapHandler(metricsHandler(s.o.Registry))},
 	}
 }
 
@@ -40,10 +40,21 @@ func (s *Server) readyz(c echo.Context) error {
 	return c.String(http.StatusOK, "ready\n")
 }
 
-// MetricsHandler shows tidemark's own numbers in the Prometheus text format. It
-// asks nobody who they are; serve it on an address of its own, or behind a route.
-func MetricsHandler(r *prometheus.Registry) http.Handler {
+// metricsHandler shows tidemark's own numbers in the Prometheus text format.
+func metricsHandler(r *prometheus.Registry) http.Handler {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// MetricsServer serves /metrics alone, and asks nobody who they are.
+func MetricsServer(r *prometheus.Registry, l *Limits) *http.Server {
+	own := *l
+	own.fill()
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metricsHandler(r))
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: own.ReadHeader, ReadTimeout: own.ReadBody, WriteTimeout: own.WriteAnswer,
+		IdleTimeout: own.Idle, MaxHeaderBytes: own.MaxHeaderBytes,
+	}
 }
 
 // requestMetrics counts requests.

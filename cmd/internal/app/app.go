@@ -312,9 +312,7 @@ func (a *App) listen(ctx context.Context) error {
 	if ln, err = lc.Listen(ctx, "tcp", a.o.MetricsListen); err != nil {
 		return fmt.Errorf("metrics-listen: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", web.MetricsHandler(a.o.Registry))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	srv := web.MetricsServer(a.o.Registry, &a.o.Limits)
 	a.serve("metrics server", srv.Serve, ln, srv.Shutdown)
 	return nil
 }
