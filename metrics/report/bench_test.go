@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -65,6 +66,27 @@ func BenchmarkLag24h(b *testing.B) {
 
 func BenchmarkFeatures1h(b *testing.B) {
 	rep := report.New(benchReader([]string{"cart", "feed", "invoices", "profile", "search"}), now)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rep.Features(b.Context(), report.Query{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFeaturesOfMany is a list of 2,000 features, each heard from four sources, of which
+// some writes are open.
+func BenchmarkFeaturesOfMany(b *testing.B) {
+	l := &list{Reader: reporttest.New()}
+	for i := range 2000 {
+		f := fmt.Sprintf("feature-%04d", i)
+		l.Configs[f] = metrics.FeatureConfig{Feature: f}
+		for _, replica := range []string{"eu", "us", "ap", ""} {
+			l.HeardRows = append(l.HeardRows, metrics.Heard{Feature: f, Service: "s", Replica: replica, Last: noon.UnixNano()})
+		}
+		l.OpenRows = append(l.OpenRows, metrics.OpenWrite{Feature: f, WriteID: "w", Initiated: noon.Add(-time.Minute).UnixNano(), Missing: []string{"eu"}})
+	}
+	rep := report.New(l, now)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := rep.Features(b.Context(), report.Query{}); err != nil {

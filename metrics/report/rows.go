@@ -87,6 +87,9 @@ func (r *Reporter) rows(ctx context.Context, p *plan, names []string) ([]*featur
 	if err != nil {
 		return nil, err
 	}
+	if len(names) > 1 {
+		h.sort()
+	}
 	open, err := r.open(ctx, p.Feature)
 	if err != nil {
 		return nil, err

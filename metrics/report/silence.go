@@ -23,6 +23,23 @@ type ReplicaState struct {
 type heard struct {
 	now  int64
 	list []metrics.Heard
+	by   map[string][]metrics.Heard // list by feature; nil when that is not worth it
+}
+
+// sort makes ready for questions about many features.
+func (h *heard) sort() {
+	h.by = map[string][]metrics.Heard{}
+	for i := range h.list {
+		h.by[h.list[i].Feature] = append(h.by[h.list[i].Feature], h.list[i])
+	}
+}
+
+// about is all of a feature, and maybe of others.
+func (h *heard) about(feature string) []metrics.Heard {
+	if h.by == nil {
+		return h.list
+	}
+	return h.by[feature]
 }
 
 func (r *Reporter) heard(ctx context.Context, now int64) (*heard, error) {
@@ -36,8 +53,9 @@ func (r *Reporter) heard(ctx context.Context, now int64) (*heard, error) {
 // last is when anything of a feature was heard; nil when never.
 func (h *heard) last(feature string) *int64 {
 	var at *int64
-	for i := range h.list {
-		if e := &h.list[i]; e.Feature == feature && (at == nil || e.Last > *at) {
+	list := h.about(feature)
+	for i := range list {
+		if e := &list[i]; e.Feature == feature && (at == nil || e.Last > *at) {
 			at = &e.Last
 		}
 	}
@@ -57,8 +75,9 @@ func (r *Reporter) replicas(h *heard, feature string, also []string) []ReplicaSt
 	for _, name := range also {
 		states.at(name).Expected = true
 	}
-	for i := range h.list {
-		e := &h.list[i]
+	list := h.about(feature)
+	for i := range list {
+		e := &list[i]
 		name := e.Replica
 		if _, ok := states[e.Service]; name == "" && ok {
 			name = e.Service // a service that names no replica is its own
@@ -105,6 +124,7 @@ type openList struct {
 	// rest is a time (Unix ns) before which no other write is open; nil when rows are
 	// all there are.
 	rest *int64
+	by   map[string][]metrics.OpenWrite // rows by feature; nil when there are those of one
 }
 
 // maxOpenRows is how many open writes one answer looks at.
@@ -117,6 +137,12 @@ func (r *Reporter) readOpen(ctx context.Context, feature string) (*openList, err
 	}
 	slices.SortStableFunc(rows, func(a, b metrics.OpenWrite) int { return cmp.Compare(a.Initiated, b.Initiated) })
 	l := &openList{rows: rows}
+	if feature == "" {
+		l.by = map[string][]metrics.OpenWrite{}
+		for i := range rows {
+			l.by[rows[i].Feature] = append(l.by[rows[i].Feature], rows[i])
+		}
+	}
 	if len(rows) >= maxOpenRows {
 		l.rest = &rows[len(rows)-1].Initiated
 	}
@@ -127,8 +153,12 @@ func (r *Reporter) readOpen(ctx context.Context, feature string) (*openList, err
 // is named) began. When it is not among the rows, exact is false and at is a bound
 // before which there is none; nil says that there is none at all.
 func (l *openList) oldest(feature, replica string) (at *int64, exact bool) {
-	for i := range l.rows {
-		w := &l.rows[i]
+	rows := l.rows
+	if l.by != nil {
+		rows = l.by[feature]
+	}
+	for i := range rows {
+		w := &rows[i]
 		if w.Feature == feature && (replica == "" || slices.Contains(w.Missing, replica)) {
 			return &w.Initiated, true
 		}
