@@ -46,7 +46,8 @@ type Engine struct {
 	dirtyReads     []*read
 	dirtyConflicts []*conflictState
 	loaded         loaded
-	ops            []session.Op // scratch, as are the next two
+	ops            []session.Op // scratch, as are the next three
+	opsOf          []sessionOp
 	found          []counted
 	id             []byte
 	warming        warming // scratch
@@ -62,6 +63,7 @@ type Engine struct {
 	staleKeys      []*keyState // with an index
 	postponed      []*keyState // whose satisfactions are settled with the batch
 	unlinked       []*keyState // whose reads are linked with it
+	holes          uint64      // how often a key that is not complete may have got reads without a write
 	settled        uint64      // how often what was touched was settled
 	takenAt        []bool      // see taken
 	spilledRows    map[metrics.WriteName]metrics.OpenWrite
@@ -209,6 +211,7 @@ func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, events [
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.base, e.ctx = first, ctx
+	e.holes++ // what was put down after the batch before
 	e.reload.begin(e.opts.Now())
 	for i := range events {
 		if i%warmAhead == 0 {
@@ -257,6 +260,7 @@ func (e *Engine) skipped(f *feature, ev *metrics.Event, err error) error {
 	}
 	if ev.Key != "" { // its key is not all in memory
 		e.keyFor(f, ev.Key).complete = false
+		e.holes++
 	}
 	return nil
 }

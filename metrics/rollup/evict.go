@@ -33,7 +33,7 @@ func (e *Engine) evict() {
 }
 
 func (e *Engine) evictSession(s *sessionState) {
-	for _, o := range s.ops {
+	for o := range s.all {
 		if o.w != nil {
 			e.evictWrite(o.w)
 		} else {
@@ -224,7 +224,7 @@ func (e *Engine) rowsOfAged(replay metrics.Position) {
 			e.rowOfAged(n.w)
 		}
 		if n.s != nil {
-			for _, o := range n.s.ops {
+			for o := range n.s.all {
 				if o.w != nil {
 					e.rowOfAged(o.w)
 				}

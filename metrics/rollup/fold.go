@@ -2,7 +2,6 @@ package rollup
 
 import (
 	"context"
-	"slices"
 
 	"tidemark/metrics"
 )
@@ -110,10 +109,17 @@ func (e *Engine) lateInSession(ctx context.Context, w *write, ev *metrics.Event)
 	unlinked := func(o sessionOp) bool {
 		return o.r != nil && o.r.source == nil && o.r.key != nil && !o.r.version.IsZero()
 	}
-	if !slices.ContainsFunc(w.session.ops, unlinked) {
+	s, holes := w.session, e.holes
+	if s.whole == holes { // as when it was looked at last
 		return nil
 	}
-	for _, o := range slices.Clone(w.session.ops) { // Reading back changes the session.
+	var ops []sessionOp // Reading back changes the session.
+	for o := range s.all {
+		if unlinked(o) && !o.r.key.complete {
+			ops = append(ops, o)
+		}
+	}
+	for _, o := range ops {
 		if !unlinked(o) {
 			continue
 		}
@@ -121,6 +127,7 @@ func (e *Engine) lateInSession(ctx context.Context, w *write, ev *metrics.Event)
 			return err
 		}
 	}
+	s.whole = holes
 	return nil
 }
 

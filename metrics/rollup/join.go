@@ -254,6 +254,9 @@ func (w *write) moves(ev *metrics.Event) bool {
 func (e *Engine) yieldReads(k *keyState, w *write) {
 	readers := w.readers
 	w.readers = nil
+	if !k.complete {
+		e.holes++
+	}
 	if len(readers) > e.opts.busy.reads {
 		e.linksLater(k).orphans = true
 	}

@@ -142,6 +142,8 @@ func (e *Engine) attachRead(r *read, k *keyState) {
 	}
 	if w != nil && r.source == nil {
 		r.linkTo(w)
+	} else if !k.complete {
+		e.holes++
 	}
 }
 

@@ -3,6 +3,7 @@ package rollup
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -50,8 +51,10 @@ type sessionState struct {
 	entity         metrics.Entity
 	next           *sessionState
 	id             string
-	ops            []sessionOp
+	ops            []sessionOp   // in order
+	more           [][]sessionOp // those that come after, of a long session; each has some
 	verdicts       []counted
+	whole          uint64 // the engine's holes when all keys of its unlinked reads were complete
 	dirty, counted bool
 
 	few [2]sessionOp // where ops begin
@@ -66,10 +69,6 @@ type sessionOp struct {
 // maxSessionOps bounds what is checked of one session; later operations of a
 // longer one are unverifiable.
 const maxSessionOps = 512
-
-func orderOps(a, b sessionOp) int {
-	return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.kind(), b.kind()), strings.Compare(a.id(), b.id()))
-}
 
 // Kinds of operations, in the order in which those of one sequence are placed.
 const (
@@ -91,28 +90,85 @@ func (o sessionOp) id() string {
 	return o.r.id
 }
 
+// maxRun bounds how many operations move for one that comes or goes.
+const maxRun = 1024
+
+// all iterates the operations in order.
+func (s *sessionState) all(yield func(sessionOp) bool) {
+	for _, o := range s.ops {
+		if !yield(o) {
+			return
+		}
+	}
+	for _, run := range s.more {
+		for _, o := range run {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// order compares an operation with one of that sequence, kind and id.
+func (o sessionOp) order(seq int64, kind int, id string) int {
+	return cmp.Or(cmp.Compare(o.seq, seq), cmp.Compare(o.kind(), kind), strings.Compare(o.id(), id))
+}
+
+// find returns where an operation is, or has to be: in which run, 0 being s.ops, and where
+// there.
+func (s *sessionState) find(seq int64, kind int, id string) (run, i int, ok bool) {
+	if len(s.more) > 0 { // the last run that begins at or before it
+		run = sort.Search(len(s.more), func(i int) bool { return s.more[i][0].order(seq, kind, id) > 0 })
+	}
+	ops := *s.run(run)
+	i = sort.Search(len(ops), func(i int) bool { return ops[i].order(seq, kind, id) >= 0 })
+	return run, i, i < len(ops) && ops[i].order(seq, kind, id) == 0
+}
+
+func (s *sessionState) run(i int) *[]sessionOp {
+	if i == 0 {
+		return &s.ops
+	}
+	return &s.more[i-1]
+}
+
 func (s *sessionState) add(o sessionOp) {
-	i, found := slices.BinarySearchFunc(s.ops, o, orderOps)
+	at, i, found := s.find(o.seq, o.kind(), o.id())
 	if found {
 		return
 	}
-	s.ops = slices.Insert(s.ops, i, o)
+	run := s.run(at)
+	*run = slices.Insert(*run, i, o)
+	if n := len(*run); n > maxRun {
+		rest := slices.Clone((*run)[n/2:])
+		clear((*run)[n/2:])
+		*run = (*run)[:n/2]
+		s.more = slices.Insert(s.more, at, rest)
+	}
 }
 
 // read returns the read with that sequence and natural key, or nil.
 func (s *sessionState) read(seq int64, id string) *read {
-	i, ok := slices.BinarySearchFunc(s.ops, seq, func(o sessionOp, seq int64) int {
-		return cmp.Or(cmp.Compare(o.seq, seq), cmp.Compare(o.kind(), kindRead), strings.Compare(o.id(), id))
-	})
+	at, i, ok := s.find(seq, kindRead, id)
 	if !ok {
 		return nil
 	}
-	return s.ops[i].r
+	return (*s.run(at))[i].r
 }
 
 func (s *sessionState) drop(o sessionOp) {
-	if i, ok := slices.BinarySearchFunc(s.ops, o, orderOps); ok {
-		s.ops = slices.Delete(s.ops, i, i+1)
+	at, i, ok := s.find(o.seq, o.kind(), o.id())
+	if !ok {
+		return
+	}
+	run := s.run(at)
+	*run = slices.Delete(*run, i, i+1)
+	switch {
+	case len(*run) > 0 || len(s.more) == 0:
+	case at == 0:
+		s.ops, s.more = s.more[0], s.more[1:]
+	default:
+		s.more = slices.Delete(s.more, at-1, at)
 	}
 }
 
@@ -160,10 +216,11 @@ func (e *Engine) uncountSession(s *sessionState) {
 
 // judgeSession computes the verdicts on a session's operations.
 func (e *Engine) judgeSession(s *sessionState) {
-	ops := e.ops[:0]
-	for i, o := range s.ops {
+	ops, of := e.ops[:0], e.opsOf[:0]
+	for o := range s.all {
+		of = append(of, o)
 		op := session.Op{Seq: o.seq}
-		if i >= maxSessionOps {
+		if len(of) > maxSessionOps {
 			op.Seq = 0
 		}
 		switch {
@@ -183,9 +240,9 @@ func (e *Engine) judgeSession(s *sessionState) {
 		}
 		ops = append(ops, op)
 	}
-	e.ops = ops
+	e.ops, e.opsOf = ops, of
 	e.found = e.found[:0]
-	e.check.Check(ops, func(f session.Finding) { e.finding(s, s.ops[f.Op], f) })
+	e.check.Check(ops, func(f session.Finding) { e.finding(s, of[f.Op], f) })
 	s.verdicts = append(s.verdicts[:0], e.found...)
 	clear(e.found)
 }

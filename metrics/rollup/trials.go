@@ -99,7 +99,7 @@ func (e *Engine) touchTrial(t *trial) {
 	}
 	for s := range e.sessions.all() {
 		for ; s != nil; s = s.next {
-			for _, o := range s.ops {
+			for o := range s.all {
 				if o.r != nil {
 					touch(o.r)
 				}
