@@ -114,6 +114,38 @@ func TestAPageOutlivesItsServer(t *testing.T) {
 	}
 }
 
+// TestAPageOutlivesABusyServer answers what a live page asks for with 503: what it shows stays,
+// said to be stale, until there is an answer again.
+func TestAPageOutlivesABusyServer(t *testing.T) {
+	b := open(t)
+	data := t.TempDir()
+	key := strings.TrimSpace(tidemark.Verb(t, "keys", "create", "shop", "--data", data, "--scope", "publish:*"))
+	s := tidemark.Start(t, "serve", "--data", data)
+	send(t, s, key, began("before", "a", time.Now()))
+	p := tab(t, b, Look{Width: Wide, Height: 900})
+	if err := p.SignIn(s.SignIn); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, p, s.URL+"/")
+	until := func(what, state string) {
+		t.Helper()
+		if err := p.Until(`document.querySelector("[data-topic]")?.dataset.state === "`+state+`" && document.querySelector("a[href^='/features/cart']")`, 20*time.Second); err != nil {
+			shown, _ := Eval[string](p, `document.querySelector("main").innerText`)
+			t.Fatalf("%s: %v; it shows %s", what, err, shown)
+		}
+	}
+	until("at first", "live")
+	if _, err := Eval[bool](p, `window.answers = window.fetch, window.fetch = async () => new Response('<main id="page"><h1>Busy</h1></main>', {status: 503, headers: {"Content-Type": "text/html"}}), true`); err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, key, began("meanwhile", "a", time.Now()))
+	until("while it is busy", "lost")
+	if _, err := Eval[bool](p, `window.fetch = window.answers, true`); err != nil {
+		t.Fatal(err)
+	}
+	until("when it answers again", "live")
+}
+
 // TestAPageGoesWithItsReader signs out in one tab: an open page in another goes.
 func TestAPageGoesWithItsReader(t *testing.T) {
 	b := open(t)

@@ -91,9 +91,9 @@ func shortcuts() []shortcut {
 	}
 }
 
-// htmxConfig switches off what a strict Content-Security-Policy forbids, and keeps
-// what the reader opened open.
-const htmxConfig = `{"includeIndicatorCSS":false,"defaultTimeout":15000,"morphIgnore":["data-htmx-powered","open"],"extensions":"none"}`
+// htmxConfig switches off what a strict Content-Security-Policy forbids, keeps what the
+// reader opened open, and what is shown while the server is too busy to show it anew.
+const htmxConfig = `{"includeIndicatorCSS":false,"noSwap":[204,304,429,503],"defaultTimeout":15000,"morphIgnore":["data-htmx-powered","open"],"extensions":"none"}`
 
 const (
 	htmx   = "vendor/htmx.min.js"
