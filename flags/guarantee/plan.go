@@ -208,6 +208,7 @@ func (p *Plan) refuseClashes(k known) error {
 		}
 		after[id] = d
 	}
+	before := maps.Clone(after)
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if held := after[s.ID()]; s.document.Status() == flags.StatusDraft && held != nil && held.Status() == flags.StatusActive {
@@ -219,9 +220,43 @@ func (p *Plan) refuseClashes(k known) error {
 		s := &p.Steps[i]
 		if s.Action != ActionUnchanged && s.document.Status() == flags.StatusActive {
 			s.refuseClash(after)
+			s.refuseMany(before[s.ID()], after)
 		}
 	}
 	return nil
+}
+
+// What one feature may promise at once: each objective is judged anew every few seconds.
+const (
+	mostPromises   = 50
+	mostObjectives = 200
+)
+
+// refuseMany refuses a step that adds to the promises of a feature, or to their objectives,
+// when there are too many after the plan. held is what the step replaces; it may be nil.
+func (s *Step) refuseMany(held *flags.Document, after map[flags.DocumentID]*flags.Document) {
+	feature := s.document.Feature()
+	had, objectives := promised(held, feature)
+	has, wants := promised(s.document, feature)
+	if has <= had && wants <= objectives {
+		return
+	}
+	had, objectives = 0, 0
+	for _, o := range after {
+		n, m := promised(o, feature)
+		had, objectives = had+n, objectives+m
+	}
+	if had > mostPromises || objectives > mostObjectives {
+		s.refuse("feature %s would have %d promises in force with %d objectives; at most %d with %d are allowed.", feature, had, objectives, mostPromises, mostObjectives)
+	}
+}
+
+// promised counts what a document promises of a feature.
+func promised(d *flags.Document, feature string) (promises, objectives int) {
+	if d == nil || d.Guarantee == nil || d.Status() != flags.StatusActive || d.Feature() != feature {
+		return 0, 0
+	}
+	return 1, len(d.Guarantee.Objectives)
 }
 
 func (s *Step) refuseClash(after map[flags.DocumentID]*flags.Document) {

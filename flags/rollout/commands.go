@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -113,14 +115,18 @@ func (c *Controller) Create(ctx context.Context, d Draft, by flags.Author) (flag
 // maxWaiting is how many rollouts of one feature may not have begun.
 const maxWaiting = 100
 
-// room refuses another draft of a feature that has as many as it may. The caller holds mu.
+// room refuses another rollout of a feature that has as many as it may. The caller holds mu.
 func (c *Controller) room(ctx context.Context, feature string) error {
 	if err := c.read(ctx); err != nil {
 		return err
 	}
+	return room(maps.Values(c.known), feature)
+}
+
+func room(all iter.Seq[flags.Rollout], feature string) error {
 	n := 0
-	for id := range c.known {
-		if r := c.known[id]; r.Plan.Feature == feature && (r.State == flags.RolloutDraft || r.State == flags.RolloutWaiting) {
+	for r := range all {
+		if r.Plan.Feature == feature && (r.State == flags.RolloutDraft || r.State == flags.RolloutWaiting) {
 			n++
 		}
 	}
@@ -159,7 +165,23 @@ func (c *Controller) Edit(ctx context.Context, id string, d Draft, revision int6
 	if err != nil {
 		return flags.Rollout{}, err
 	}
+	if err := c.roomToMove(ctx, id, plan.Feature); err != nil {
+		return flags.Rollout{}, err
+	}
 	return c.Do(ctx, id, Command{Verb: CommandEdit, Author: by, Revision: revision, Title: d.Title, Plan: &plan})
+}
+
+// roomToMove refuses to move a rollout to a feature that has as many as it may.
+func (c *Controller) roomToMove(ctx context.Context, id, feature string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.read(ctx); err != nil {
+		return err
+	}
+	if r, ok := c.known[id]; !ok || r.Plan.Feature == feature {
+		return nil
+	}
+	return c.room(ctx, feature)
 }
 
 // Safer reports whether a command only takes the candidate from units, or keeps it from

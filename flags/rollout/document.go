@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"tidemark/flags"
@@ -69,6 +70,11 @@ func (d *Documents) Change(ctx context.Context, name string, content json.RawMes
 	case made.EditedByHand && !samePlan(made, draft.Title, &plan):
 		return nil, refuse("rollout %s, which was made of it, was edited since. Write what it has now into the document, discard that draft, or write this plan under another name.", made.ID)
 	}
+	if made.Plan.Feature != plan.Feature {
+		if err := room(slices.Values(d.Rollouts), plan.Feature); err != nil {
+			return nil, err
+		}
+	}
 	next, t, err := (&Machine{}).Step(d.Now().UTC().Round(0), *made, Input{Command: &Command{
 		Verb: CommandEdit, Author: by, Revision: made.Revision, Title: draft.Title, Plan: &plan, Document: true,
 	}})
@@ -120,6 +126,9 @@ func latest(rs []flags.Rollout, name string) *flags.Rollout {
 }
 
 func (d *Documents) create(name, title string, p flags.Plan, by flags.Author) (*flags.RolloutChange, error) {
+	if err := room(slices.Values(d.Rollouts), p.Feature); err != nil {
+		return nil, err
+	}
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -129,6 +138,7 @@ func (d *Documents) create(name, title string, p flags.Plan, by flags.Author) (*
 		return nil, err
 	}
 	r.Document = name
+	d.Rollouts = append(slices.Clip(d.Rollouts), r) // The next documents find it.
 	return &flags.RolloutChange{Rollout: r, Transition: created(&r, by)}, nil
 }
 

@@ -67,14 +67,16 @@ type Change struct {
 type Restore struct {
 	Action   string
 	Revision string
+	Base     string // the present revision
 	Text     string // what will happen
 }
 
 // ReviewForm is the form that records a review.
 type ReviewForm struct {
-	Action string
-	Due    time.Time
-	Text   string
+	Action   string
+	Revision string // that is shown
+	Due      time.Time
+	Text     string
 }
 
 // Alerts answers: what needs somebody now?

@@ -44,7 +44,7 @@ func (r *Rules) Routes() []auth.Route {
 	return []auth.Route{
 		{Method: http.MethodGet, Path: "/api/v1/conflicts/waiting", May: access.Read, Handle: r.listWaiting},
 		{Method: http.MethodPost, Path: "/api/v1/conflicts/:id/decisions", May: access.Control, About: r.aboutConflict, Handle: r.postDecision},
-		{Method: http.MethodGet, Path: "/api/v1/rules/:name/agreement", May: access.Read, Handle: r.getAgreement},
+		{Method: http.MethodGet, Path: "/api/v1/rules/:name/agreement", May: access.Read, Handle: r.getAgreement, Heavy: true},
 		{Method: http.MethodPost, Path: "/api/v1/rules/:name/replays", May: access.Read, Handle: r.postReplay},
 		{Method: http.MethodGet, Path: "/api/v1/replays/:id", May: access.Read, Handle: r.getReplay},
 		{Method: http.MethodDelete, Path: "/api/v1/replays/:id", May: access.Read, Handle: r.deleteReplay},

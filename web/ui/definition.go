@@ -41,9 +41,10 @@ func (u *UI) definitionRoutes() []auth.Route {
 		change := func(path string, h func(echo.Context, kindPages) error) auth.Route {
 			return auth.Route{Method: http.MethodPost, Path: k.url + path, May: access.Control, Handle: on(h)}
 		}
+		heavy := k.kind == flags.KindRule // They say how far what was reported is what a rule gives.
 		out = append(out,
-			auth.Route{Method: http.MethodGet, Path: k.url, May: access.Read, Handle: respond.Takes(on(u.definitions), "q")},
-			auth.Route{Method: http.MethodGet, Path: k.url + "/:key", May: access.Read, Handle: respond.Takes(on(u.definition), asked...)},
+			auth.Route{Method: http.MethodGet, Path: k.url, May: access.Read, Handle: respond.Takes(on(u.definitions), "q"), Heavy: heavy},
+			auth.Route{Method: http.MethodGet, Path: k.url + "/:key", May: access.Read, Handle: respond.Takes(on(u.definition), asked...), Heavy: heavy},
 			change("", u.createDefinition), change("/:key", u.saveDefinition),
 			change("/:key/restore", u.restoreDefinition), change("/:key/delete", u.deleteDefinition),
 		)
@@ -239,8 +240,14 @@ func (u *UI) restoreDefinition(c echo.Context, k kindPages) error {
 		return err
 	}
 	id := documentID(c, &k)
+	base := u.o.Flags.Head(id).Revision
+	if c.FormValue("base") != "" {
+		if base, err = formRevision(c, "base"); err != nil {
+			return err
+		}
+	}
 	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
-	if _, err := u.o.Flags.Restore(c.Request().Context(), id, n, u.o.Flags.Head(id).Revision, by); err != nil {
+	if _, err := u.o.Flags.Restore(c.Request().Context(), id, n, base, by); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, k.of(id.Name))
@@ -363,7 +370,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 	m.Versions = s
 	if to != cur.Revision && k.mayChange(c, id.Name) {
 		m.Restore = &page.Restore{
-			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10),
+			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10), Base: strconv.FormatInt(cur.Revision, 10),
 			Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",
 		}
 	}

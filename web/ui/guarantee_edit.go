@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags"
 	"tidemark/flags/guarantee"
 	"tidemark/web/auth"
 )
@@ -45,6 +47,15 @@ func (u *UI) restoreGuarantee(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if s := c.FormValue("base"); s != "" {
+		base, err := readRevision("base", s, versions)
+		if err != nil {
+			return err
+		}
+		if now := versions[0].Revision; base != now {
+			return fmt.Errorf("%w: it is at revision %d, not %d", flags.ErrChanged, now, base)
+		}
+	}
 	by := guarantee.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
 	if _, err := u.o.Catalogue.Restore(ctx, id, n, by); err != nil {
 		return err
@@ -54,8 +65,15 @@ func (u *UI) restoreGuarantee(c echo.Context) error {
 
 func (u *UI) reviewGuarantee(c echo.Context) error {
 	id := guaranteeID(c)
+	revision := int64(0)
+	if c.FormValue("revision") != "" {
+		var err error
+		if revision, err = formRevision(c, "revision"); err != nil {
+			return err
+		}
+	}
 	by := guarantee.Author{Actor: auth.Who(c).Actor()}
-	if _, err := u.o.Catalogue.AddReview(c.Request().Context(), id, 0, c.FormValue("decision"), c.FormValue("note"), by); err != nil {
+	if _, err := u.o.Catalogue.AddReview(c.Request().Context(), id, revision, c.FormValue("decision"), c.FormValue("note"), by); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, guaranteeURL(id.Name)+"#reviews")

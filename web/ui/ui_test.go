@@ -245,17 +245,34 @@ func TestRestoreAndReview(t *testing.T) {
 	if w := s.do(http.MethodPost, "control", at+"/restore", url.Values{"revision": {"1"}}); w.Code != http.StatusBadRequest {
 		t.Errorf("restore without a reason: %d; want 400", w.Code)
 	}
-	w := s.do(http.MethodPost, "control", at+"/restore", url.Values{"revision": {"1"}, "reason": {"too strict"}})
+	form := func(of string, more ...string) url.Values { // as it is sent from the page
+		v := url.Values{}
+		doc.Find(of + " input[type=hidden]").Each(func(_ int, in *goquery.Selection) { v.Set(in.AttrOr("name", ""), in.AttrOr("value", "")) })
+		for i := 0; i < len(more); i += 2 {
+			v.Set(more[i], more[i+1])
+		}
+		return v
+	}
+	s.apply("1.2.0")
+	if w := s.do(http.MethodPost, "control", at+"/restore", form("#restore", "reason", "too strict")); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "revision 3, not 2") {
+		t.Errorf("restore over a revision that was not seen: %d; want 409 with both", w.Code)
+	}
+	doc = parse(t, s.get("control", at+"?revision=1"))
+	reviewed := form("#review", "decision", "keep it")
+	w := s.do(http.MethodPost, "control", at+"/restore", form("#restore", "reason", "too strict"))
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != at {
 		t.Fatalf("restore: %d to %q", w.Code, w.Header().Get("Location"))
 	}
-	w = s.do(http.MethodPost, "control", at+"/reviews", url.Values{"decision": {"keep it"}})
+	w = s.do(http.MethodPost, "control", at+"/reviews", reviewed)
 	if w.Code != http.StatusSeeOther {
 		t.Fatalf("review: %d", w.Code)
 	}
 	doc = s.page(at)
-	if got := text(doc.Find("#versions tbody tr").First()); !strings.HasPrefix(got, "3restores 1") && !strings.HasPrefix(got, "3 restores 1") {
+	if got := text(doc.Find("#versions tbody tr").First()); !strings.HasPrefix(got, "4restores 1") && !strings.HasPrefix(got, "4 restores 1") {
 		t.Errorf("the newest revision is %q", got)
+	}
+	if got := strings.TrimSpace(doc.Find("#reviews tbody td").Last().Text()); got != "3" {
+		t.Errorf("the review of revision 3, which was looked at, is of %q", got)
 	}
 	if !strings.Contains(text(doc.Find("#reviews")), "keep it") {
 		t.Errorf("the review is not shown: %q", text(doc.Find("#reviews")))

@@ -206,3 +206,44 @@ func TestAWebhookOverHTTP(t *testing.T) {
 	d.do(key, "DELETE", path+"?reason=done", "", 204, nil)
 	d.do(key, "GET", path, "", 404, nil)
 }
+
+// TestWhatAFeaturePromisesHasABound: each objective is judged anew every few seconds.
+func TestWhatAFeaturePromisesHasABound(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key := d.namedKey("operator", "control", "read")
+	const objective = "    - {sli: time_to_visibility, value: VALUE, target: 0.99, window: 28d}\n"
+	promises := func(version string, objectives int, names ...string) string {
+		docs := make([]string, len(names))
+		for i, name := range names {
+			all := ""
+			for n := range objectives {
+				all += strings.Replace(objective, "VALUE", fmt.Sprintf("%ds", n+1), 1)
+			}
+			doc := strings.Replace(cart, strings.Replace(objective, "VALUE", "2s", 1), all, 1)
+			docs[i] = strings.NewReplacer("{name: cart}", "{name: "+name+"}", "1.0.0", version).Replace(doc)
+		}
+		return strings.Join(docs, "---\n")
+	}
+	names := func(from, n int) (out []string) {
+		for i := range n {
+			out = append(out, fmt.Sprintf("cart-%d", from+i))
+		}
+		return out
+	}
+	apply := func(docs string, want int) {
+		t.Helper()
+		told := d.do(key, http.MethodPost, "/api/v1/documents/apply?reason=try", docs, want, nil)
+		if want != http.StatusOK && !strings.Contains(told, "at most 50 with 200 are allowed") {
+			t.Errorf("the bound is not said: %s", told)
+		}
+	}
+	apply(promises("1.0.0", 32, names(0, 6)...), http.StatusOK) // 192 objectives
+	apply(promises("1.0.0", 9, "more"), http.StatusUnprocessableEntity)
+	apply(promises("1.0.0", 8, "more"), http.StatusOK)
+	apply(promises("1.1.0", 9, "more"), http.StatusUnprocessableEntity)
+	apply(promises("2.0.0", 7, "more"), http.StatusOK) // what takes away is allowed
+	apply(strings.ReplaceAll(promises("1.0.0", 9, "another"), "feature: cart", "feature: feed"), http.StatusOK)
+	apply(strings.ReplaceAll(promises("1.0.0", 1, names(100, 50)...), "feature: cart", "feature: search"), http.StatusOK)
+	apply(strings.ReplaceAll(promises("1.0.0", 1, "one-more"), "feature: cart", "feature: search"), http.StatusUnprocessableEntity)
+}

@@ -250,7 +250,17 @@ func TestRolloutsThatNobodyBeginsHaveABound(t *testing.T) {
 	if !strings.Contains(told, "discard one") {
 		t.Errorf("one too many: %s", told)
 	}
-	d.do(operator, http.MethodPost, "/api/v1/rollouts", strings.Replace(cartPlan, `"feature":"cart"`, `"feature":"feed"`, 1), http.StatusCreated, nil)
+	var feed flags.Rollout
+	other := strings.Replace(cartPlan, `"feature":"cart"`, `"feature":"feed"`, 1)
+	d.do(operator, http.MethodPost, "/api/v1/rollouts", other, http.StatusCreated, &feed)
+	moved := strings.TrimSuffix(cartPlan, "}") + fmt.Sprintf(`,"revision":%d}`, feed.Revision)
+	if told := d.do(operator, http.MethodPut, "/api/v1/rollouts/"+feed.ID, moved, http.StatusUnprocessableEntity, nil); !strings.Contains(told, "discard one") {
+		t.Errorf("one too many, moved: %s", told)
+	}
+	document := "apiVersion: tidemark/v1alpha1\nkind: RolloutPlan\nmetadata: {name: carts}\nspec: {flag: cart-model, feature: cart, candidate: new, control: old}\n"
+	if told := d.do(operator, http.MethodPost, "/api/v1/documents/apply?reason=first", document, http.StatusUnprocessableEntity, nil); !strings.Contains(told, "discard one") {
+		t.Errorf("one too many, of a document: %s", told)
+	}
 	cookie := d.signIn(access.Viewer)
 	rows := func(want string) {
 		t.Helper()
