@@ -216,10 +216,11 @@ func (p *Plan) refuseClashes(k known) error {
 		}
 		after[s.ID()] = s.document
 	}
+	ids := slices.SortedFunc(maps.Keys(after), func(a, b flags.DocumentID) int { return strings.Compare(a.String(), b.String()) })
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.Action != ActionUnchanged && s.document.Status() == flags.StatusActive {
-			s.refuseClash(after)
+			s.refuseClash(ids, after)
 			s.refuseMany(before[s.ID()], after)
 		}
 	}
@@ -259,9 +260,9 @@ func promised(d *flags.Document, feature string) (promises, objectives int) {
 	return 1, len(d.Guarantee.Objectives)
 }
 
-func (s *Step) refuseClash(after map[flags.DocumentID]*flags.Document) {
+// refuseClash looks at the others in the order of ids.
+func (s *Step) refuseClash(ids []flags.DocumentID, after map[flags.DocumentID]*flags.Document) {
 	d := s.document
-	ids := slices.SortedFunc(maps.Keys(after), func(a, b flags.DocumentID) int { return strings.Compare(a.String(), b.String()) })
 	for _, id := range ids {
 		o := after[id]
 		if id == d.ID() || o.Status() != flags.StatusActive || o.Feature() != d.Feature() {

@@ -181,7 +181,7 @@ func (c *Controller) roomToMove(ctx context.Context, id, feature string) error {
 	if r, ok := c.known[id]; !ok || r.Plan.Feature == feature {
 		return nil
 	}
-	return c.room(ctx, feature)
+	return room(maps.Values(c.known), feature)
 }
 
 // Safer reports whether a command only takes the candidate from units, or keeps it from

@@ -243,6 +243,7 @@ func (e *Engine) judgeSession(s *sessionState) {
 	e.ops, e.opsOf = ops, of
 	e.found = e.found[:0]
 	e.check.Check(ops, func(f session.Finding) { e.finding(s, of[f.Op], f) })
+	clear(of) // what is put down is not held by it
 	s.verdicts = append(s.verdicts[:0], e.found...)
 	clear(e.found)
 }

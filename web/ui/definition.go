@@ -234,17 +234,23 @@ func formRevision(c echo.Context, name string) (int64, error) {
 	return n, nil
 }
 
+// formRevisionOr is formRevision for a field that may be left out.
+func formRevisionOr(c echo.Context, name string, otherwise int64) (int64, error) {
+	if c.FormValue(name) == "" {
+		return otherwise, nil
+	}
+	return formRevision(c, name)
+}
+
 func (u *UI) restoreDefinition(c echo.Context, k kindPages) error {
 	n, err := formRevision(c, "revision")
 	if err != nil {
 		return err
 	}
 	id := documentID(c, &k)
-	base := u.o.Flags.Head(id).Revision
-	if c.FormValue("base") != "" {
-		if base, err = formRevision(c, "base"); err != nil {
-			return err
-		}
+	base, err := formRevisionOr(c, "base", u.o.Flags.Head(id).Revision)
+	if err != nil {
+		return err
 	}
 	by := flags.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
 	if _, err := u.o.Flags.Restore(c.Request().Context(), id, n, base, by); err != nil {
@@ -370,7 +376,7 @@ func (u *UI) fillVersions(c echo.Context, k *kindPages, m *page.Definition, vs [
 	m.Versions = s
 	if to != cur.Revision && k.mayChange(c, id.Name) {
 		m.Restore = &page.Restore{
-			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10), Base: strconv.FormatInt(cur.Revision, 10),
+			Action: k.of(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10), Base: revisionText(cur.Revision),
 			Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",
 		}
 	}

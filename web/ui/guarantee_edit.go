@@ -47,14 +47,13 @@ func (u *UI) restoreGuarantee(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if s := c.FormValue("base"); s != "" {
-		base, err := readRevision("base", s, versions)
-		if err != nil {
-			return err
-		}
-		if now := versions[0].Revision; base != now {
-			return fmt.Errorf("%w: it is at revision %d, not %d", flags.ErrChanged, now, base)
-		}
+	now := versions[0].Revision
+	base, err := formRevisionOr(c, "base", now)
+	if err != nil {
+		return err
+	}
+	if base != now {
+		return fmt.Errorf("%w: it is at revision %d, not %d", flags.ErrChanged, now, base)
 	}
 	by := guarantee.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
 	if _, err := u.o.Catalogue.Restore(ctx, id, n, by); err != nil {
@@ -65,12 +64,9 @@ func (u *UI) restoreGuarantee(c echo.Context) error {
 
 func (u *UI) reviewGuarantee(c echo.Context) error {
 	id := guaranteeID(c)
-	revision := int64(0)
-	if c.FormValue("revision") != "" {
-		var err error
-		if revision, err = formRevision(c, "revision"); err != nil {
-			return err
-		}
+	revision, err := formRevisionOr(c, "revision", 0)
+	if err != nil {
+		return err
 	}
 	by := guarantee.Author{Actor: auth.Who(c).Actor()}
 	if _, err := u.o.Catalogue.AddReview(c.Request().Context(), id, revision, c.FormValue("decision"), c.FormValue("note"), by); err != nil {

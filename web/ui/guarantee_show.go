@@ -56,10 +56,10 @@ func (u *UI) guarantee(c echo.Context) error {
 	}
 	if who := auth.Who(c); who.MayControl(cur.Feature) {
 		m.Review = u.reviewForm(ctx, id.Name)
-		m.Review.Revision = strconv.FormatInt(cur.Revision, 10)
+		m.Review.Revision = revisionText(cur.Revision)
 		if to != cur.Revision && who.MayControl(guarantee.Features(versions)...) {
 			m.Restore = &page.Restore{
-				Action: guaranteeURL(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10), Base: strconv.FormatInt(versions[0].Revision, 10),
+				Action: guaranteeURL(id.Name) + "/restore", Revision: strconv.FormatInt(to, 10), Base: revisionText(versions[0].Revision),
 				Text: "What revision " + strconv.FormatInt(to, 10) + " says becomes a new revision, in force at once. Nothing is lost: the present one stays in the history and can be restored too.",
 			}
 		}
