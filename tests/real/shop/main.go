@@ -142,7 +142,9 @@ func takeOrders(ctx context.Context, tr trace.Tracer, o options, d *diary) error
 			return nil
 		case <-tick.C:
 		}
-		if err := takeOrder(ctx, tr, conn, n, d); err != nil {
+		// An order that has begun is finished: broken off, it would be a span of which
+		// nobody knows whether its row was written.
+		if err := takeOrder(context.WithoutCancel(ctx), tr, conn, n, d); err != nil {
 			return err
 		}
 	}
@@ -273,11 +275,11 @@ func newRows(ctx context.Context, conn *pgx.Conn, last int64) ([]row, error) {
 	return found, nil
 }
 
-// process handles one row in a consumer span that is linked to the span that wrote
-// it, and notes when it was done.
+// process handles one row, once begun to its end, in a consumer span that is linked
+// to the span that wrote it, and notes when it was done.
 func (r row) process(ctx context.Context, tr trace.Tracer, d *diary, where string, put func(context.Context) error) error {
 	from := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": r.traceparent})
-	ctx, span := tr.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindConsumer),
+	ctx, span := tr.Start(context.WithoutCancel(ctx), "process "+destination, trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithLinks(trace.LinkFromContext(from)),
 		trace.WithAttributes(
 			attribute.String("messaging.system", "postgresql"),
