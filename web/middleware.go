@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tidemark/flags/access"
 	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
@@ -195,13 +196,21 @@ func (s *Server) limitIdentity(r auth.Route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if id := auth.Who(c); id != nil {
-				if wait := s.keys.TakeOwn(id.Actor(), id.Rate, r.Light); wait > 0 {
-					return tooMany(wait, "API key or session")
+				if err := s.within(id, r.Light); err != nil {
+					return err
 				}
 			}
 			return next(c)
 		}
 	}
+}
+
+// within holds somebody to the limit of requests of one identity.
+func (s *Server) within(who *access.Identity, light bool) error {
+	if wait := s.keys.TakeOwn(who.Actor(), who.Rate, light); wait > 0 {
+		return tooMany(wait, "API key or session")
+	}
+	return nil
 }
 
 func taker(l *auth.Limiter, r auth.Route) func(string) time.Duration {

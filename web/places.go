@@ -126,8 +126,11 @@ func canControl(who *access.Identity) bool {
 }
 
 // PlaceStream gives somebody a place of those of streams that is not a request of this
-// server, until done.
+// server, until done. It counts as a request of theirs.
 func (s *Server) PlaceStream(who *access.Identity) (done func(), err error) {
+	if err := s.within(who, false); err != nil {
+		return nil, err
+	}
 	h, err := s.streams.take(who.Actor(), who)
 	if err != nil {
 		return nil, err

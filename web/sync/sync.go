@@ -28,8 +28,8 @@ type Options struct {
 	Keys *access.Keyring
 	// Failures limits attempts with a wrong key, by address; nil does not.
 	Failures *auth.Limiter
-	// Place gives who asks over gRPC a place among all streams, until done; over HTTP
-	// that is the server's own business.
+	// Place gives who asks over gRPC a place among all streams, until done, within the
+	// rate of their key; over HTTP that is the server's own business.
 	Place func(who *access.Identity) (done func(), err error)
 	// PinKey signs pins; evaluators elsewhere need it to give and check them.
 	PinKey []byte

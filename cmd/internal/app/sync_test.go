@@ -133,6 +133,30 @@ func TestFlagdSyncsHaveTheirShare(t *testing.T) {
 	}
 }
 
+// TestFlagdSyncsAreHeldToTheRateOfTheirKey: a call over gRPC is a request of its key as
+// one over HTTP is.
+func TestFlagdSyncsAreHeldToTheRateOfTheirKey(t *testing.T) {
+	t.Parallel()
+	d := openIn(t, t.TempDir(), app.Options{SyncListen: "127.0.0.1:0"})
+	var key struct{ Key string }
+	d.do(d.namedKey("admin", "admin"), http.MethodPost, "/api/v1/keys", `{"name":"slow","scopes":["sync"],"rate":0.001}`, http.StatusCreated, &key)
+	conn, err := grpc.NewClient(d.app.SyncAddr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	c, ctx := syncv1grpc.NewFlagSyncServiceClient(conn), metadata.AppendToOutgoingContext(t.Context(), "x-api-key", key.Key)
+	if _, err := c.FetchAllFlags(ctx, &syncv1.FetchAllFlagsRequest{}); err != nil {
+		t.Fatalf("the first call: %v", err)
+	}
+	if _, err := c.FetchAllFlags(ctx, &syncv1.FetchAllFlagsRequest{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("the second call in 1,000 s: %v; want ResourceExhausted", err)
+	}
+	if w := d.get(key.Key, "/flagd/flags.json"); w.Code != http.StatusTooManyRequests {
+		t.Errorf("the third, over HTTP: %d; want 429", w.Code)
+	}
+}
+
 // TestFlagdSyncsHoldNothingForStrangers: a call without a key is refused before its
 // request has come, headers have a bound, and a call that waits for its request has a
 // place as a stream has.
