@@ -1,6 +1,9 @@
 package flags
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -82,6 +85,14 @@ type Webhook struct {
 	Enabled     bool
 	CreatedAt   time.Time
 	CreatedBy   string
+	// Replaces is the Seen of what a webhook that is put goes over; "" = of whatever is there.
+	Replaces string
+}
+
+// Seen names what whoever changes a webhook goes over.
+func (w *Webhook) Seen() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %t", w.Name, w.URL, w.Severities, w.Checkpoints, w.Enabled))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Wants reports whether the webhook is to be told about alerts of a severity.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -164,6 +166,11 @@ func (s *Server) turn(r auth.Route) echo.MiddlewareFunc {
 			return next
 		}
 		return func(c echo.Context) error {
+			if r.Method != http.MethodGet {
+				if err := readWhole(c.Request()); err != nil {
+					return err
+				}
+			}
 			t, err := s.turns.take(c.Request().Context(), auth.Caller(c), auth.Who(c))
 			if err != nil {
 				return err
@@ -173,4 +180,14 @@ func (s *Server) turn(r auth.Route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// readWhole reads a body before the turn comes: who sends slowly keeps nobody waiting.
+func readWhole(r *http.Request) error {
+	body, err := io.ReadAll(r.Body) // bound has held it to its size.
+	if err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
 }

@@ -45,6 +45,8 @@ type Input struct {
 	// Checkpoints asks for the signed heads of the audit log too.
 	Checkpoints bool
 	Enabled     bool
+	// Replaces is the Seen of the webhook that an update goes over; "" = of whatever is there.
+	Replaces string
 }
 
 func (h *Hooks) check(in *Input) error {
@@ -106,7 +108,8 @@ func (h *Hooks) Create(ctx context.Context, in Input, actor, reason string) (fla
 	return w, h.opt.Store.PutWebhook(ctx, w, actor, reason, now)
 }
 
-// Update changes a webhook; its secret stays.
+// Update changes a webhook; its secret stays. flags.ErrChanged says that it is no longer
+// what the input says that it replaces.
 func (h *Hooks) Update(ctx context.Context, id string, in Input, actor, reason string) (flags.Webhook, error) {
 	if err := h.check(&in); err != nil {
 		return flags.Webhook{}, err
@@ -116,7 +119,7 @@ func (h *Hooks) Update(ctx context.Context, id string, in Input, actor, reason s
 		return flags.Webhook{}, err
 	}
 	w.Name, w.URL, w.Severities = in.Name, in.URL, slices.Clone(in.Severities)
-	w.Checkpoints, w.Enabled = in.Checkpoints, in.Enabled
+	w.Checkpoints, w.Enabled, w.Replaces = in.Checkpoints, in.Enabled, in.Replaces
 	err = h.opt.Store.PutWebhook(ctx, w, actor, reason, h.opt.Now())
 	w.Secret = ""
 	return w, err

@@ -144,14 +144,18 @@ func (c *Catalogue) Tell(ctx context.Context) error {
 
 // Restore makes the content of an earlier revision current again, as a new
 // revision with its own author, time and reason: the history only grows. It may
-// weaken the promise, because it is asked for by name and a reason is required.
-func (c *Catalogue) Restore(ctx context.Context, id flags.DocumentID, revision int64, by Author) (flags.DocumentVersion, error) {
+// weaken the promise, because it is asked for by name and a reason is required. Base is
+// the revision that is current, 0 whichever is; another one is flags.ErrChanged.
+func (c *Catalogue) Restore(ctx context.Context, id flags.DocumentID, revision, base int64, by Author) (flags.DocumentVersion, error) {
 	if err := by.Check(true); err != nil {
 		return flags.DocumentVersion{}, err
 	}
 	versions, err := c.opt.Store.Versions(ctx, id)
 	if err != nil {
 		return flags.DocumentVersion{}, fmt.Errorf("restore %s: %w", id, err)
+	}
+	if now := versions[0].Revision; base != 0 && base != now {
+		return flags.DocumentVersion{}, fmt.Errorf("%w: it is at revision %d, not %d", flags.ErrChanged, now, base)
 	}
 	old, ok := find(versions, revision)
 	if !ok {

@@ -129,15 +129,15 @@ func TestRestoreBringsBackAndKeepsTheHistory(t *testing.T) {
 	b.mustApply(strings.NewReplacer("2.1.0", "3.0.0", "value: 2s", "value: 9s").Replace(profile))
 	by := Author{Actor: "user:bo", Reason: "the new one was a mistake"}
 	for _, c := range []struct {
-		revision int64
-		by       Author
-		want     error
-	}{{1, Author{Actor: "user:bo", Reason: " "}, flags.ErrInvalid}, {7, by, flags.ErrNotFound}, {2, by, flags.ErrRefused}} {
-		if _, err := b.cat.Restore(t.Context(), id, c.revision, c.by); !errors.Is(err, c.want) {
+		revision, base int64
+		by             Author
+		want           error
+	}{{1, 0, Author{Actor: "user:bo", Reason: " "}, flags.ErrInvalid}, {7, 0, by, flags.ErrNotFound}, {2, 0, by, flags.ErrRefused}, {1, 1, by, flags.ErrChanged}} {
+		if _, err := b.cat.Restore(t.Context(), id, c.revision, c.base, c.by); !errors.Is(err, c.want) {
 			t.Errorf("restore %d: %v, want %v", c.revision, err, c.want)
 		}
 	}
-	v, err := b.cat.Restore(t.Context(), id, 1, by)
+	v, err := b.cat.Restore(t.Context(), id, 1, 2, by)
 	if err != nil || v.Revision != 3 || v.Restores != 1 || v.Version != "2.1.0" {
 		t.Fatalf("%+v, %v", v, err)
 	}

@@ -70,6 +70,8 @@ func (s *Store) PutWebhook(ctx context.Context, w flags.Webhook, actor, reason s
 		rec := audit.Record{At: at, Actor: actor, Action: "webhook.put", Subject: "webhook/" + w.ID, Reason: reason}
 		old, err := webhook(ctx, tx, w.ID)
 		switch {
+		case err == nil && w.Replaces != "" && w.Replaces != old.Seen():
+			return rec, fmt.Errorf("webhook %s: %w", w.ID, flags.ErrChanged)
 		case err == nil:
 			if rec.Before, err = webhookState(&old); err != nil {
 				return rec, err

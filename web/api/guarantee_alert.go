@@ -81,11 +81,12 @@ type Webhook struct {
 	Enabled     bool             `json:"enabled"`
 	CreatedAt   time.Time        `json:"created_at"`
 	CreatedBy   string           `json:"created_by"`
+	Seen        string           `json:"seen"` // to be sent along when it is replaced
 	Secret      string           `json:"secret,omitempty"`
 }
 
 func viewWebhook(w *flags.Webhook) Webhook {
-	return Webhook{w.ID, w.Name, w.URL, orEmpty(w.Severities), w.Checkpoints, w.Enabled, w.CreatedAt, w.CreatedBy, w.Secret}
+	return Webhook{w.ID, w.Name, w.URL, orEmpty(w.Severities), w.Checkpoints, w.Enabled, w.CreatedAt, w.CreatedBy, w.Seen(), w.Secret}
 }
 
 // WebhookInput creates or replaces a webhook.
@@ -95,6 +96,7 @@ type WebhookInput struct {
 	Severities  []flags.Severity `json:"severities"`
 	Checkpoints bool             `json:"checkpoints"`
 	Enabled     *bool            `json:"enabled"` // default true
+	Seen        string           `json:"seen"`    // "" = whatever is there
 	Reason      string           `json:"reason"`
 }
 
@@ -105,6 +107,7 @@ func readWebhook(c echo.Context) (alert.Input, string, error) {
 	}
 	return alert.Input{
 		Name: in.Name, URL: in.URL, Severities: in.Severities, Checkpoints: in.Checkpoints, Enabled: in.Enabled == nil || *in.Enabled,
+		Replaces: in.Seen,
 	}, in.Reason, nil
 }
 

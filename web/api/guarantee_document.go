@@ -269,6 +269,7 @@ func (p *Promises) diffVersions(c echo.Context) error {
 // RestoreRequest asks that an earlier revision be current again.
 type RestoreRequest struct {
 	Revision int64  `json:"revision"`
+	Base     int64  `json:"base"`   // the revision that is current; 0 = whichever is
 	Reason   string `json:"reason"` // required
 }
 
@@ -281,7 +282,7 @@ func (p *Promises) restoreDocument(c echo.Context) error {
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	v, err := p.o.Catalogue.Restore(c.Request().Context(), id, in.Revision, author(c, in.Reason))
+	v, err := p.o.Catalogue.Restore(c.Request().Context(), id, in.Revision, in.Base, author(c, in.Reason))
 	if err != nil {
 		return err
 	}

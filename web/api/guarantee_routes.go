@@ -48,10 +48,12 @@ func (p *Promises) Routes() []auth.Route {
 		r.About = about
 		return r
 	}
+	plan := owned(change(http.MethodPost, "/api/v1/documents/plan", p.planDocuments), p.aboutDocuments)
+	plan.Heavy = true
 	const document, hook = "/api/v1/documents/:kind/:name", "/api/v1/webhooks/:id"
 	return []auth.Route{
 		get("/api/v1/documents", p.listDocuments),
-		owned(change(http.MethodPost, "/api/v1/documents/plan", p.planDocuments), p.aboutDocuments),
+		plan,
 		owned(change(http.MethodPost, "/api/v1/documents/apply", p.applyDocuments), p.aboutDocuments),
 		get(document, plain(p.getDocument)),
 		get(document+"/versions", plain(p.listVersions)),

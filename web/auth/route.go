@@ -27,8 +27,9 @@ type Route struct {
 	// Light routes cost little to answer and are asked often: ten of their requests
 	// count as one for the limits by address and by identity.
 	Light bool
-	// Heavy routes read much telemetry for one answer, which is whole before its first byte
-	// is sent: few of their answers are made at once, and the others wait.
+	// Heavy routes cost much for one answer, such as reading much telemetry. It is whole
+	// before its first byte is sent: few of their answers are made at once, and the others
+	// wait.
 	Heavy bool
 	// Data routes answer with data for programs, also when they refuse, and never with a
 	// page: what headers say to a browser about pages is left out.

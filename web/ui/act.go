@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -88,24 +86,6 @@ func (d desk) doing(t act) echo.HandlerFunc {
 		m.Notices = append(m.Notices, part.Notice{Tone: part.Bad, Text: "Nothing was changed:", More: p.Detail})
 		return d.confirm(c, m, p.Status)
 	}
-}
-
-// madeOf names what a form was made of, so that nobody undoes unseen what somebody else
-// changed since.
-func madeOf(parts ...string) page.Hidden {
-	sum := sha256.New()
-	for _, s := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(s), s)
-	}
-	return page.Hidden{Name: "seen", Value: hex.EncodeToString(sum.Sum(nil)[:8])}
-}
-
-// checkSeen refuses a form that was made of something else than is there now.
-func checkSeen(c echo.Context, now page.Hidden, words string) error {
-	if seen := c.FormValue(now.Name); seen == "" || seen == now.Value {
-		return nil
-	}
-	return again(fmt.Errorf("%w: %s", flags.ErrChanged, words))
 }
 
 // again says how to go over what somebody else changed.

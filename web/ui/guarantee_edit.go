@@ -1,12 +1,10 @@
 package ui
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"tidemark/flags"
 	"tidemark/flags/guarantee"
 	"tidemark/web/auth"
 )
@@ -47,16 +45,12 @@ func (u *UI) restoreGuarantee(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	now := versions[0].Revision
-	base, err := formRevisionOr(c, "base", now)
+	base, err := formRevisionOr(c, "base", 0)
 	if err != nil {
 		return err
 	}
-	if base != now {
-		return fmt.Errorf("%w: it is at revision %d, not %d", flags.ErrChanged, now, base)
-	}
 	by := guarantee.Author{Actor: auth.Who(c).Actor(), Reason: c.FormValue("reason")}
-	if _, err := u.o.Catalogue.Restore(ctx, id, n, by); err != nil {
+	if _, err := u.o.Catalogue.Restore(ctx, id, n, base, by); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, guaranteeURL(id.Name))

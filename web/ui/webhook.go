@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -201,15 +200,11 @@ func hookFields(h *flags.Webhook) []page.Field {
 	}
 }
 
-// hookSeen names what the form of a webhook is made of.
-func hookSeen(h *flags.Webhook) page.Hidden {
-	return madeOf(h.Name, h.URL, fmt.Sprint(h.Severities, h.Checkpoints, h.Enabled))
-}
-
 func hookInput(c echo.Context, enabled bool) (alert.Input, error) {
 	severities, err := severitiesOf(c.FormValue("severities"))
 	return alert.Input{
 		Name: strings.TrimSpace(c.FormValue("name")), URL: strings.TrimSpace(c.FormValue("url")), Severities: severities, Checkpoints: c.FormValue("checkpoints") == "yes", Enabled: enabled,
+		Replaces: c.FormValue("seen"),
 	}, err
 }
 
@@ -253,7 +248,7 @@ func (w *Webhooks) askEdit(c echo.Context) (page.Confirm, error) {
 		Head:   part.Head{Answer: "Change the webhook " + h.Name + "?"},
 		Does:   []string{"Hold for every message that is sent from now on.", "Its secret stays."},
 		Back:   "Change it again; the audit log has what it was.",
-		Button: "Change the webhook", Cancel: part.Link{Text: "Cancel", URL: webhookURL(h.ID)}, Hidden: []page.Hidden{hookSeen(&h)},
+		Button: "Change the webhook", Cancel: part.Link{Text: "Cancel", URL: webhookURL(h.ID)}, Hidden: []page.Hidden{{Name: "seen", Value: h.Seen()}},
 		Fields: typed(c, append(hookFields(&h),
 			page.Field{Name: "enabled", Label: "It is", Kind: "pick", Value: state, Options: options("on", "On", "off", "Off: nothing is sent")}, reasonField(true))),
 	}, err
@@ -268,15 +263,8 @@ func (w *Webhooks) doEdit(c echo.Context, by access.Change) error {
 	case by.Reason == "":
 		return respond.Bad("reason", "A reason is wanted.")
 	}
-	h, err := w.hooks.Get(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	if err := checkSeen(c, hookSeen(&h), "its page says what it is now"); err != nil {
-		return err
-	}
 	if _, err := w.hooks.Update(c.Request().Context(), id, in, by.Actor, by.Reason); err != nil {
-		return err
+		return again(err)
 	}
 	return done(c, webhookURL(id))
 }

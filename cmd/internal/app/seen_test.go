@@ -66,6 +66,23 @@ func TestFormsGoOverNothingUnseen(t *testing.T) {
 	}
 }
 
+// TestAProgramGoesOverNoWebhookUnseen: as with teams.
+func TestAProgramGoesOverNoWebhookUnseen(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	admin := d.namedKey("terraform", "control")
+	var hook struct{ ID, Name, Seen string }
+	d.do(admin, http.MethodPost, "/api/v1/webhooks", `{"name":"on-call","url":"https://hooks.example.com/a"}`, http.StatusCreated, &hook)
+	path, first := "/api/v1/webhooks/"+hook.ID, hook.Seen
+	d.do(admin, http.MethodPut, path, `{"name":"on-call","url":"https://hooks.example.com/b","enabled":false,"seen":"`+first+`"}`, http.StatusOK, &hook)
+	d.do(admin, http.MethodPut, path, `{"name":"at night","url":"https://hooks.example.com/a","seen":"`+first+`"}`, http.StatusConflict, nil)
+	d.do(admin, http.MethodPut, path, `{"name":"by day","url":"https://hooks.example.com/b","seen":"`+hook.Seen+`"}`, http.StatusOK, &hook)
+	d.do(admin, http.MethodPut, path, `{"name":"whatever","url":"https://hooks.example.com/b"}`, http.StatusOK, &hook)
+	if hook.Name != "whatever" || hook.Seen == first {
+		t.Errorf("the webhook is %+v", hook)
+	}
+}
+
 // TestAProgramGoesOverNoTeamUnseen: who says what a team was that it replaces, does not give
 // back whom somebody else took out; who does not, replaces whatever is there.
 func TestAProgramGoesOverNoTeamUnseen(t *testing.T) {
