@@ -37,6 +37,7 @@ func pages() map[string]templ.Component {
 		"audit-entry":     whole(frame("Entry 1", "/audit", ""), page.ShowAuditEntry(auditEntry())),
 		"docs":            whole(frame("API", "", ""), page.ShowDocs(page.Docs{Head: part.Head{Answer: "Everything a page can do, a program can do."}, Spec: part.Link{Text: "OpenAPI", URL: "/api/openapi.yaml"}, Groups: []page.RouteGroup{{Name: "questions", Routes: []page.Route{{Method: "GET", Path: "/api/v1/features", Text: "Every feature"}}}}})),
 		"problem":         whole(frame("Not found", "", ""), page.ShowProblem(page.Problem{Status: 404, Title: "There is nothing here.", Request: "req-1", Back: part.Link{Text: "Back", URL: "/"}})),
+		"problem-alone":   bare(page.ShowProblemAlone(page.Problem{Status: 404, Title: "There is nothing here.", Text: "No page is at this address.", Request: "req-1", Back: part.Link{Text: "Back", URL: "/"}})),
 		"signin":          bare(page.ShowSignIn(page.SignIn{Action: "/signin"})),
 		"signin-link":     bare(page.ShowSignIn(page.SignIn{Action: "/signin", Token: "abc"})),
 		"signin-failed":   bare(page.ShowSignIn(page.SignIn{Action: "/signin", Failed: true})),

@@ -47,6 +47,9 @@ func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
 			m.Title = "Something went wrong inside tidemark."
 		}
 	}
+	if auth.Who(c) == nil && !respond.IsFragment(c) {
+		return u.bare(c, p.Status, m.Title, page.ShowProblemAlone(m))
+	}
 	return u.show(c, view{title: m.Title, status: p.Status, body: page.ShowProblem(m)})
 }
 

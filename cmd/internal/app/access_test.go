@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
+	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
 	"tidemark/web/auth"
 )
@@ -205,6 +208,27 @@ func TestAPersonWithoutSessionIsLedToTheSignInPage(t *testing.T) {
 	w := open(t).serve(r)
 	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != auth.SignInPath+"?to=%2Ffeatures" {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// TestStrangersLearnNothingFromWhatIsNotThere: who is not known is told neither the
+// version nor which pages there are.
+func TestStrangersLearnNothingFromWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	d := openIn(t, t.TempDir(), app.Options{Version: "v9.8.7-of-this-test"})
+	for name, c := range map[string]struct {
+		who  *browser
+		told bool
+	}{"a stranger": {d.browser(), false}, "somebody": {d.root(), true}} {
+		w := c.who.get("/nowhere")
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(w.Body.String()))
+		check(t, err)
+		if h := doc.Find("h1").Text(); w.Code != http.StatusNotFound || h != "There is nothing here." {
+			t.Errorf("%s: %d, %q", name, w.Code, h)
+		}
+		if version, nav := strings.Contains(w.Body.String(), "v9.8.7"), doc.Find("nav").Length() > 0; version != c.told || nav != c.told {
+			t.Errorf("%s: told of the version %t, of pages %t; want %t", name, version, nav, c.told)
+		}
 	}
 }
 
