@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 )
@@ -16,8 +17,10 @@ var ErrNewer = errors.New("written by a newer tidemark")
 
 // Apply brings a database up to the newest of the migrations, each in a transaction
 // of its own. It refuses, and changes nothing, when the database is newer than that.
+// Some migrations were added with a lower number than others had that stores were made
+// with: such a store gets them too.
 func Apply(ctx context.Context, db *sql.DB, files fs.FS) error {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithAllowOutofOrder(true))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
@@ -34,20 +37,65 @@ func Apply(ctx context.Context, db *sql.DB, files fs.FS) error {
 	return nil
 }
 
+// Schema is the number of the newest migration that a database has with all before it;
+// more than the newest of files when it has a newer one.
+func Schema(ctx context.Context, db *sql.DB, files fs.FS) (schema int64, err error) {
+	known, err := numbers(files)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := db.QueryContext(ctx, "SELECT version_id FROM goose_db_version WHERE is_applied")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	applied, newest := map[int64]bool{}, int64(0)
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return 0, err
+		}
+		applied[n], newest = true, max(newest, n)
+	}
+	if err := rows.Err(); err != nil || newest > known[len(known)-1] {
+		return newest, err
+	}
+	for _, n := range known {
+		if !applied[n] {
+			break
+		}
+		schema = n
+	}
+	return schema, nil
+}
+
 // Latest is the number of the newest migration of a folder of them.
-func Latest(files fs.FS) (latest int64, err error) {
+func Latest(files fs.FS) (int64, error) {
+	all, err := numbers(files)
+	if err != nil {
+		return 0, err
+	}
+	return all[len(all)-1], nil
+}
+
+// numbers are those of a folder of migrations, in order; there is one at least.
+func numbers(files fs.FS) (all []int64, err error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
-		return 0, fmt.Errorf("migrations: %w", err)
+		return nil, fmt.Errorf("migrations: %w", err)
 	}
 	for _, e := range entries {
 		n, err := goose.NumericComponent(e.Name())
 		if err != nil {
-			return 0, fmt.Errorf("migrations: %w", err)
+			return nil, fmt.Errorf("migrations: %w", err)
 		}
-		latest = max(latest, n)
+		all = append(all, n)
 	}
-	return latest, nil
+	if len(all) == 0 {
+		return nil, fmt.Errorf("migrations: %w", fs.ErrNotExist)
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // Newest is the number of the newest migration that a provider has; 0 without any.

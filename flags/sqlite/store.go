@@ -107,10 +107,14 @@ func Inspect(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-// Version returns the number of the newest migration that was applied.
+// Version returns the number of the newest migration that was applied, with all before
+// it.
 func (s *Store) Version(ctx context.Context) (int64, error) {
-	var v int64
-	err := s.read.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v)
+	files, err := migrations.Control()
+	if err != nil {
+		return 0, fmt.Errorf("migrations: %w", err)
+	}
+	v, err := migrations.Schema(ctx, s.read, files)
 	if err != nil {
 		return 0, fmt.Errorf("control store version: %w", err)
 	}

@@ -81,9 +81,8 @@ func (x *Inspection) inspectFile(ctx context.Context, path string, files func() 
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	r.Err = wrap(readOnly(ctx, path, func(db *sql.DB) error {
-		const version = "SELECT max(version_id) FROM goose_db_version WHERE is_applied"
-		if err := db.QueryRowContext(ctx, version).Scan(&r.Schema); err != nil {
+	r.Err = wrap(readOnly(ctx, path, func(db *sql.DB) (err error) {
+		if r.Schema, err = migrations.Schema(ctx, db, sqls); err != nil {
 			return err
 		}
 		if r.Schema > r.Known {
