@@ -5,6 +5,7 @@ import { keys } from "./keys.js";
 import { times } from "./times.js";
 import { copies } from "./copy.js";
 import { side } from "./side.js";
+import { once } from "./once.js";
 import { live } from "./live.js";
 import { heat } from "./heat.js";
 import { series } from "./series.js";
@@ -14,6 +15,7 @@ theme();
 keys();
 copies();
 side();
+once();
 
 // What depends on the page's content runs again whenever a part was exchanged.
 const fresh = () => {
