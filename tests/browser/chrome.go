@@ -86,6 +86,7 @@ type Look struct {
 	Dark          bool
 	NoScript      bool // as if JavaScript were turned off
 	Still         bool // as if reduced motion were asked for
+	Paper         bool // as if it were printed
 }
 
 // Wide and Narrow are the two sizes that every page is made for.
@@ -93,6 +94,9 @@ const (
 	Wide   = 1440
 	Narrow = 390
 )
+
+// Paper is how wide a sheet of A4 is between margins of 12 mm, which print.css asks for.
+const Paper = 703
 
 // Tab is one page of the browser, with what went wrong in it.
 type Tab struct {
@@ -116,7 +120,10 @@ func (b *Browser) Tab(look Look) (*Tab, error) {
 }
 
 func (t *Tab) look(look Look) error {
-	scheme, motion := "light", "no-preference"
+	scheme, motion, media := "light", "no-preference", ""
+	if look.Paper {
+		media = "print"
+	}
 	if look.Dark {
 		scheme = "dark"
 	}
@@ -125,6 +132,7 @@ func (t *Tab) look(look Look) error {
 	}
 	sized := t.resize(look.Height)
 	_, coloured := chromedp.Call(t.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media: media,
 		Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme},
 			{Name: "prefers-reduced-motion", Value: motion},
