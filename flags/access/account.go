@@ -199,9 +199,11 @@ type People interface {
 	// PasswordHash returns the stored hash, "" when there is none or the account may
 	// not sign in; ErrNoAccount.
 	PasswordHash(ctx context.Context, name string) (string, error)
-	// SetPassword stores a hash and ends every session of the person but one (keep,
-	// which may be ""), and the links with which they could choose another.
-	SetPassword(ctx context.Context, name, hash, keep string, c Change) error
+	// SetPassword puts a hash in the place of another (old, as PasswordHash returned it) and
+	// ends every session of the person but one (keep, which may be ""), and the links with
+	// which they could choose another. flags.ErrChanged when the hash is another by now,
+	// ErrNoSession when the one that is kept ended.
+	SetPassword(ctx context.Context, name, old, hash, keep string, c Change) error
 	// Rehash replaces a hash by another of the same password, unless it has changed.
 	Rehash(ctx context.Context, name, old, hash string) error
 

@@ -28,6 +28,9 @@ type Session struct {
 	CreatedAt time.Time
 	SeenAt    time.Time // up to a minute late
 	ExpiresAt time.Time
+	// Password is the stored hash that the person's password was compared with, while the
+	// session begins: it begins only when that is the hash still. It is not stored.
+	Password string
 }
 
 // maxAgent is how much is kept of what a browser says it is.
@@ -48,7 +51,8 @@ func NewSession(user, method, address, agent string, now time.Time) Session {
 type sessionKey struct{}
 
 // WithSession says to the session store whose session it is about to store, so that
-// both, and the audit record of the sign-in, are one transaction.
+// both, and the audit record of the sign-in, are one transaction. Who was disabled, or got
+// another password, since they were looked at gets none: ErrDisabled, ErrUnauthenticated.
 func WithSession(ctx context.Context, s Session) context.Context {
 	return context.WithValue(ctx, sessionKey{}, s)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tidemark/flags"
 	"tidemark/flags/access"
 	"tidemark/flags/audit"
 )
@@ -244,8 +245,12 @@ func disable(ctx context.Context, tx *sql.Tx, a *access.Account, at time.Time) e
 
 // PasswordHash implements access.People.
 func (s *Store) PasswordHash(ctx context.Context, name string) (string, error) {
+	return passwordHash(ctx, s.read, name)
+}
+
+func passwordHash(ctx context.Context, q querier, name string) (string, error) {
 	var hash string
-	err := s.read.QueryRowContext(ctx, "SELECT CASE disabled_at WHEN 0 THEN password ELSE '' END FROM users WHERE name = ?", name).Scan(&hash)
+	err := q.QueryRowContext(ctx, "SELECT CASE disabled_at WHEN 0 THEN password ELSE '' END FROM users WHERE name = ?", name).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("%q: %w", name, access.ErrNoAccount)
 	}
@@ -256,8 +261,31 @@ func (s *Store) PasswordHash(ctx context.Context, name string) (string, error) {
 }
 
 // SetPassword implements access.People.
-func (s *Store) SetPassword(ctx context.Context, name, hash, keep string, c access.Change) error {
-	return s.changes(ctx, func(tx *sql.Tx) ([]audit.Record, error) { return setPassword(ctx, tx, name, hash, keep, c) })
+func (s *Store) SetPassword(ctx context.Context, name, old, hash, keep string, c access.Change) error {
+	return s.changes(ctx, func(tx *sql.Tx) ([]audit.Record, error) {
+		if err := checkPassword(ctx, tx, name, old); err != nil {
+			return nil, err
+		}
+		if keep != "" {
+			err := tx.QueryRowContext(ctx, "SELECT id FROM user_sessions WHERE id = ? AND user_name = ?", keep, name).Scan(&keep)
+			if errors.Is(err, sql.ErrNoRows) {
+				err = access.ErrNoSession
+			}
+			if err != nil {
+				return nil, fmt.Errorf("password of %q: %w", name, err)
+			}
+		}
+		return setPassword(ctx, tx, name, hash, keep, c)
+	})
+}
+
+// checkPassword refuses when the stored hash is not the one that was looked at.
+func checkPassword(ctx context.Context, q querier, name, looked string) error {
+	now, err := passwordHash(ctx, q, name)
+	if err == nil && now != looked {
+		err = fmt.Errorf("password of %q: %w", name, flags.ErrChanged)
+	}
+	return err
 }
 
 func setPassword(ctx context.Context, tx *sql.Tx, name, hash, keep string, c access.Change) ([]audit.Record, error) {

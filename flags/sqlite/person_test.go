@@ -118,7 +118,7 @@ func TestANewPasswordEndsTheLinkForAnother(t *testing.T) {
 	must(t, s.CreateInvite(ctx, ana, by(t0)))
 	ben, _ := access.NewInvite("ben", t0)
 	must(t, s.CreateInvite(ctx, ben, by(t0)))
-	must(t, s.SetPassword(ctx, "ana", "hash", "", by(t0)))
+	must(t, s.SetPassword(ctx, "ana", "", "hash", "", by(t0)))
 	_, err := s.UseInvite(ctx, ana.Hash, "", "another", t0)
 	want(t, err, access.ErrSignIn)
 	_, err = s.UseInvite(ctx, ben.Hash, "", "hash", t0)
@@ -199,6 +199,26 @@ func TestASessionIsWhatItsPersonMayDoNow(t *testing.T) {
 	}
 }
 
+// TestWhoWasDisabledMeanwhileBeginsNoSession, nor does an ended one choose a password.
+func TestWhoWasDisabledMeanwhileBeginsNoSession(t *testing.T) {
+	t.Parallel()
+	s := open4test(t)
+	ctx := t.Context()
+	must(t, s.CreateAccount(ctx, "ana", access.Viewer, by(t0)))
+	b := signIn(t, s, "ana", "t1", t0)
+	must(t, s.SetDisabled(ctx, "ana", true, by(t0)))
+	st := &Sessions{Store: s, Now: func() time.Time { return t0 }}
+	late := access.NewSession("ana", access.ByLink, "192.0.2.1", "test", t0)
+	want(t, st.CommitCtx(access.WithSession(ctx, late), "t2", []byte("data"), late.ExpiresAt), access.ErrDisabled)
+	must(t, s.SetDisabled(ctx, "ana", false, by(t0)))
+	if _, found, err := st.Find("t2"); found || err != nil {
+		t.Errorf("the cookie is good: %v, %v", found, err)
+	}
+	want(t, s.SetPassword(ctx, "ana", "", "hash", b.ID, by(t0)), access.ErrNoSession)
+	b = signIn(t, s, "ana", "t3", t0)
+	must(t, s.SetPassword(ctx, "ana", "", "hash", b.ID, by(t0)))
+}
+
 func TestSessionsEndOneByOneAndAllAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)
@@ -224,7 +244,7 @@ func TestSessionsEndOneByOneAndAllAtOnce(t *testing.T) {
 			t.Errorf("the cookie %s is good: %v, %v", token, found, err)
 		}
 	}
-	must(t, s.SetPassword(ctx, "ben", "hash", "", by(t0)))
+	must(t, s.SetPassword(ctx, "ben", "", "hash", "", by(t0)))
 	_, _, err = s.SessionUser(ctx, other.ID, t0)
 	want(t, err, access.ErrNoSession)
 }
@@ -391,7 +411,7 @@ func TestNoSecretIsInTheAuditLog(t *testing.T) {
 	s := open4test(t)
 	ctx := t.Context()
 	must(t, s.CreateAccount(ctx, "ana", access.Viewer, by(t0)))
-	must(t, s.SetPassword(ctx, "ana", "$argon2id$secret", "", by(t0)))
+	must(t, s.SetPassword(ctx, "ana", "", "$argon2id$secret", "", by(t0)))
 	signIn(t, s, "ana", "cookie-secret", t0)
 	hook := flags.Webhook{ID: "h", Name: "chat", URL: "https://chat.example/path-secret?token=query-secret", Secret: "whsec_signing-secret", CreatedAt: t0}
 	must(t, s.PutWebhook(ctx, hook, "ana", "", t0))

@@ -63,6 +63,9 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry
 }
 
 func beginSession(ctx context.Context, tx *sql.Tx, token string, b access.Session) ([]audit.Record, error) {
+	if err := mayBegin(ctx, tx, b); err != nil {
+		return nil, fmt.Errorf("begin session: %w", err)
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO user_sessions (id, token, user_name, method, address, agent, created_at, seen_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		b.ID, token, b.User, b.Method, b.Address, b.Agent, nanos(b.CreatedAt), nanos(b.SeenAt), nanos(b.ExpiresAt))
@@ -76,6 +79,24 @@ func beginSession(ctx context.Context, tx *sql.Tx, token string, b access.Sessio
 	return []audit.Record{{
 		At: b.CreatedAt, Actor: "user:" + b.User, Action: "session.begin", Subject: userSubject(b.User), After: after,
 	}}, err
+}
+
+// mayBegin refuses whoever was disabled, or got another password, since they were looked
+// at: that ended the sessions that there were, and this one would be left.
+func mayBegin(ctx context.Context, tx *sql.Tx, b access.Session) error {
+	a, err := account(ctx, tx, b.User)
+	switch {
+	case err != nil:
+		return err
+	case !a.DisabledAt.IsZero():
+		return fmt.Errorf("%w: %s", access.ErrDisabled, a.Name)
+	case b.Password == "":
+		return nil
+	}
+	if err := checkPassword(ctx, tx, a.Name, b.Password); err != nil {
+		return fmt.Errorf("%w: %w", access.ErrUnauthenticated, err)
+	}
+	return nil
 }
 
 // DeleteCtx implements scs.CtxStore.

@@ -101,6 +101,11 @@ func (a *Auth) Flush(ctx context.Context) error {
 // begin signs the browser in and leads it on. Whatever session it had before ends, so
 // that nobody can plant one in advance.
 func (a *Auth) begin(c echo.Context, user, method, to string) error {
+	return a.beginWith(c, user, "", method, to)
+}
+
+// beginWith is begin for who gave the password of a stored hash.
+func (a *Auth) beginWith(c echo.Context, user, hash, method, to string) error {
 	ctx := c.Request().Context()
 	if old, ok := c.Get(sessionCtx).(context.Context); ok {
 		if err := a.session.Destroy(old); err != nil {
@@ -108,6 +113,7 @@ func (a *Auth) begin(c echo.Context, user, method, to string) error {
 		}
 	}
 	s := access.NewSession(user, method, c.RealIP(), c.Request().UserAgent(), a.o.Now())
+	s.Password = hash
 	ctx, err := a.session.Load(access.WithSession(ctx, s), "")
 	if err != nil {
 		return fmt.Errorf("new session: %w", err)

@@ -120,7 +120,7 @@ func (a *Auth) setUp(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.begin(c, name, access.ByPassword, "/")
+	return a.beginWith(c, name, hash, access.ByPassword, "/")
 }
 
 // unfit says what is wrong with a name and a password; "" when nothing is.
@@ -151,28 +151,29 @@ func (a *Auth) ChangePassword(c echo.Context, current, password, again string) e
 	if text := a.unfit(SetUpView{Name: acc.Name}, password, again); text != "" {
 		return respond.Bad("password", "%s", text)
 	}
-	if err := a.checkCurrent(c, acc.Name, current); err != nil {
+	old, err := a.checkCurrent(c, acc.Name, current)
+	if err != nil {
 		return err
 	}
 	hash, err := a.o.Passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	return a.o.People.SetPassword(ctx, acc.Name, hash, id.Session, access.Change{Actor: id.Actor(), At: a.o.Now()})
+	return a.o.People.SetPassword(ctx, acc.Name, old, hash, id.Session, access.Change{Actor: id.Actor(), At: a.o.Now()})
 }
 
-func (a *Auth) checkCurrent(c echo.Context, name, current string) error {
+func (a *Auth) checkCurrent(c echo.Context, name, current string) (stored string, err error) {
 	ctx := c.Request().Context()
-	stored, err := a.o.People.PasswordHash(ctx, name)
+	stored, err = a.o.People.PasswordHash(ctx, name)
 	if err != nil || stored == "" {
-		return err
+		return "", err
 	}
 	if err := tooManyAttempts(a.guesses.Take("session "+Who(c).Session), "from this browser"); err != nil {
-		return err
+		return "", err
 	}
 	ok, _, err := a.o.Passwords.Check(ctx, stored, current)
 	if err == nil && !ok {
 		err = respond.Bad("current", "The current password is wrong.")
 	}
-	return err
+	return stored, err
 }

@@ -93,6 +93,8 @@ func (a *Auth) signInByLink(c echo.Context, token string) error {
 	return a.begin(c, u.Name, access.ByLink, c.Request().PostFormValue("to"))
 }
 
+const wrongPassword = "The name or the password is wrong."
+
 // signInByPassword answers a wrong name as it answers a wrong password, and as slowly.
 func (a *Auth) signInByPassword(c echo.Context) error {
 	ctx := c.Request().Context()
@@ -120,11 +122,11 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 		if !known {
 			a.o.Failures.Take(ofPasswords + Source(c))
 		}
-		v.Error = "The name or the password is wrong."
+		v.Error = wrongPassword
 		return a.refuse(c, access.ByPassword, account, v)
 	}
 	if stale {
-		if err := a.rehash(c, v.Name, stored, password); err != nil {
+		if stored, err = a.rehash(c, v.Name, stored, password); err != nil {
 			return err
 		}
 	}
@@ -132,15 +134,20 @@ func (a *Auth) signInByPassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.begin(c, acc.Name, access.ByPassword, v.To)
+	err = a.beginWith(c, acc.Name, stored, access.ByPassword, v.To)
+	if errors.Is(err, access.ErrUnauthenticated) || errors.Is(err, access.ErrDisabled) { // Since it was compared.
+		v.Error = wrongPassword
+		return a.refuse(c, access.ByPassword, account, v)
+	}
+	return err
 }
 
-// rehash stores the password at the cost that is asked for now.
-func (a *Auth) rehash(c echo.Context, name, stored, password string) error {
+// rehash stores the password at the cost that is asked for now, and returns its hash.
+func (a *Auth) rehash(c echo.Context, name, stored, password string) (string, error) {
 	ctx := c.Request().Context()
 	hash, err := a.o.Passwords.Hash(ctx, password)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return a.o.People.Rehash(ctx, name, stored, hash)
+	return hash, a.o.People.Rehash(ctx, name, stored, hash)
 }

@@ -208,3 +208,69 @@ func TestANetworkOfAddressesIsOneGuesser(t *testing.T) {
 	guess("[::ffff:192.0.2.7]:1", http.StatusTooManyRequests) // the same, written otherwise
 	guess("192.0.2.8:1", http.StatusForbidden)
 }
+
+// TestAPasswordThatIsChangedMeanwhileLetsNobodyIn changes a password while the one before is
+// being compared: no session begins by it, and it gives no other.
+func TestAPasswordThatIsChangedMeanwhileLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	cost := access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}
+	registry := prometheus.NewRegistry()
+	var meanwhile atomic.Pointer[func()] // what happens once the next password was hashed
+	d := openWith(t, app.Options{PasswordCost: cost, Registry: registry, Now: func() time.Time {
+		if f := meanwhile.Load(); f != nil {
+			(*f)()
+		}
+		return time.Now()
+	}})
+	root := d.root()
+	ana := d.invite(root, "ana", "viewer")
+	people, ctx := d.app.People(), t.Context()
+	change := func(to string) (done *atomic.Bool) {
+		was, err := people.PasswordHash(ctx, "ana")
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := access.NewPasswords(cost).Hash(ctx, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, done := counted(t, registry, "tidemark_password_hashes_total"), &atomic.Bool{}
+		var one sync.Mutex
+		f := func() {
+			if !one.TryLock() { // Counting asks for the time too.
+				return
+			}
+			defer one.Unlock()
+			if done.Load() || counted(t, registry, "tidemark_password_hashes_total") == before {
+				return
+			}
+			if err := people.SetPassword(ctx, "ana", was, is, "", access.Change{Actor: "user:ana", At: time.Now()}); err != nil {
+				t.Error(err)
+			}
+			done.Store(true)
+		}
+		meanwhile.Store(&f)
+		return done
+	}
+
+	done := change("another battery staple")
+	d.browser().post(http.StatusForbidden, "/signin", "name", "ana", "password", good)
+	if !done.Load() {
+		t.Fatal("nothing was changed meanwhile")
+	}
+	meanwhile.Store(nil)
+	if _, status := ana.me(); status != http.StatusUnauthorized {
+		t.Errorf("a session of before: %d", status)
+	}
+
+	ana = d.browser()
+	ana.post(http.StatusSeeOther, "/signin", "name", "ana", "password", "another battery staple")
+	done = change("the third battery staple")
+	ana.post(http.StatusConflict, "/access/password", "current", "another battery staple", "password", "what a thief wants", "again", "what a thief wants")
+	if !done.Load() {
+		t.Fatal("nothing was changed meanwhile")
+	}
+	meanwhile.Store(nil)
+	d.browser().post(http.StatusForbidden, "/signin", "name", "ana", "password", "what a thief wants")
+	d.browser().post(http.StatusSeeOther, "/signin", "name", "ana", "password", "the third battery staple")
+}
