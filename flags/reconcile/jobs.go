@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +34,47 @@ type Job struct {
 	Result *Replay `json:"result,omitempty"`
 	Error  string  `json:"error,omitempty"`
 
+	// seen are the contents that it looked at, which who began it could see then.
+	seen   map[string]seen
 	cancel context.CancelFunc
 	over   chan struct{}
+}
+
+// seen is what contents of a feature are labelled with.
+type seen struct {
+	feature string
+	labels  []string
+}
+
+// watch notes what may permits a replay to look at.
+func (s *Jobs) watch(j *Job, may May) May {
+	if may == nil {
+		return nil
+	}
+	j.seen = map[string]seen{}
+	return func(feature string, labels []string) bool {
+		if !may(feature, labels) {
+			return false
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		j.seen[feature+"\x00"+strings.Join(labels, "\x00")] = seen{feature, slices.Clone(labels)}
+		return true
+	}
+}
+
+// tells reports whether the result may be told to who may see that much now. The caller
+// holds mu.
+func (j *Job) tells(may May) bool {
+	if may == nil {
+		return true
+	}
+	for _, x := range j.seen {
+		if !may(x.feature, x.labels) {
+			return false
+		}
+	}
+	return true
 }
 
 // Jobs runs replays beside requests and keeps their results for a while, in memory: a
@@ -67,6 +107,7 @@ func (s *Jobs) Start(q ReplayQuery, by string) (Job, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.run, MaxReplay)
 	j := &Job{ID: rand.Text(), Rule: q.Name, By: by, Began: s.now(), cancel: cancel, over: make(chan struct{})}
+	q.Of.May = s.watch(j, q.Of.May)
 	s.jobs[j.ID] = j
 	s.works.Go(func() { s.work(ctx, j, q) })
 	return *j, nil
@@ -93,7 +134,7 @@ func (s *Jobs) work(ctx context.Context, j *Job, q ReplayQuery) {
 	j.Done, j.Of = r.Conflicts, r.Conflicts
 }
 
-// find returns a job of who began it: what it tells is what they may see.
+// find returns a job of who began it: what it tells is what they could see.
 func (s *Jobs) find(id, by string) (*Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,9 +145,9 @@ func (s *Jobs) find(id, by string) (*Job, error) {
 	return j, nil
 }
 
-// Get returns a job as it is now; flags.ErrNotFound when it is gone, or another's. It
-// waits for its end, but no longer than that.
-func (s *Jobs) Get(ctx context.Context, id, by string, wait time.Duration) (Job, error) {
+// Get returns a job as it is now; flags.ErrNotFound when it is gone, another's, or made of
+// what who asks may see no more. It waits for its end, but no longer than that.
+func (s *Jobs) Get(ctx context.Context, id, by string, may May, wait time.Duration) (Job, error) {
 	j, err := s.find(id, by)
 	if err != nil {
 		return Job{}, err
@@ -122,17 +163,20 @@ func (s *Jobs) Get(ctx context.Context, id, by string, wait time.Duration) (Job,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !j.tells(may) {
+		return Job{}, fmt.Errorf("replay %q: %w; it looked at contents that you may not see any more, so begin it again", id, flags.ErrNotFound)
+	}
 	return *j, nil
 }
 
-// Of returns somebody's jobs of a rule, newest first.
-func (s *Jobs) Of(rule, by string) []Job {
+// Of returns somebody's jobs of a rule that Get returns, newest first.
+func (s *Jobs) Of(rule, by string, may May) []Job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
 	var out []Job
 	for _, j := range s.jobs {
-		if j.Rule == rule && j.By == by {
+		if j.Rule == rule && j.By == by && j.tells(may) {
 			out = append(out, *j)
 		}
 	}

@@ -179,7 +179,8 @@ func (r *Rules) getReplay(c echo.Context) error {
 
 // sendReplay answers 202 while it runs.
 func (r *Rules) sendReplay(c echo.Context, id string, wait time.Duration) error {
-	job, err := r.o.Replays.Get(c.Request().Context(), id, auth.Who(c).Actor(), wait)
+	who := auth.Who(c)
+	job, err := r.o.Replays.Get(c.Request().Context(), id, who.Actor(), MaySee(r.api.o.Policy, who), wait)
 	if err != nil {
 		return err
 	}

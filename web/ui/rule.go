@@ -131,7 +131,7 @@ func (u *UI) showRule(c echo.Context, versions []flags.DocumentVersion, t *attem
 	m.Versions, m.Changes, m.Restore = d.Versions, d.Changes, d.Restore
 	if !gone(cur) {
 		m.Replay = replayForm(cur, versions)
-		m.Replays = u.replayRows(name, auth.Who(c).Actor())
+		m.Replays = u.replayRows(name, auth.Who(c))
 	}
 	if auth.Who(c).May(access.Control) && !gone(cur) {
 		m.Edit = rulePages.editForm(cur, t)

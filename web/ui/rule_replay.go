@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags"
+	"tidemark/flags/access"
 	"tidemark/flags/reconcile"
 	"tidemark/views/format"
 	"tidemark/views/page"
@@ -89,7 +90,7 @@ func (u *UI) startReplay(c echo.Context) error {
 		return err
 	}
 	// Short ones are done by the time that the page is asked for.
-	if _, err := u.o.Replays.Get(ctx, job.ID, job.By, time.Second); err != nil {
+	if _, err := u.o.Replays.Get(ctx, job.ID, job.By, q.Of.May, time.Second); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, replayURL(name, job.ID))
@@ -108,7 +109,8 @@ func (u *UI) stopReplay(c echo.Context) error {
 // replay shows how far a replay is, or what came of it.
 func (u *UI) replay(c echo.Context) error {
 	name, id := pathParam(c, "key"), pathParam(c, "id")
-	job, err := u.o.Replays.Get(c.Request().Context(), id, auth.Who(c).Actor(), 0)
+	who := auth.Who(c)
+	job, err := u.o.Replays.Get(c.Request().Context(), id, who.Actor(), api.MaySee(u.o.Policy, who), 0)
 	if err != nil {
 		return err
 	}
@@ -230,10 +232,10 @@ func replayExamples(r *reconcile.Replay) page.Section {
 }
 
 // replayRows lists somebody's replays of a rule that run, or are kept.
-func (u *UI) replayRows(name, by string) page.Section {
+func (u *UI) replayRows(name string, who *access.Identity) page.Section {
 	s := page.Section{ID: "replays", Title: "Your replays of the last hour"}
 	s.Table = part.Table{Caption: "Replays", Tight: true, Columns: []part.Column{{Head: "Began"}, {Head: "Otherwise", Num: true}}}
-	for _, j := range u.o.Replays.Of(name, by) {
+	for _, j := range u.o.Replays.Of(name, who.Actor(), api.MaySee(u.o.Policy, who)) {
 		changed := part.Text("under way")
 		if j.Ended {
 			changed = part.Text("stopped")

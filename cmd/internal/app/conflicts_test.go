@@ -211,6 +211,50 @@ func TestDecisionsDoNotLeak(t *testing.T) {
 	}
 }
 
+// TestAReplayIsForWhoMaySeeWhatItLookedAt, also after it began: by a smaller role, or by
+// another policy, it is told no more.
+func TestAReplayIsForWhoMaySeeWhatItLookedAt(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	key, settler, opa := d.namedKey("all", "control", "read", "publish:*", "admin"), d.namedKey("settler", "control", "read"), d.signInAs("opa", access.Operator)
+	d.do(key, "PUT", "/api/v1/rules/cart-merge", `{"definition":{"version":3,"strategy":"merge"},"base":0,"reason":"first"}`, 201, nil)
+	d.declare("pii")
+	d.conflict(key, merges+`,"labels":["pii"]`, `,"rule":"cart-merge","rule_version":"3"`)
+	var job struct {
+		ID     string
+		Result struct{ Unjudged int }
+	}
+	got := d.do(settler, "POST", "/api/v1/rules/cart-merge/replays", `{"definition":{"version":4,"strategy":"last-writer-wins"}}`, 200, nil)
+	if err := json.Unmarshal([]byte(got), &job); err != nil || job.Result.Unjudged != 0 {
+		t.Fatalf("it looked at nothing: %s, %v", got, err)
+	}
+	to := d.page(opa, "/rules/cart-merge/replays", url.Values{"definition": {`{"version":4,"strategy":"last-writer-wins"}`}, "range": {"1h"}}).Header().Get("Location")
+	mine := func(want bool) {
+		t.Helper()
+		status, page := 404, d.page(opa, "/rules/cart-merge", nil).Body.String()
+		if want {
+			status = 200
+		}
+		if w := d.page(opa, to, nil); w.Code != status || strings.Contains(page, to) != want {
+			t.Errorf("%s: %d, want %d; in the rule's page: %v", to, w.Code, status, strings.Contains(page, to))
+		}
+	}
+	mine(true)
+	for _, x := range []struct {
+		role access.Role
+		want bool
+	}{{access.Viewer, false}, {access.Operator, true}} {
+		if err := d.app.People().SetRole(t.Context(), "opa", x.role, access.Change{Actor: "user:root", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		mine(x.want)
+	}
+	d.do(settler, "GET", "/api/v1/replays/"+job.ID, "", 200, nil)
+	d.do(key, "PUT", "/api/v1/policies/no-pii", `{"definition":{"cedar":"forbid (principal == Key::\"settler\", action == Action::\"read_contents\", resource) when { resource.labels.contains(\"pii\") };"},"reason":"enough"}`, 201, nil)
+	d.do(settler, "GET", "/api/v1/replays/"+job.ID, "", 404, nil)
+	d.do(settler, "GET", "/api/v1/replays/"+job.ID+"?format=csv", "", 404, nil)
+}
+
 // TestADecisionWaitsForNoLabel: what a person decides about writes with a label that is
 // declared no more is counted, and still hides what they hold.
 func TestADecisionWaitsForNoLabel(t *testing.T) {
