@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -99,5 +100,62 @@ func TestLateEventsOfOneFeatureLeaveTimeForOthers(t *testing.T) {
 	err := e.Cells(t.Context(), q, func(s *metrics.Series, _ int64, c *sketch.Cell) error { counted[s.Feature] += c.Hits; return nil })
 	if err != nil || counted["quiet"] != 1 || counted["feed"] == 0 || counted["feed"] == 20 {
 		t.Errorf("late events that count: %v; want the one of quiet and some of feed (%v)", counted, err)
+	}
+}
+
+// slowLog takes its time for each look.
+type slowLog struct {
+	metrics.Store
+
+	look func(feature string)
+}
+
+func (s slowLog) Find(ctx context.Context, q metrics.FindQuery) ([]metrics.Event, bool, error) {
+	s.look(q.Feature)
+	return s.Store.Find(ctx, q)
+}
+
+// Looks into the log that take longer than a feature may spend are paid for before it has
+// the next one; another feature does not wait for that.
+func TestLongLooksIntoTheLogArePaidFor(t *testing.T) {
+	t.Parallel()
+	now, looked := time.Unix(0, epoch), map[string]time.Duration{}
+	st := slowLog{Store: storetest.NewMemory(), look: func(feature string) {
+		took := map[string]time.Duration{"feed": 150 * time.Millisecond, "quiet": 2 * time.Millisecond}[feature]
+		now = now.Add(took)
+		looked[feature] += took
+	}}
+	opts := run{resident: 1}.options()
+	opts.ReloadShare, opts.Now = 0.3, func() time.Time { return now }
+	e := run{}.open(t, st, opts)
+	fold := func(events ...metrics.Event) {
+		t.Helper()
+		first, err := st.Append(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Fold(t.Context(), first, events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const writes = 200
+	of := func(feature string, i int) metrics.Event {
+		id := fmt.Sprint(feature, "-", i)
+		return metrics.Event{Kind: metrics.KindInitiated, Feature: feature, WriteID: id, EventID: id, OccurredAt: epoch, ObservedAt: epoch}
+	}
+	for i := range writes {
+		fold(of("feed", i), of("quiet", i))
+	}
+	began := now
+	for i := range writes {
+		now = now.Add(110 * time.Millisecond)
+		fold(with(of("feed", i), metrics.KindVisible, "eu", epoch+second), with(of("quiet", i), metrics.KindVisible, "eu", epoch+second))
+	}
+	took := now.Sub(began)
+	if share := looked["feed"].Seconds() / took.Seconds(); share < 0.1 || share > 0.16 {
+		t.Errorf("looking for feed took %.2f of %s; want at most 0.15, and not much less", share, took)
+	}
+	if n := looked["quiet"] / (2 * time.Millisecond); n < writes {
+		t.Errorf("%d looks for quiet; want one for each of %d late events", n, writes)
 	}
 }

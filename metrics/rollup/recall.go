@@ -1,9 +1,11 @@
 package rollup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,37 +21,68 @@ const openKeysMarks = 5
 
 // reloadBudget limits the share of time that goes into reading states back, and what of
 // it one feature takes: at most half of what the others leave, so that there always is
-// something left for one that had nothing yet.
+// something left for one that had nothing yet. Reading back may take longer than there
+// was left, since nothing ends it: the feature waits until the rest is paid.
 type reloadBudget struct {
 	share float64
 	since time.Time
-	spent time.Duration
-	by    map[*feature]time.Duration
+	spent time.Duration // in this window
+	by    map[*feature]spending
 }
+
+// spending is what one feature has spent: of this window, and beyond that what is not paid yet.
+type spending struct{ now, owed time.Duration }
+
+func (s spending) all() time.Duration { return s.now + s.owed }
 
 // budgetWindow is over how long the share is taken: short, since all of it may be
 // spent at once, and readers and senders wait as long.
 const budgetWindow = 100 * time.Millisecond
 
 func (b *reloadBudget) begin(now time.Time) {
-	if now.Sub(b.since) > budgetWindow {
+	if past := now.Sub(b.since); past > budgetWindow {
 		b.since, b.spent = now, 0
-		clear(b.by)
+		b.pay(past)
+	}
+}
+
+// pay gives features what they had of the time that is past: as much to each, and what
+// one does not need to those who owe more, but to none more than half.
+func (b *reloadBudget) pay(past time.Duration) {
+	rest := time.Duration(b.share * float64(past))
+	most := rest / 2
+	owing := slices.SortedFunc(maps.Keys(b.by), func(f, g *feature) int { return cmp.Compare(b.by[f].all(), b.by[g].all()) })
+	for i, f := range owing {
+		all := b.by[f].all()
+		paid := min(all, most, rest/time.Duration(len(owing)-i))
+		rest -= paid
+		if b.by[f] = (spending{owed: all - paid}); paid == all {
+			delete(b.by, f)
+		}
 	}
 }
 
 func (b *reloadBudget) allows(f *feature) bool {
-	own := b.by[f]
-	left := time.Duration(b.share*float64(budgetWindow)) - (b.spent - own)
-	return b.share >= 1 || own < left/2
+	return b.share >= 1 || b.by[f].all() < b.most(f)
 }
 
+// most is what a feature may spend in this window.
+func (b *reloadBudget) most(f *feature) time.Duration {
+	return (time.Duration(b.share*float64(budgetWindow)) - (b.spent - b.by[f].now)) / 2
+}
+
+// spend takes no more from the others than the feature was allowed; the rest it owes.
 func (b *reloadBudget) spend(f *feature, took time.Duration) {
-	if b.by == nil {
-		b.by = map[*feature]time.Duration{}
+	switch {
+	case b.share >= 1:
+		return
+	case b.by == nil:
+		b.by = map[*feature]spending{}
 	}
-	b.spent += took
-	b.by[f] += took
+	own := b.by[f]
+	now := min(took, max(0, b.most(f)-own.now))
+	b.by[f] = spending{now: own.now + now, owed: own.owed + took - now}
+	b.spent += now
 }
 
 // loaded collects the states made while reading back: they are already counted.
