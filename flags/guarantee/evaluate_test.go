@@ -105,6 +105,7 @@ func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
 		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28 d can be judged yet.", math.NaN(), math.NaN()},
 		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
 		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
+		"silent since": {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "b", Expected: true, Silent: true, Backlog: 4991, Last: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has been silent since 2 Jan 03:04:05 UTC: what it holds is unknown.", -499, 500},
 		// 11 late writes are known whatever the silent replica holds, and 10 are allowed.
 		"silent but broken": {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "b", Expected: true, Silent: true, Backlog: 4989}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictBroken, "the error budget is spent. Replica b has never been heard", -499, 500},
 	} {

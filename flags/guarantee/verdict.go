@@ -154,10 +154,20 @@ func silenceWords(silent []string, s *State, now time.Time) string {
 	}
 	for _, r := range s.Replicas {
 		if r.Name == silent[0] && !r.Last.IsZero() {
-			return fmt.Sprintf("Replica %s has been silent for %s: what it holds is unknown.", r.Name, roughly(now.Sub(r.Last)))
+			return fmt.Sprintf("Replica %s has been silent since %s: what it holds is unknown.", r.Name, clock(r.Last, now))
 		}
 	}
 	return fmt.Sprintf("Replica %s has never been heard: what it holds is unknown.", silent[0])
+}
+
+// clock is a time to the second, of today, else with its day. How long ago it was differs
+// from what is read beside it, which may be judged at another moment.
+func clock(at, now time.Time) string {
+	at, now = at.UTC(), now.UTC()
+	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return at.Format("15:04:05 UTC")
+	}
+	return at.Format("2 Jan 15:04:05 UTC")
 }
 
 // sum gives the verdict on a guarantee: that of its worst objective.

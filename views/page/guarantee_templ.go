@@ -216,7 +216,7 @@ func ShowGuarantee(m Guarantee) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = card("attained", "Kept, day by day", "", m.History.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = card("attained", "Kept, day by day", "Of the whole window, as it stood at the end of each day.", m.History.Get).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

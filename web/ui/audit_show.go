@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -69,13 +71,32 @@ func auditAbout(e *audit.Entry) []page.Pair {
 
 func auditChanges(e *audit.Entry) page.Changes {
 	out := page.Changes{Title: "What changed", None: "The entry records that it happened; there is no state before or after."}
-	for _, d := range audit.Diff(e.Before, e.After) {
+	for _, d := range changedFirst(audit.Diff(e.Before, e.After)) {
 		out.Rows = append(out.Rows, page.Change{Field: d.Field, Before: d.Before, After: d.After, Words: d.Words()})
 	}
 	if len(out.Rows) == 0 && (len(e.Before) > 0 || len(e.After) > 0) {
 		out.None = "The state before and after is the same."
 	}
 	return out
+}
+
+// changedFirst puts the parts of a state in which something became something else before
+// those that only came to be, such as a decision with all its numbers, which may be long.
+func changedFirst(diff []audit.FieldChange) []audit.FieldChange {
+	partOf := func(c audit.FieldChange) string {
+		if i := strings.IndexAny(c.Field, ".[:"); i >= 0 {
+			return c.Field[:i]
+		}
+		return c.Field
+	}
+	rank := map[string]int{}
+	for _, c := range diff {
+		if c.Before != "" && c.After != "" {
+			rank[partOf(c)] = -1
+		}
+	}
+	slices.SortStableFunc(diff, func(a, b audit.FieldChange) int { return rank[partOf(a)] - rank[partOf(b)] })
+	return diff
 }
 
 // auditProof verifies that the entry is in the signed head, or in the current one when
@@ -130,7 +151,9 @@ func proofPath(proof tlog.RecordProof, n, size int64) page.Section {
 		if left[i] {
 			side = "on the left"
 		}
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(strconv.Itoa(i + 1)), part.Text(side), mono(base64.StdEncoding.EncodeToString(h[:]))}})
+		hash := mono(base64.StdEncoding.EncodeToString(h[:]))
+		hash.Class = "break" // it is read in whole, or not at all
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.Text(strconv.Itoa(i + 1)), part.Text(side), hash}})
 	}
 	return s
 }

@@ -151,20 +151,21 @@ func featureHead(f *report.FeatureReport, results []guarantee.Result) part.Head 
 		Crumbs: []part.Crumb{{Text: "Overview", URL: "/"}, {Text: f.Feature}},
 		Answer: f.Answer, Status: stateStatus(f.State),
 	}
-	h.Tone = h.Status.Tone
+	state := h.Status.Tone
+	h.Tone = state
 	if len(results) == 0 {
 		h.Sub, h.Link = "No promise is written down for this feature.", part.Link{Text: "How to write one", URL: "/guarantees"}
 		return h
 	}
 	r := &results[0]
 	h.Status = verdictStatus(r.Verdict)
-	if toneRank(h.Status.Tone) < toneRank(h.Tone) && h.Tone != part.Good {
+	worse := toneRank(h.Status.Tone) < toneRank(state)
+	if worse {
 		h.Tone = h.Status.Tone
 	}
 	why := r.Why
-	if h.Tone == part.Good && r.Verdict != guarantee.VerdictKept {
-		// The telemetry looks well and the promise does not: the promise counts.
-		h.Tone = h.Status.Tone
+	if worse && toneRank(state) > toneRank(part.Warn) {
+		// The telemetry looks well, or is silent, and the promise does not: the promise counts.
 		h.Answer, why = sentence("The promise of "+f.Feature+" is "+string(r.Verdict), r.Why, "nothing was judged yet"), f.Answer
 	}
 	if r.Story != "" {

@@ -214,7 +214,7 @@ func versionRows(name string, vs []guarantee.Stored, from, to int64) page.Sectio
 			first.Under = "restores " + strconv.FormatInt(v.Restores, 10)
 		}
 		s.Table.Rows = append(s.Table.Rows, part.Row{Current: v.Revision == to || v.Revision == from, Cells: []part.Cell{
-			first, {Value: part.Value{Text: v.Version, Under: string(v.Status)}}, part.When(v.At), part.Text(v.Actor), because(v.Reason),
+			first, {Value: part.Value{Text: v.Version, Under: string(v.Status)}}, part.When(v.At), actorCell(v.Actor), because(v.Reason),
 		}})
 	}
 	return s
@@ -248,9 +248,11 @@ func (u *UI) guaranteeHistory(ctx context.Context, m *page.Guarantee, cur *guara
 	if err != nil {
 		return err
 	}
+	snap := u.o.Snapshot()
+	standing(points, snap, g.Name)
 	m.History = page.Section{ID: "history", Title: "Day by day", Get: both("/api/v1/guarantees/" + escaped(g.Name) + "/attainment")}
 	m.History.Table = part.Table{Caption: "Attainment day by day", Tight: true, Columns: []part.Column{{Head: "Day"}, {Head: "Objective"}, {Head: "Verdict"}, {Head: "Kept", Num: true}, {Head: "Version"}}}
-	words := objectiveWords(m, u.o.Snapshot(), g.Name)
+	words := objectiveWords(m, snap, g.Name)
 	for i := len(points) - 1; i >= 0; i-- {
 		p := &points[i]
 		m.History.Table.Rows = append(m.History.Table.Rows, part.Row{Cells: []part.Cell{
@@ -264,6 +266,24 @@ func (u *UI) guaranteeHistory(ctx context.Context, m *page.Guarantee, cur *guara
 	}
 	m.Reviews = reviewRows(reviews)
 	return nil
+}
+
+// standing brings the points of the day that is not over to where the objectives stand now,
+// as the page says above them: they are kept once a minute only.
+func standing(points []flags.AttainmentPoint, s *guarantee.Snapshot, name string) {
+	r, ok := s.Guarantee(name)
+	if !ok {
+		return
+	}
+	today := s.At.UTC().Format(time.DateOnly)
+	for i := range points {
+		p := &points[i]
+		for j := range r.Objectives {
+			if o := &r.Objectives[j]; p.Day == today && o.Key == p.Objective {
+				p.Good, p.Eligible, p.Goal, p.Verdict, p.Version = o.Good, o.Eligible, o.Goal, string(o.Verdict), r.Version
+			}
+		}
+	}
 }
 
 func objectiveWords(_ *page.Guarantee, s *guarantee.Snapshot, name string) map[string]string {
@@ -307,7 +327,7 @@ func reviewRows(reviews []flags.ReviewRecord) page.Section {
 	s := page.Section{ID: "reviews", Title: "Reviews", None: part.Empty{Title: "No review yet", Text: "A review says that somebody looked at the promise again, and what was decided."}}
 	s.Table = part.Table{Caption: "Reviews", Columns: []part.Column{{Head: "When"}, {Head: "Decision"}, {Head: "By"}, {Head: "Revision", Num: true}}}
 	for _, r := range reviews {
-		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.When(r.At), {Value: part.Value{Text: r.Decision, Under: r.Note}}, part.Text(r.Actor), cell(number(r.Revision))}})
+		s.Table.Rows = append(s.Table.Rows, part.Row{Cells: []part.Cell{part.When(r.At), {Value: part.Value{Text: r.Decision, Under: r.Note}}, actorCell(r.Actor), cell(number(r.Revision))}})
 	}
 	return s
 }

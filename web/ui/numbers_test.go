@@ -260,6 +260,7 @@ func TestNumbersOfGuarantees(t *testing.T) {
 	one := s.page("/guarantees/cart-everywhere")
 	wantAll(t, "its page", facts(one, "main"), map[string]string{"Kept over 28 d": "90.00% | of 99.9%", "Bad": "4 | of 40 eligible", "Budget gone in": "used up"})
 	burn := rows(t, one, "table:has(caption:contains('Burn rates'))")["page, 1 h and 5 min"]
+	wantAll(t, "its version", rows(t, one, "#versions table")["1"], map[string]string{"By": "test (command line)"})
 	wantAll(t, "its alert", burn, map[string]string{"Fires above": "14.4×", "Long window": "100×"})
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -44,13 +45,18 @@ func (u *UI) overview(c echo.Context) error {
 		Bar: a.bar(), Get: a.downloads("/api/v1/features"),
 		KeptSpan: keptSpan(snap),
 	}
-	m.Head = u.overviewHead(answer, snap)
+	paged, err := u.firingPages(ctx)
+	if err != nil {
+		return err
+	}
+	rows := byTrouble(answer.Features, snap, paged)
+	m.Head = u.overviewHead(answer, rows, snap)
 	skip = min(skip, max(len(answer.Features)-1, 0))
 	rolling, err := u.underWay(ctx, auth.Who(c))
 	if err != nil {
 		return err
 	}
-	for i, row := range byTrouble(answer.Features, snap) {
+	for i, row := range rows {
 		rollouts := rolling.take(row.Feature)
 		listed := i >= skip && i < skip+maxOverview
 		if !listed && (skip > 0 || len(rollouts) == 0) { // The way back is on the first page.
@@ -64,9 +70,7 @@ func (u *UI) overview(c echo.Context) error {
 		m.Empty = u.firstEvent()
 	}
 	m.Part, m.Next = a.overviewPart(skip, len(answer.Features), len(m.Rows)-maxOverview)
-	if m.Notices, err = u.overviewNotices(ctx, snap); err != nil {
-		return err
-	}
+	m.Notices = append(pageNotices(paged), staleNotice(snap, u.o.Now())...)
 	if u.o.Rollouts != nil && rolling.any() {
 		health := u.o.Rollouts.Health()
 		m.Notices = append(m.Notices, healthNotice(&health, u.o.Now())...)
@@ -131,12 +135,11 @@ func (u *UI) firstEvent() *part.Empty {
 
 // overviewHead answers whether every promise is kept; without promises, how the
 // features do.
-func (u *UI) overviewHead(f *report.Features, snap *guarantee.Snapshot) part.Head {
+func (u *UI) overviewHead(f *report.Features, rows []*report.FeatureRow, snap *guarantee.Snapshot) part.Head {
 	h := part.Head{Answer: f.Answer, Tone: part.Good}
 	if len(f.Features) == 0 && len(snap.Results) == 0 {
 		return part.Head{Answer: "No event has arrived yet."}
 	}
-	rows := byTrouble(f.Features, snap)
 	if len(rows) > 0 {
 		h.Tone = rowStatus(rows[0], snap).Tone
 		if h.Tone != part.Good {
@@ -231,12 +234,20 @@ func toneRank(tone string) int {
 	return 3
 }
 
-func byTrouble(rows []report.FeatureRow, s *guarantee.Snapshot) []*report.FeatureRow {
+// byTrouble orders features by their verdicts, and within one those that page somebody
+// before the others.
+func byTrouble(rows []report.FeatureRow, s *guarantee.Snapshot, pages []flags.Alert) []*report.FeatureRow {
+	paged := map[string]int{}
+	for i := range pages {
+		paged[pages[i].Feature] = 1
+	}
 	out := make([]*report.FeatureRow, len(rows))
 	for i := range rows {
 		out[i] = &rows[i]
 	}
-	slices.SortStableFunc(out, func(a, b *report.FeatureRow) int { return verdictRank(a, s) - verdictRank(b, s) })
+	slices.SortStableFunc(out, func(a, b *report.FeatureRow) int {
+		return cmp.Or(verdictRank(a, s)-verdictRank(b, s), paged[b.Feature]-paged[a.Feature])
+	})
 	return out
 }
 
@@ -366,33 +377,28 @@ func keptSpan(s *guarantee.Snapshot) string {
 	return format.Duration(window)
 }
 
-func (u *UI) overviewNotices(ctx context.Context, s *guarantee.Snapshot) ([]part.Notice, error) {
+// firingPages are the alerts that fire and that somebody must look at now.
+func (u *UI) firingPages(ctx context.Context) ([]flags.Alert, error) {
 	firing, err := u.o.Alerts.Firing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var pages []flags.Alert
+	return slices.DeleteFunc(firing, func(a flags.Alert) bool { return a.Severity != flags.SeverityPage }), err
+}
+
+func pageNotices(pages []flags.Alert) []part.Notice {
 	var features []string
-	for _, a := range firing {
-		if a.Severity != flags.SeverityPage {
-			continue
-		}
-		pages = append(pages, a)
-		if !slices.Contains(features, a.Feature) {
-			features = append(features, a.Feature)
+	for i := range pages {
+		if !slices.Contains(features, pages[i].Feature) {
+			features = append(features, pages[i].Feature)
 		}
 	}
-	var out []part.Notice
 	see := part.Link{Text: "See alerts.", URL: "/alerts?state=firing"}
 	switch len(pages) {
 	case 0:
+		return nil
 	case 1:
-		out = append(out, part.Notice{Tone: part.Bad, Text: "Page:", More: pages[0].Summary, Link: see})
-	default:
-		slices.Sort(features)
-		out = append(out, part.Notice{Tone: part.Bad, Text: format.Count(int64(len(pages))) + " pages are firing", More: "for " + format.List(features) + ".", Link: see})
+		return []part.Notice{{Tone: part.Bad, Text: "Page:", More: pages[0].Summary, Link: see}}
 	}
-	return append(out, staleNotice(s, u.o.Now())...), nil
+	slices.Sort(features)
+	return []part.Notice{{Tone: part.Bad, Text: format.Count(int64(len(pages))) + " pages are firing", More: "for " + format.List(features) + ".", Link: see}}
 }
 
 // staleAfter is how old verdicts may be before a page says so.

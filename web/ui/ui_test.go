@@ -84,6 +84,22 @@ func TestABrokenPromiseSaysWhyThoughWritesAreWell(t *testing.T) {
 	}
 }
 
+// That a replica is silent makes a promise no less broken: the page says the worse first,
+// as the word beside it does.
+func TestABrokenPromiseIsBrokenThoughAReplicaIsSilent(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.apply("1.0.0")
+	for i := range 20 {
+		s.write(i)
+	}
+	s.judged()
+	doc := s.page("/features/cart")
+	if h1, sub, tag := text(doc.Find("h1")), text(doc.Find(".head .sub")), text(doc.Find(".head .tag")); !strings.HasPrefix(h1, "The promise of cart is broken: ") || !strings.Contains(sub, "cart is unknown: replica") || tag != "Broken" {
+		t.Errorf("the page says %q, %q, %q", h1, sub, tag)
+	}
+}
+
 // What a promise allows is no alarm: red is for what is broken.
 func TestViolationsWithinAPromiseAreNotRed(t *testing.T) {
 	t.Parallel()
