@@ -204,7 +204,7 @@ func (t *turn) commandComplete(c *Command) error {
 // override decides on the evidence of this moment whether a person may widen.
 func (t *turn) override(c *Command) (action string, err error) {
 	if w := t.frozen(); w != nil {
-		return "", refuse("nothing widens until %s%s Reverting is possible", stamp(w.Until), because(w.Reason))
+		return "", refuse("nothing widens until %s%s%s Reverting is possible", stamp(w.Until), because(w.Reason), t.doubt(w.Until))
 	}
 	t.clocks()
 	t.r.Decision = t.decide()

@@ -232,7 +232,9 @@ func (c *Controller) obey(ctx context.Context, id string, in Input) (flags.Rollo
 		return r, fmt.Errorf("rollout %s: %w", id, flags.ErrChanged)
 	}
 	in.HeldBy = c.heldBy(&r)
-	next, made, err := c.machine.Step(c.opt.Now(), r, in)
+	now := c.opt.Now()
+	in.Steady = c.steady.Tell(now)
+	next, made, err := c.machine.Step(now, r, in)
 	if err != nil {
 		return r, err
 	}

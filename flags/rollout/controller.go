@@ -16,6 +16,7 @@ import (
 
 	"tidemark/flags"
 	"tidemark/metrics"
+	"tidemark/metrics/clock"
 )
 
 // How the controller works.
@@ -60,6 +61,7 @@ type Controller struct {
 	machine Machine
 	asked   questions
 	health  health
+	steady  clock.Steady
 
 	// mu is held by whoever decides and stores, so that each decision is made on what
 	// is stored. Evidence is read without it: a revert never waits for a question.
@@ -98,6 +100,7 @@ func New(opt Options) (*Controller, error) {
 	c := &Controller{
 		opt: opt, machine: Machine{Judge: opt.Judge},
 		known: map[string]flags.Rollout{}, noted: map[string]note{}, chores: map[string]time.Time{},
+		steady: clock.Steady{Settle: settle},
 	}
 	c.asked.init(&c.opt)
 	return c, nil
@@ -132,6 +135,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 
 func (c *Controller) tick(ctx context.Context) (leads bool, err error) {
 	now := c.opt.Now()
+	c.steady.Tell(now) // Also while there is nothing to decide.
 	leads, err = c.opt.Store.Lease(ctx, c.opt.Holder, now.Add(leaseFor), now)
 	if err != nil {
 		return false, fmt.Errorf("rollouts: %w", err)
@@ -249,6 +253,7 @@ func (c *Controller) tickOne(ctx context.Context, id string, in Input) error {
 	}
 	in.HeldBy = c.heldBy(&r)
 	now := c.opt.Now()
+	in.Steady = c.steady.Tell(now)
 	next, made, err := c.machine.Step(now, r, in)
 	if err != nil {
 		return fmt.Errorf("rollout %s: %w", id, err)

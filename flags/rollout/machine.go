@@ -15,6 +15,9 @@ const (
 	maxTick = 5 * time.Second
 	// trafficGap is how long no event may come before traffic counts as stopped.
 	trafficGap = time.Minute
+	// settle is how long a clock that was set must go on steadily before anything widens
+	// by it.
+	settle = time.Hour
 )
 
 // controller is who acts when nobody commands.
@@ -46,6 +49,9 @@ type Input struct {
 	// HeldBy names another rollout that decides what the flag answers; "" = none.
 	HeldBy  string
 	Command *Command
+	// Steady is the time as it would be had nobody set the clock lately; zero when nobody
+	// did.
+	Steady time.Time
 }
 
 // Machine decides what becomes of a rollout. It has no state of its own.
@@ -118,11 +124,11 @@ func (t *turn) obstacle() string {
 	if missing := p.Approvals - len(t.r.Approvals); missing > 0 {
 		return "Waits for " + count(int64(missing), "more approval") + "."
 	}
-	if t.now.Before(p.StartAt) {
-		return "Starts at " + stamp(p.StartAt) + "."
+	if t.now.Before(p.StartAt) || t.steady().Before(p.StartAt) {
+		return "Starts at " + stamp(p.StartAt) + "." + t.doubt(p.StartAt)
 	}
 	if w := t.frozen(); w != nil {
-		return "Waits for the end of a freeze at " + stamp(w.Until) + because(w.Reason)
+		return "Waits for the end of a freeze at " + stamp(w.Until) + because(w.Reason) + t.doubt(w.Until)
 	}
 	if t.in.HeldBy != "" {
 		return "Waits for rollout " + t.in.HeldBy + ", which holds the flag."
@@ -130,15 +136,35 @@ func (t *turn) obstacle() string {
 	return ""
 }
 
-// frozen returns the window in which nothing may widen now; nil when there is none.
+// frozen returns the window in which nothing may widen now; nil when there is none. That
+// somebody set the clock neither ends one at once nor goes back to before it.
 func (t *turn) frozen() *flags.FreezeWindow {
 	for i := range t.r.Plan.Freeze {
 		w := &t.r.Plan.Freeze[i]
-		if !t.now.Before(w.From) && t.now.Before(w.Until) {
-			return w
+		for _, now := range []time.Time{t.now, t.steady()} {
+			if !now.Before(w.From) && now.Before(w.Until) {
+				return w
+			}
 		}
 	}
 	return nil
+}
+
+// steady is the time that had come without anybody setting the clock.
+func (t *turn) steady() time.Time {
+	if t.in.Steady.IsZero() {
+		return t.now
+	}
+	return t.in.Steady
+}
+
+// doubt says why a time that the clock has passed is waited for; "" when it has not.
+func (t *turn) doubt(at time.Time) string {
+	if t.now.Before(at) {
+		return ""
+	}
+	return " That time has come only because the server's clock was set ahead by " + span(t.now.Round(0).Sub(t.steady().Round(0))) +
+		", which is believed when it has gone on for " + span(settle) + "."
 }
 
 func (t *turn) start(actor, reason string) {

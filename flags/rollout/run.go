@@ -211,7 +211,7 @@ func (t *turn) ready(d flags.Decision, cause string) flags.Decision {
 	n := t.next()
 	to := n.words(&t.r.Plan)
 	if w := t.frozen(); w != nil {
-		d.Why = "Ready for " + to + ", but frozen until " + stamp(w.Until) + because(w.Reason)
+		d.Why = "Ready for " + to + ", but frozen until " + stamp(w.Until) + because(w.Reason) + t.doubt(w.Until)
 		return d
 	}
 	if t.r.State == flags.RolloutPaused {

@@ -29,6 +29,7 @@ import (
 	"tidemark/flags/reconcile"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
+	"tidemark/metrics/clock"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
 	"tidemark/metrics/provenance"
@@ -108,6 +109,7 @@ type App struct {
 	engine    *rollup.Engine
 	pipeline  *ingest.Pipeline
 	started   time.Time // when the pipeline began to count
+	steady    clock.Steady
 	rate      rate
 	report    *report.Reporter
 	teller    *provenance.Teller
@@ -177,6 +179,8 @@ func New(o Options) (*App, error) {
 		o.PasswordCost = access.DefaultCost()
 	}
 	a := &App{o: o, log: o.Log, failed: make(chan error, 1), passwords: access.NewPasswords(o.PasswordCost)}
+	a.steady.Settle = settleRetention
+	a.steady.Tell(o.Now())
 	a.hub = live.NewHub(live.Options{})
 	a.feed = live.NewFeed(a.hub)
 	return a, nil

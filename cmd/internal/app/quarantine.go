@@ -108,8 +108,8 @@ func (a *App) OrderQuarantine(ctx context.Context, action flags.QuarantineAction
 }
 
 // expireQuarantine removes what was held for too long.
-func (a *App) expireQuarantine(ctx context.Context) error {
-	before := a.o.Now().Add(-a.o.Retention.withDefaults().Held)
+func (a *App) expireQuarantine(ctx context.Context, now time.Time) error {
+	before := now.Add(-a.o.Retention.withDefaults().Held)
 	n, err := a.pipeline.Discard(ctx, metrics.HeldQuery{HeldBefore: before.UnixNano()})
 	if n > 0 {
 		a.log.WarnContext(ctx, "removed from quarantine: held for too long", "events", n)

@@ -143,12 +143,21 @@ func (a *App) remember(ctx context.Context) error {
 	return nil
 }
 
+// settleRetention is how long a clock that was set ahead must go on steadily before
+// anything is deleted by it: what is gone does not come back with the right time.
+const settleRetention = 24 * time.Hour
+
 // prune deletes what retention does not keep.
 func (a *App) prune(ctx context.Context) error {
-	if err := a.expireQuarantine(ctx); err != nil {
+	clock := a.o.Now()
+	now := a.steady.Earlier(clock)
+	if now.Before(clock) {
+		a.log.WarnContext(ctx, "the clock was set ahead; until it went on steadily for a day nothing is deleted by it", "by", clock.Round(0).Sub(now.Round(0)).Round(time.Second))
+	}
+	if err := a.expireQuarantine(ctx, now); err != nil {
 		return err
 	}
-	return a.telemetry.Prune(ctx, a.o.Now(), a.o.Retention.metrics())
+	return a.telemetry.Prune(ctx, now, a.o.Retention.metrics())
 }
 
 // pipelineCollector shows the pipeline's counts to Prometheus.
