@@ -151,7 +151,7 @@ func ShowFeature(m Feature) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, " <p class=\"pad zoom-hint\" data-js>Drag across the chart to zoom; the address then shows that span.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, " <p class=\"pad zoom-hint\" data-js>Drag across the chart to zoom, or choose “Other times” above; the address then has that span.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -110,6 +110,22 @@ type Bar struct {
 	Span  Span    // the range in force when it is not one of Range
 	By    Choices // may be empty
 	Reset string  // address without from and to; "" = not zoomed
+	Other Times
+}
+
+// Times asks for a range of one's own, as dragging across a chart does; the zero Times
+// asks for nothing.
+type Times struct {
+	Action string
+	Keep   [][2]string // other parameters of the address: name and value
+}
+
+// field is a time for a field of a form; "" for none.
+func (s Span) field(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05")
 }
 
 // Span is a stretch of time; the zero Span is none.

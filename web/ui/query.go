@@ -105,8 +105,17 @@ func (a *asked) readFromTo(from, to string) (err error) {
 	return nil
 }
 
+// fieldTimes are how browsers write what was chosen in a field for times, which the pages
+// call UTC: without seconds when there are none.
+func fieldTimes() []string { return []string{"2006-01-02T15:04:05", "2006-01-02T15:04"} }
+
 func readTime(name, s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
+	for _, layout := range fieldTimes() {
+		if err != nil {
+			t, err = time.Parse(layout, s)
+		}
+	}
 	if err != nil {
 		return t, respond.Bad(name, "%q is no time: want RFC 3339, such as 2026-01-31T13:00:00Z.", s)
 	}
@@ -172,6 +181,12 @@ func (a *asked) bar(by ...string) part.Bar {
 	}
 	if len(by) > 0 {
 		b.By.Label = "Compare by"
+	}
+	b.Other.Action = a.path
+	for _, name := range slices.Sorted(maps.Keys(a.v)) {
+		if !slices.Contains([]string{"range", "from", "to", "skip"}, name) {
+			b.Other.Keep = append(b.Other.Keep, [2]string{name, a.v.Get(name)})
+		}
 	}
 	for _, name := range by {
 		b.By.Items = append(b.By.Items, part.Choice{Text: "by " + dimension(name), URL: a.with("by", name), Current: name == a.query.By})

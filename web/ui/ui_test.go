@@ -200,6 +200,30 @@ func TestAddressesWithMistakes(t *testing.T) {
 
 // Asked by htmx, a page answers with the part that changes; going back in the
 // history needs the whole of it.
+// What dragging across a chart asks for can be typed: the form keeps the rest of the address,
+// and is answered with the times that it was sent with.
+func TestOtherTimesCanBeTyped(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.traffic()
+	value := func(doc *goquery.Document, name string) string {
+		return doc.Find(`.times [name="`+name+`"]`).AttrOr("value", "none")
+	}
+	doc := s.page("/features/cart?by=region&range=24h")
+	if got := [...]string{doc.Find(".times form").AttrOr("action", ""), value(doc, "by"), value(doc, "range"), value(doc, "from"), value(doc, "to")}; got != [...]string{"/features/cart", "region", "none", "", ""} {
+		t.Errorf("the form has %q", got)
+	}
+	for _, typed := range []string{"from=2026-03-14T13:49&to=2026-03-14T13:51:30", "from=2026-03-14T13:49:00Z&to=2026-03-14T13:51:30Z"} {
+		doc = s.page("/features/cart?by=region&" + typed)
+		if got := [...]string{value(doc, "by"), value(doc, "from"), value(doc, "to"), text(doc.Find(".bar .muted").First())}; got != [...]string{"region", "2026-03-14T13:49:00", "2026-03-14T13:51:30", "14 Mar 13:49 UTC to 14 Mar 13:51 UTC · Back to now"} {
+			t.Errorf("%s gives %q", typed, got)
+		}
+	}
+	if doc = s.page("/topology?from=2026-03-14T13:49&to="); value(doc, "to") != "2026-03-14T14:00:00" {
+		t.Errorf("without an end it is until %q", value(doc, "to"))
+	}
+}
+
 func TestFragments(t *testing.T) {
 	t.Parallel()
 	s := open(t)
