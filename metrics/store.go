@@ -89,6 +89,9 @@ type Rollups interface {
 	Violations(ctx context.Context, q ViolationQuery) (page []Violation, next string, err error)
 	Exemplars(ctx context.Context, q ExemplarQuery) ([]Exemplar, error)
 	Spilled(ctx context.Context, q SpilledQuery) ([]OpenWrite, error)
+	// SpilledOf returns the ids of those of a key, by id: at most limit of them, after one
+	// id, "" from the first.
+	SpilledOf(ctx context.Context, key Entity, after string, limit int) ([]string, error)
 	Heard(ctx context.Context) ([]Heard, error)
 	// TrialUnits calls fn with the kept units of a trial, in no particular order.
 	TrialUnits(ctx context.Context, trial string, fn func(TrialUnit) error) error

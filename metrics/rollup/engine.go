@@ -69,6 +69,8 @@ type Engine struct {
 	spilledRows    map[metrics.WriteName]metrics.OpenWrite
 	spilledGone    map[metrics.WriteName]struct{}
 	opens          openLists
+	putDown        putDown // open writes since the last checkpoint,
+	puttingDown    putDown // and those of one that is being stored
 	exemplars      map[exemplarKey]exemplar
 	heard          map[heardKey]*heard
 	heardLast      [64]lastHeard
@@ -159,7 +161,7 @@ func newEngine(store metrics.Store, opts Options) *Engine {
 		conflict: map[string]*conflictState{}, lru: newLRU(), seen: newSeen(opts.seen),
 		openKeys: newFilter(opts.seen.entities * openKeysMarks), verdicts: map[verdictKey]*series{}, stale: map[staleKey]staleSeries{},
 		violations: map[string]metrics.Violation{}, violationsGone: map[string]struct{}{},
-		spilledRows: map[metrics.WriteName]metrics.OpenWrite{}, spilledGone: map[metrics.WriteName]struct{}{},
+		spilledRows: map[metrics.WriteName]metrics.OpenWrite{}, spilledGone: map[metrics.WriteName]struct{}{}, putDown: putDown{},
 		exemplars: map[exemplarKey]exemplar{}, heard: map[heardKey]*heard{}, trials: map[string]*trial{}, trialUnits: unitCount{of: map[string]int{}},
 		clocks: newClockBook(), reload: reloadBudget{share: opts.ReloadShare},
 	}
@@ -351,6 +353,8 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	e.flushing, e.storing = nil, nil
+	e.lookAgain(e.puttingDown)
+	e.puttingDown = nil
 	e.flushed.Store(uint64(cp.Position))
 	e.opens.changed(cp)
 	e.mu.Unlock()

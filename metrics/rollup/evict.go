@@ -106,6 +106,9 @@ func (e *Engine) evictWrite(w *write) {
 	e.stats.Evicted++
 	if w.open() && !e.silent {
 		e.putRow(w)
+		if w.wantedByKey() {
+			e.putDown.add(w.key, w.id)
+		}
 	}
 	f := w.f
 	f.evictedMax = max(f.evictedMax, w.lastTime())
@@ -180,14 +183,17 @@ func (e *Engine) putRow(w *write) {
 	row := w.openRow()
 	if w.key != nil {
 		row.Key, row.KeyEntity = w.key.key, w.key.entity
-		if w.f.stateBased || w.f.hasReads {
-			e.openKeys.add(uint64(w.key.entity))
-		}
+	}
+	if w.wantedByKey() {
+		e.openKeys.add(uint64(w.key.entity))
 	}
 	w.row = true
 	delete(e.spilledGone, w.name())
 	e.spilledRows[w.name()] = row
 }
+
+// wantedByKey reports whether what happens to its key may be about an open write.
+func (w *write) wantedByKey() bool { return w.key != nil && (w.f.stateBased || w.f.hasReads) }
 
 func (w *write) name() metrics.WriteName { return metrics.WriteName{Feature: w.f.name, ID: w.id} }
 
@@ -212,6 +218,10 @@ func (e *Engine) noteRow(w *write) {
 		return
 	}
 	w.row = false
+	if k := w.key; k != nil {
+		e.putDown.drop(k, w.id)
+		e.puttingDown.drop(k, w.id)
+	}
 	delete(e.spilledRows, w.name())
 	e.spilledGone[w.name()] = struct{}{}
 }

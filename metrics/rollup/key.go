@@ -25,6 +25,8 @@ type keyState struct {
 	complete bool
 	putDown  metrics.Version
 
+	back openBack // which open writes that were put down are back
+
 	stale *staleIndex // while reads of it are settled; see there
 	busy  *busyKey    // of one of which there is much
 

@@ -348,31 +348,3 @@ func (e *Engine) note(err error) {
 		e.err = errors.Join(e.err, err)
 	}
 }
-
-// recallOpen brings the open writes of a key back, so that a later version can
-// satisfy them.
-func (e *Engine) recallOpen(k *keyState) {
-	if e.silent || e.loaded.depth > 0 || e.ctx == nil || !e.openKeys.has(uint64(k.entity)) {
-		return
-	}
-	rows, err := e.store.Spilled(e.ctx, metrics.SpilledQuery{KeyEntity: k.entity})
-	if err != nil {
-		e.note(fmt.Errorf("look for open writes of key %q: %w", k.key, err))
-		return
-	}
-	if e.flushing != nil {
-		rows = append(rows, e.flushing.Spilled...)
-	}
-	for _, o := range e.spilledRows {
-		rows = append(rows, o)
-	}
-	for _, o := range rows {
-		ent := metrics.WriteEntity(o.WriteID)
-		if o.KeyEntity != k.entity || o.Feature != k.f.name || e.lookupWrite(ent, k.f, o.WriteID) != nil {
-			continue
-		}
-		if err := e.recallWrite(e.ctx, k.f, ent); err != nil {
-			e.note(err)
-		}
-	}
-}

@@ -164,6 +164,7 @@ func (e *Engine) cutRows(cp *metrics.Checkpoint) {
 	clear(e.violationsGone)
 	clear(e.spilledRows)
 	clear(e.spilledGone)
+	e.puttingDown, e.putDown = e.putDown, putDown{}
 	clear(e.exemplars)
 }
 

@@ -18,6 +18,29 @@ func (p *putter) openWrites(rows []metrics.OpenWrite) {
 	})
 }
 
+// SpilledOf implements metrics.Rollups.
+func (s *Store) SpilledOf(ctx context.Context, key metrics.Entity, after string, limit int) ([]string, error) {
+	done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	rows, err := s.main.r.QueryContext(ctx, "SELECT write_id FROM open_write WHERE key_entity = ? AND write_id > ? ORDER BY write_id LIMIT ?", int64(key), after, limit)
+	if err != nil {
+		return nil, wrap(err, "%s: read open writes", s.main.path)
+	}
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, wrap(err, "%s: read open writes", s.main.path)
+		}
+		found = append(found, id)
+	}
+	return found, wrap(rows.Err(), "%s: read open writes", s.main.path)
+}
+
 // Spilled implements metrics.Rollups.
 func (s *Store) Spilled(ctx context.Context, q metrics.SpilledQuery) ([]metrics.OpenWrite, error) {
 	done, err := s.use(ctx)

@@ -240,6 +240,21 @@ func (m *Memory) Spilled(ctx context.Context, q metrics.SpilledQuery) (found []m
 	return found, err
 }
 
+// SpilledOf implements metrics.Rollups.
+func (m *Memory) SpilledOf(ctx context.Context, key metrics.Entity, after string, limit int) (found []string, err error) {
+	err = m.read(ctx, func() error {
+		for _, w := range m.spilled {
+			if w.KeyEntity == key && w.WriteID > after {
+				found = append(found, w.WriteID)
+			}
+		}
+		slices.Sort(found)
+		found = found[:min(len(found), limit)]
+		return nil
+	})
+	return found, err
+}
+
 // TrialUnits implements metrics.Rollups.
 func (m *Memory) TrialUnits(ctx context.Context, trial string, fn func(metrics.TrialUnit) error) error {
 	return m.read(ctx, func() error {

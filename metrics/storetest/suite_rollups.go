@@ -193,6 +193,11 @@ func (p pair) agreeRows(t *testing.T) {
 	for _, q := range []metrics.SpilledQuery{{}, {Limit: 4}, {Feature: "feature-1"}, {Replica: "search"}, {KeyEntity: math.MaxUint64 - 2}} {
 		check(t, p, fmt.Sprintf("open writes %+v", q), func(s metrics.Store) (any, error) { return s.Spilled(ctx, q) })
 	}
+	for _, key := range []metrics.Entity{0, 1, math.MaxUint64 - 2} {
+		for _, after := range []string{"", "write-2"} {
+			check(t, p, fmt.Sprintf("open writes of %x after %q", key, after), func(s metrics.Store) (any, error) { return s.SpilledOf(ctx, key, after, 2) })
+		}
+	}
 	for n := range 40 {
 		check(t, p, "blob and conflict", func(s metrics.Store) (any, error) {
 			b, err := s.Blob(ctx, fmt.Sprintf("blob-%d", n))
