@@ -50,3 +50,22 @@ func TestNothingIsChangedAfterAFailedSync(t *testing.T) {
 		t.Fatalf("opened anew: %d keys, %v", len(keys), err)
 	}
 }
+
+// TestAFileThatMayOnlyBeReadIsRefused: SQLite would open it, and fail at its first change.
+func TestAFileThatMayOnlyBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	s := open4test(t)
+	if err := changeable(t.Context(), s.write); err != nil {
+		t.Errorf("a file that may be written: %v", err)
+	}
+	db, err := open(s.path, 1, true, "ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := changeable(t.Context(), db); err == nil {
+		t.Error("a file that may only be read was taken")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

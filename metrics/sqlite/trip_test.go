@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,5 +130,27 @@ func TestAnEngineThatCorruptsIsRefused(t *testing.T) {
 	}
 	if _, err := EngineVersion(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAFileThatMayOnlyBeReadIsRefused: SQLite would open it, and fail at its first change.
+func TestAFileThatMayOnlyBeReadIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := create(t.Context(), path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	for mode, fails := range map[string]bool{"rw": false, "ro": true} {
+		db, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate&mode="+mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := changeable(t.Context(), db); (err != nil) != fails {
+			t.Errorf("opened %s: %v", mode, err)
+		}
+		var v int
+		if err := errors.Join(db.QueryRowContext(t.Context(), "PRAGMA user_version").Scan(&v), db.Close()); err != nil || v != 0 {
+			t.Errorf("it was changed: %d, %v", v, err)
+		}
 	}
 }

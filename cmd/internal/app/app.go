@@ -29,6 +29,7 @@ import (
 	"tidemark/flags/reconcile"
 	"tidemark/flags/rollout"
 	control "tidemark/flags/sqlite"
+	"tidemark/metrics"
 	"tidemark/metrics/clock"
 	"tidemark/metrics/ingest"
 	"tidemark/metrics/ingest/decode"
@@ -192,7 +193,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := os.MkdirAll(a.o.Data, 0o700); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	err := a.begin(ctx, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.keepQuarantine, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.openConflicts, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
+	err := a.begin(ctx, a.lookAtFolder, a.openControl, a.openPromises, a.openTelemetry, a.clearStages, a.startBackground, a.keepQuarantine, a.signAudit, a.openPolicies, a.openFlags, a.openOwnFlags, a.openEvaluation, a.openConflicts, a.runRollouts, a.judgePromises, a.buildServer, a.listen, a.listenSync)
 	if err == nil {
 		a.ready.Store(true)
 	}
@@ -207,6 +208,32 @@ func (a *App) begin(ctx context.Context, steps ...func(context.Context) error) e
 		}
 	}
 	return nil
+}
+
+// lookAtFolder refuses a folder before anything of it is changed: one that another
+// process has, whose control data a newer program would bring up to date under it, and
+// one that lost its control data, which would begin anew without a word.
+func (a *App) lookAtFolder(context.Context) error {
+	holder, err := telemetry.Holder(a.o.Data)
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		return fmt.Errorf("%s: %w (process %s)", a.o.Data, metrics.ErrLocked, holder)
+	}
+	if hasBytes(filepath.Join(a.o.Data, control.FileName)) || hasBytes(filepath.Join(a.o.Data, control.FileName+"-wal")) {
+		return nil
+	}
+	there, err := filepath.Glob(filepath.Join(a.o.Data, "telemetry*.db"))
+	if err != nil || !slices.ContainsFunc(there, hasBytes) {
+		return err
+	}
+	return fmt.Errorf("%w: %s has telemetry, but no control.db: restore a backup; without one, tidemark keys create begins control data anew", metrics.ErrDamaged, a.o.Data)
+}
+
+func hasBytes(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Size() > 0
 }
 
 func (a *App) openControl(ctx context.Context) error {

@@ -40,6 +40,10 @@ type Examination struct {
 	Data    string  `json:"data"`
 	Version string  `json:"version"`
 	Checks  []Check `json:"checks"`
+
+	// denied and full say what keeps files from being read, which then are not called
+	// damaged: SQLite makes a file beside one to read it.
+	denied, full bool
 }
 
 // OK reports whether nothing failed.
@@ -151,8 +155,32 @@ func (x *Examination) folder(dir string) {
 			x.warn("left behind", "The next start removes it, unless a backup is being made now.", "%s", left[0])
 		}
 	}
-	if err := writable(dir); err != nil {
-		x.fail("writing", "Give the folder to the user who runs the server.", err)
+	if free, _, err := diskSpace(dir); err == nil && free < noneFree {
+		x.full = true
+	}
+	if err := writable(dir); err != nil && !x.full {
+		x.denied = true
+		x.fail("writing", doReach, err)
+	}
+	x.filesWritable(dir)
+}
+
+// filesWritable looks whether each file may be written. It comes before any is opened as
+// a database: closing a file ends the locks that a process has on it.
+func (x *Examination) filesWritable(dir string) {
+	there, err := filepath.Glob(filepath.Join(dir, "*.db"))
+	if err != nil {
+		return
+	}
+	for _, path := range there {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			x.denied = true
+			x.fail("writing", doReach, err)
+		}
 	}
 }
 
@@ -196,6 +224,8 @@ const (
 	doRollups    = "Restore a backup, or move telemetry.db away and run tidemark rebuild: it is made anew from the raw files."
 	doControl    = "Restore a backup: control data cannot be made anew from anything."
 	doNewer      = "Run the newer program, or restore a backup from before the upgrade."
+	doReach      = "Let the user who runs the server, and this verb, read and write the folder and its files: their owner, their mode, a mount that is read-only."
+	doRoom       = "Make room, and look again."
 )
 
 func (x *Examination) file(name string, schema, known, wal int64, err error) {
@@ -209,6 +239,10 @@ func (x *Examination) file(name string, schema, known, wal int64, err error) {
 	switch {
 	case errors.Is(err, migrations.ErrNewer):
 		x.fail(name, doNewer, err)
+	case err != nil && x.denied:
+		x.fail(name, doReach, err)
+	case err != nil && (x.full || errors.Is(err, metrics.ErrFull)):
+		x.fail(name, doRoom, err)
 	case err != nil:
 		x.fail(name, do, err)
 	case schema < known:

@@ -37,9 +37,11 @@ func (x *Examination) clock(now time.Time) {
 	}
 }
 
-// Bounds of free space: below the first the store is about to stop, below the second
+// Bounds of free space: below the first nothing can be
+// opened, below the second the store is about to stop, below the third
 // merging and backups have no room.
 const (
+	noneFree  = 1 << 20
 	leastFree = 64 << 20
 	tenth     = 10
 )
