@@ -91,10 +91,34 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: providerTimeout}
 	}
+	o.Client = bounded(o.Client)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return &Provider{o: o}, nil
+}
+
+// maxAnswer bounds each answer of the provider: the libraries read some of them whole.
+const maxAnswer = 1 << 20
+
+// bounded returns the client with a bound on what is read of an answer.
+func bounded(c *http.Client) *http.Client {
+	own := *c
+	if own.Transport == nil {
+		own.Transport = http.DefaultTransport
+	}
+	own.Transport = boundedTransport{own.Transport}
+	return &own
+}
+
+type boundedTransport struct{ http.RoundTripper }
+
+func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	w, err := t.RoundTripper.RoundTrip(r)
+	if err == nil {
+		w.Body = http.MaxBytesReader(nil, w.Body, maxAnswer)
+	}
+	return w, err //nolint:wrapcheck // It is the transport's own.
 }
 
 // context makes the libraries use our client, also after the request is over.

@@ -124,6 +124,34 @@ func TestAProviderThatNamesNoEndpointIsAskedAgain(t *testing.T) {
 	}
 }
 
+// endless is a body that does not end, up to 16 MiB.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.read > 16<<20 {
+		return 0, io.EOF
+	}
+	for i := range p {
+		p[i] = ' '
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+// TestAnswersOfAProviderHaveABound: the libraries read what a provider says of itself and
+// of people whole.
+func TestAnswersOfAProviderHaveABound(t *testing.T) {
+	t.Parallel()
+	body := &endless{}
+	p := newProvider(t, &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(body), Request: r}, nil
+	})})
+	_, err := p.begin(t.Context(), newFlow("/"))
+	if err == nil || body.read > 2*maxAnswer {
+		t.Errorf("%v, after %d bytes", err, body.read)
+	}
+}
+
 // TestATokenOfNobodyIsRefused: without a subject all people would have one account.
 func TestATokenOfNobodyIsRefused(t *testing.T) {
 	t.Parallel()
