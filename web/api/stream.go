@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -29,23 +28,7 @@ func (a *API) streamEvents(c echo.Context) error {
 		Feature: p.text("feature"), Kind: p.text("kind"), Service: p.text("service"),
 		Replica: p.text("replica"), Key: p.text("key"), WriteID: p.text("write_id"),
 	}
-	return a.o.Hub.Serve(c, keepEvents(want), live.TopicTail)
-}
-
-// keepEvents passes the events whose fields equal those of want that are not "".
-func keepEvents(want live.TailEvent) live.Keep {
-	if want == (live.TailEvent{}) {
-		return nil
-	}
-	eq := func(want, got string) bool { return want == "" || want == got }
-	return func(m live.Message) (live.Message, bool) {
-		var e live.TailEvent
-		if json.Unmarshal([]byte(m.Data), &e) != nil {
-			return m, false
-		}
-		return m, eq(want.Feature, e.Feature) && eq(want.Kind, e.Kind) && eq(want.Service, e.Service) &&
-			eq(want.Replica, e.Replica) && eq(want.Key, e.Key) && eq(want.WriteID, e.WriteID)
-	}
+	return a.o.Hub.ServeTail(c, want)
 }
 
 // streamLive tells pages which of their topics changed.
@@ -66,5 +49,5 @@ func (a *API) streamLive(c echo.Context) error {
 			return respond.Bad("topic", "%q is no topic: want overview, pipeline, feature:NAME or write:ID.", t)
 		}
 	}
-	return a.o.Hub.Serve(c, nil, topics...)
+	return a.o.Hub.Serve(c, topics...)
 }

@@ -43,7 +43,7 @@ func (f *Feed) Folded(events []metrics.Event) {
 			f.hub.Publish(WriteTopic(e.WriteID), "changed", `{"kind":`+strconv.Quote(e.Kind.String())+`}`)
 		}
 		if f.hub.Wanted(TopicTail) {
-			f.hub.Publish(TopicTail, "event", tailLine(e))
+			f.hub.publishTail(e)
 		}
 	}
 }
@@ -113,6 +113,16 @@ type TailEvent struct {
 	ObservedAt int64  `json:"observed_at"` // Unix ns
 	Version    string `json:"version,omitempty"`
 	Attempt    int32  `json:"attempt,omitempty"`
+}
+
+// takes reports whether an event's fields equal those that are not ""; those of nil are.
+func (want *TailEvent) takes(e *metrics.Event) bool {
+	if want == nil {
+		return true
+	}
+	eq := func(want, got string) bool { return want == "" || want == got }
+	return eq(want.Feature, e.Feature) && eq(want.Kind, e.Kind.String()) && eq(want.Service, e.Service) &&
+		eq(want.Replica, e.Replica) && eq(want.Key, e.Key) && eq(want.WriteID, e.WriteID)
 }
 
 func tailLine(e *metrics.Event) string {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"tidemark/metrics"
 )
 
 // Errors of subscribing. Test with errors.Is.
@@ -92,6 +94,7 @@ type Subscription struct {
 
 	hub     *Hub
 	who     string
+	want    *TailEvent // what of the tail; nil is all
 	c       chan Message
 	topics  []string
 	slow    bool // under hub.mu
@@ -103,6 +106,10 @@ type Subscription struct {
 // Subscribe begins to receive the topics for a key or person. after is the last id that the client
 // saw, 0 for none: what it missed since is sent first where it is still known.
 func (h *Hub) Subscribe(who string, after uint64, topics ...string) (*Subscription, error) {
+	return h.subscribe(who, after, nil, topics...)
+}
+
+func (h *Hub) subscribe(who string, after uint64, want *TailEvent, topics ...string) (*Subscription, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -114,7 +121,7 @@ func (h *Hub) Subscribe(who string, after uint64, topics ...string) (*Subscripti
 	if h.own[who] >= h.o.Share {
 		return nil, ErrTooManyOwn
 	}
-	s := &Subscription{hub: h, who: who, c: make(chan Message, h.o.Queue), topics: topics}
+	s := &Subscription{hub: h, who: who, want: want, c: make(chan Message, h.o.Queue), topics: topics}
 	s.C = s.c
 	s.missed, s.resumed = h.since(after, topics)
 	for _, t := range topics {
@@ -202,20 +209,41 @@ func (h *Hub) Publish(topic, event, data string) {
 	}
 	h.last++
 	m := Message{ID: h.last, Topic: topic, Event: event, Data: data}
-	if topic != TopicTail {
-		if len(h.replay) == h.o.Replay {
-			h.replay = append(h.replay[:0], h.replay[1:]...)
-		}
-		h.replay = append(h.replay, m)
+	if len(h.replay) == h.o.Replay {
+		h.replay = append(h.replay[:0], h.replay[1:]...)
 	}
+	h.replay = append(h.replay, m)
 	for s := range h.topics[topic] {
-		select {
-		case s.c <- m:
-		default:
-			s.slow = true
-			h.dropped.Add(1)
-			h.end(s)
+		h.pass(s, m)
+	}
+}
+
+// publishTail passes an event to everyone who wants it of the tail, so that nobody's
+// queue fills with what they do not want. It is written out once.
+func (h *Hub) publishTail(e *metrics.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var m Message
+	for s := range h.topics[TopicTail] {
+		if !s.want.takes(e) {
+			continue
 		}
+		if m.ID == 0 {
+			h.last++
+			m = Message{ID: h.last, Topic: TopicTail, Event: "event", Data: tailLine(e)}
+		}
+		h.pass(s, m)
+	}
+}
+
+// pass queues a message; the caller holds the lock.
+func (h *Hub) pass(s *Subscription, m Message) {
+	select {
+	case s.c <- m:
+	default:
+		s.slow = true
+		h.dropped.Add(1)
+		h.end(s)
 	}
 }
 

@@ -177,8 +177,13 @@ func TestAWatcherHearsOfItsWrite(t *testing.T) {
 // stream serves a hub's topic "a" and returns the lines that a client reads.
 func stream(t *testing.T, h *live.Hub, lastID string) *bufio.Scanner {
 	t.Helper()
+	return read(t, lastID, func(c echo.Context) error { return h.Serve(c, "a") })
+}
+
+func read(t *testing.T, lastID string, serve echo.HandlerFunc) *bufio.Scanner {
+	t.Helper()
 	e := echo.New()
-	e.GET("/", func(c echo.Context) error { return h.Serve(c, nil, "a") })
+	e.GET("/", serve)
 	srv := httptest.NewServer(e)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(srv.Close)
@@ -236,5 +241,45 @@ func TestAStreamResumes(t *testing.T) {
 	}
 	if got := strings.Join(until(stream(t, h, "1"), "data: {}"), "|"); got != "retry: 2000||event: reload|data: {}" {
 		t.Errorf("too late %q", got)
+	}
+}
+
+// Who asks for some events of the tail has a queue of those alone.
+func TestNobodysQueueFillsWithWhatTheyDoNotWant(t *testing.T) {
+	t.Parallel()
+	h := live.NewHub(live.Options{Queue: 2})
+	f := live.NewFeed(h)
+	some := read(t, "", func(c echo.Context) error { return h.ServeTail(c, live.TailEvent{Feature: "cart", Kind: "visible"}) })
+	all := read(t, "", func(c echo.Context) error { return h.ServeTail(c, live.TailEvent{}) })
+	others := make([]metrics.Event, 10_000)
+	for i := range others {
+		others[i] = metrics.Event{Feature: "feed", Kind: metrics.KindVisible}
+	}
+	f.Folded(others)
+	f.Folded([]metrics.Event{{Feature: "cart", Kind: metrics.KindApplied}, {Feature: "cart", Kind: metrics.KindVisible, EventID: "e"}})
+	h.Close()
+	if got := strings.Join(until(some, "data: {}"), "|"); strings.Count(got, "event: event") != 1 || !strings.Contains(got, `"event_id":"e"`) || !strings.Contains(got, "event: stopping") {
+		t.Errorf("who wants one event got %q", got)
+	}
+	if _, dropped := h.Stats(); dropped != 1 {
+		t.Errorf("%d were dropped; want the one who wanted all", dropped)
+	}
+	if got := strings.Join(until(all, "(none)"), "|"); !strings.Contains(got, "event: dropped") {
+		t.Errorf("who wants all got %q", got)
+	}
+}
+
+func TestLongMessagesComeWhole(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 16<<10 - 1, 16 << 10, 16<<10 + 1, 100_000} {
+		data := strings.Repeat("x", n)
+		s := read(t, "", func(c echo.Context) error {
+			out := live.Begin(c)
+			return errors.Join(out.SendAs("7", "snapshot", data), out.SendAs("", "end", "."))
+		})
+		s.Buffer(nil, 1<<20)
+		if got, want := strings.Join(until(s, "data: ."), "|"), "retry: 2000||id: 7|event: snapshot|data: "+data+"||event: end|data: ."; got != want {
+			t.Errorf("%d bytes came as %d", n, len(got))
+		}
 	}
 }

@@ -180,7 +180,7 @@ func (u *UI) live(c echo.Context) error {
 	default:
 		return respond.Bad("topic", "%q is no topic: want overview, pipeline, rollouts, feature:NAME or write:ID.", topic)
 	}
-	return u.o.Hub.Serve(c, nil, topic)
+	return u.o.Hub.Serve(c, topic)
 }
 
 // view is a page before it is framed.
