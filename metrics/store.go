@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"tidemark/metrics/sketch"
@@ -221,6 +222,12 @@ type SpilledQuery struct {
 	Replica   string
 	KeyEntity Entity // 0 = any
 	Limit     int    // 0 = all
+}
+
+// Wants reports whether an open write is one of those selected, Limit aside.
+func (q *SpilledQuery) Wants(o *OpenWrite) bool {
+	return (q.Feature == "" || q.Feature == o.Feature) && (q.KeyEntity == 0 || q.KeyEntity == o.KeyEntity) &&
+		(q.Replica == "" || slices.Contains(o.Missing, q.Replica))
 }
 
 // Heard is when a source was last heard of.

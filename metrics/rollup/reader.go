@@ -303,36 +303,13 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	e.mu.RLock()
-	resident := map[metrics.WriteName]bool{}
-	var out []metrics.OpenWrite
-	for name, f := range e.features {
-		if q.Feature != "" && name != q.Feature {
-			continue
-		}
-		for w := f.open; w != nil; w = w.openNext {
-			row := w.openRow()
-			if q.KeyEntity != 0 && row.KeyEntity != q.KeyEntity {
-				continue
-			}
-			if q.Replica == "" || slices.Contains(row.Missing, q.Replica) {
-				out = append(out, row)
-			}
-		}
-	}
-	for name := range e.spilledGone {
-		resident[name] = true
-	}
-	e.mu.RUnlock()
-	for i := range out {
-		resident[out[i].Name()] = true
-	}
+	out, known := e.unstoredOpen(q)
 	stored, err := e.opens.spilled(ctx, e.store, q)
 	if err != nil {
 		return nil, err
 	}
 	for i := range stored {
-		if !resident[stored[i].Name()] {
+		if !known[stored[i].Name()] {
 			out = append(out, stored[i])
 		}
 	}
@@ -340,6 +317,45 @@ func (e *Engine) OpenWrites(ctx context.Context, q metrics.SpilledQuery) ([]metr
 		return cmp.Or(cmp.Compare(a.Initiated, b.Initiated), strings.Compare(a.WriteID, b.WriteID))
 	})
 	return out[:min(len(out), q.Limit)], nil
+}
+
+// unstoredOpen returns the open writes in memory and those that were put down since the
+// last checkpoint, and the names of all about which the store may say what is no longer so.
+func (e *Engine) unstoredOpen(q metrics.SpilledQuery) (out []metrics.OpenWrite, known map[metrics.WriteName]bool) {
+	known = map[metrics.WriteName]bool{}
+	add := func(row metrics.OpenWrite) {
+		if name := row.Name(); !known[name] {
+			known[name] = true
+			if q.Wants(&row) {
+				out = append(out, row)
+			}
+		}
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for name, f := range e.features {
+		if q.Feature != "" && name != q.Feature {
+			continue
+		}
+		for w := f.open; w != nil; w = w.openNext {
+			add(w.openRow())
+		}
+	}
+	for _, row := range e.spilledRows {
+		add(row)
+	}
+	for name := range e.spilledGone {
+		known[name] = true
+	}
+	if cp := e.flushing; cp != nil {
+		for i := range cp.Spilled {
+			add(cp.Spilled[i])
+		}
+		for _, name := range cp.SpilledGone {
+			known[name] = true
+		}
+	}
+	return out, known
 }
 
 // KeyVersions implements metrics.Reader.

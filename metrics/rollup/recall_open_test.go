@@ -97,10 +97,12 @@ func TestOpenWritesOfAKeyComeBackOnce(t *testing.T) {
 		{"both", func() { begin(30); store(); begin(30) }, 1},
 	} {
 		c.begin()
+		if got := len(open()); got < 50 {
+			t.Fatalf("%s: %d are open", c.name, got)
+		}
 		st.looks = 0
 		fold(shownOfKey(n, 200))
 		looks := st.looks
-		store() // Only then are those that were put down listed.
 		if left := open(); len(left) > 0 {
 			t.Errorf("%s: %d are still open, such as %s", c.name, len(left), left[0])
 		}

@@ -223,8 +223,7 @@ func (m *Memory) Exemplars(ctx context.Context, q metrics.ExemplarQuery) (found 
 func (m *Memory) Spilled(ctx context.Context, q metrics.SpilledQuery) (found []metrics.OpenWrite, err error) {
 	err = m.read(ctx, func() error {
 		for _, w := range m.spilled {
-			if is(q.Feature, w.Feature) && (q.KeyEntity == 0 || q.KeyEntity == w.KeyEntity) &&
-				(q.Replica == "" || slices.Contains(w.Missing, q.Replica)) {
+			if q.Wants(&w) {
 				w.Missing = slices.Clone(w.Missing)
 				found = append(found, w)
 			}
