@@ -131,7 +131,7 @@ func TestAnInvitationIsForOnePersonAndEnds(t *testing.T) {
 	ctx := t.Context()
 	must(t, s.CreateAccount(ctx, "ana", access.Viewer, by(t0)))
 	want(t, s.CreateAccount(ctx, "ANA", access.Viewer, by(t0)), access.ErrNameTaken)
-	i, _ := access.NewInvite("ana", t0)
+	i, _ := access.NewInvite("Ana", t0)
 	must(t, s.CreateInvite(ctx, i, by(t0)))
 	_, err := s.UseInvite(ctx, i.Hash, "eve", "hash", t0.Add(access.InviteLife))
 	want(t, err, access.ErrSignIn)
@@ -139,6 +139,9 @@ func TestAnInvitationIsForOnePersonAndEnds(t *testing.T) {
 	must(t, err)
 	if name != "ana" {
 		t.Errorf("the link made %q", name)
+	}
+	if entries, err := s.Entries(ctx, audit.Query{Actor: "user:ana", Subject: "user/ana"}); err != nil || len(entries) != 1 {
+		t.Errorf("by the name that she has, the audit log has %+v, %v", entries, err)
 	}
 	other, _ := access.NewInvite("nobody", t0)
 	want(t, s.CreateInvite(ctx, other, by(t0)), access.ErrNoAccount)

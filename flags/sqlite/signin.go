@@ -77,6 +77,7 @@ func linkAccount(ctx context.Context, tx *sql.Tx, name string, role access.Role,
 	case role == "" || role == acc.Role:
 		return acc, nil, nil
 	}
+	c.Actor = "user:" + acc.Name
 	rec, err := setRole(ctx, tx, acc, role, c)
 	acc.Role = role
 	return acc, []audit.Record{rec}, err
@@ -88,10 +89,11 @@ func (s *Store) CreateInvite(ctx context.Context, i access.Invite, c access.Chan
 		if _, err := tx.ExecContext(ctx, "DELETE FROM invites WHERE expires_at <= ? OR user_name = ?", nanos(i.Created), i.User); err != nil {
 			return audit.Record{}, fmt.Errorf("old invitations: %w", err)
 		}
-		if err := checkInvited(ctx, tx, i.User); err != nil {
+		var err error
+		if i.User, err = checkInvited(ctx, tx, i.User); err != nil {
 			return audit.Record{}, err
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO invites (hash, user_name, created_at, expires_at) VALUES (?, ?, ?, ?)",
+		_, err = tx.ExecContext(ctx, "INSERT INTO invites (hash, user_name, created_at, expires_at) VALUES (?, ?, ?, ?)",
 			i.Hash[:], i.User, nanos(i.Created), nanos(i.Expires))
 		if err != nil {
 			return audit.Record{}, fmt.Errorf("create invitation: %w", err)
@@ -106,25 +108,26 @@ func (s *Store) CreateInvite(ctx context.Context, i access.Invite, c access.Chan
 }
 
 // checkInvited refuses invitations to nobody, to who may not sign in and to who signs
-// in elsewhere, and a first set-up when there is an administrator.
-func checkInvited(ctx context.Context, q querier, name string) error {
+// in elsewhere, and a first set-up when there is an administrator. It returns the name as
+// the account has it, which the audit log goes by.
+func checkInvited(ctx context.Context, q querier, name string) (string, error) {
 	if name == "" {
 		n, err := countAdmins(ctx, q)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%w: tidemark is set up already", access.ErrAccount)
 		}
-		return err
+		return "", err
 	}
 	acc, err := account(ctx, q, name)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case !acc.DisabledAt.IsZero():
-		return fmt.Errorf("%w: %s", access.ErrDisabled, acc.Name)
+		return "", fmt.Errorf("%w: %s", access.ErrDisabled, acc.Name)
 	case acc.Issuer != "":
-		return fmt.Errorf("%w: %s signs in with %s and has no password here", access.ErrAccount, acc.Name, acc.Issuer)
+		return "", fmt.Errorf("%w: %s signs in with %s and has no password here", access.ErrAccount, acc.Name, acc.Issuer)
 	}
-	return nil
+	return acc.Name, nil
 }
 
 // Invite implements access.People.
@@ -133,7 +136,7 @@ func (s *Store) Invite(ctx context.Context, hash [sha256.Size]byte, at time.Time
 	if err != nil {
 		return i, err
 	}
-	if err := checkInvited(ctx, s.read, i.User); err != nil {
+	if i.User, err = checkInvited(ctx, s.read, i.User); err != nil {
 		return i, fmt.Errorf("%w: %w", access.ErrSignIn, err)
 	}
 	return i, nil
@@ -161,7 +164,7 @@ func (s *Store) UseInvite(ctx context.Context, hash [sha256.Size]byte, name, pas
 		if err != nil {
 			return nil, err
 		}
-		if err := checkInvited(ctx, tx, i.User); err != nil {
+		if i.User, err = checkInvited(ctx, tx, i.User); err != nil {
 			return nil, fmt.Errorf("%w: %w", access.ErrSignIn, err)
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM invites WHERE hash = ?", hash[:]); err != nil {
