@@ -96,7 +96,12 @@ func settleInto(dir, data string) error {
 	if err := syncFolder(dir); err != nil {
 		return err
 	}
-	if err := os.Rename(dir, data); err != nil {
+	// An empty folder is in the way of os.Rename; one that is not is not removed.
+	err = os.Remove(data)
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		err = os.Rename(dir, data)
+	}
+	if err != nil {
 		return fmt.Errorf("%w; when %s is where a file system is mounted, restore into a new folder below it", err, data)
 	}
 	return syncFolder(filepath.Dir(data))
