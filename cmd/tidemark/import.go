@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -27,7 +27,7 @@ type importCmd struct {
 	placeFlags  `embed:""`
 	decodeFlags `embed:""`
 
-	File string `arg:"" help:"NDJSON, JSON, or OTLP JSON (spans or logs); .gz and .zst are unpacked; - is standard input."`
+	File string `arg:"" help:"NDJSON, JSON, or OTLP JSON (spans or logs); gzip and zstd are unpacked; - is standard input."`
 	JSON bool   `help:"Print the counts as a JSON object." name:"json"`
 }
 
@@ -144,22 +144,32 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// unpack tells a packed file by how it begins, whatever it is called: standard input has
+// no name. What an editor put before the text, to say that it is UTF-8, is not of it.
 func unpack(name string, r io.Reader) (io.Reader, error) {
+	br := bufio.NewReader(r)
+	head, err := br.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("import %s: %w", name, err)
+	}
 	switch {
-	case strings.HasSuffix(name, ".gz"):
-		z, err := gzip.NewReader(r)
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		z, err := gzip.NewReader(br)
 		if err != nil {
 			return nil, fmt.Errorf("import %s: %w", name, err)
 		}
 		return z, nil
-	case strings.HasSuffix(name, ".zst"):
-		z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20))
+	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+		z, err := zstd.NewReader(br, zstd.WithDecoderMaxMemory(256<<20))
 		if err != nil {
 			return nil, fmt.Errorf("import %s: %w", name, err)
 		}
 		return z.IOReadCloser(), nil
+	case bytes.HasPrefix(head, []byte("\ufeff")):
+		_, err := br.Discard(len("\ufeff"))
+		return br, err
 	}
-	return r, nil
+	return br, nil
 }
 
 // Kinds of request.
@@ -181,7 +191,7 @@ const maxTold = 20
 // importAll reads values and passes them on in requests.
 func importAll(e *env, r io.Reader, take taker) (imported, error) {
 	var sum imported
-	b, told := &request{}, map[string]bool{}
+	b, told, failed := &request{}, map[string]bool{}, false
 	flush := func() error {
 		if b.values == 0 {
 			return nil
@@ -212,13 +222,19 @@ func importAll(e *env, r io.Reader, take taker) (imported, error) {
 		kind := kindOf(value)
 		if b.full(kind, len(value)) {
 			if err := flush(); err != nil {
+				failed = true
 				return err
 			}
 		}
 		b.add(kind, value)
 		return e.ctx.Err()
 	})
-	if err != nil {
+	switch last := b.first + b.values; {
+	case e.ctx.Err() != nil:
+		return sum, fmt.Errorf("import: interrupted at value %d; the same file goes on when it is imported again: %w", last, context.Cause(e.ctx))
+	case err != nil && !failed:
+		return sum, errors.Join(flush(), fmt.Errorf("%w; %d values are before it", err, last))
+	case err != nil:
 		return sum, err
 	}
 	return sum, flush()
