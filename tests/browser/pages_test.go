@@ -94,6 +94,15 @@ func TestPages(t *testing.T) {
 			}
 		}
 	})
+	t.Run("between", func(t *testing.T) {
+		for _, width := range []int64{768, 1024, 1225, 1240, 1280, 1366} {
+			tab := tab(t, b, Look{Width: width, Height: 800})
+			for _, page := range pages {
+				t.Run(fmt.Sprintf("%d px %s", width, page.Kind), func(t *testing.T) { checkRoom(t, tab, s.URL+page.Path) })
+			}
+			tab.Close()
+		}
+	})
 	t.Run("without JavaScript", func(t *testing.T) {
 		look := Look{Width: Wide, Height: 900, NoScript: true}
 		tab := tab(t, b, look)
@@ -146,6 +155,17 @@ func report(t *testing.T, what string, check func() ([]string, error)) {
 	for _, f := range found {
 		t.Errorf("%s: %s", what, f)
 	}
+}
+
+// checkRoom checks that nothing of a page is out of sight, as windows of laptops and tablets
+// are.
+func checkRoom(t *testing.T, p *Tab, url string) {
+	t.Helper()
+	if _, err := p.Go(url); err != nil {
+		t.Fatal(err)
+	}
+	report(t, "a table is cut", p.CutTables)
+	report(t, "the page scrolls sideways", p.Overflow)
 }
 
 // checkHead checks that a page has a title and says its answer first: one main
