@@ -27,7 +27,7 @@ type Estimate struct {
 	Sampled          int    // contexts looked at
 	Seen             uint64 // evaluations that they were drawn from
 	Large            uint64 // contexts left out because they were too large
-	Units            int    // distinct targeting keys among the sampled
+	Units            int    // distinct targeting keys among the sampled, in tens
 	UnitsIn          int    // of these in the cohort; 0 when Few says something
 	// Few says why there are no numbers although there were contexts.
 	Few   string
@@ -199,8 +199,9 @@ func (e *Estimate) measure(ctx context.Context, rules *eval.Set, s sampled, now 
 	return nil
 }
 
-// tell takes what may be told of the numbers, with UnitsIn as it was counted.
+// tell takes what may be told of the numbers, with Units and UnitsIn as they were counted.
 func (e *Estimate) tell(share, low, high float64) {
+	defer func() { e.Units, e.UnitsIn = tens(e.Units), tens(e.UnitsIn) }()
 	switch {
 	case e.Units < 2*FewUnits:
 		e.Few = "fewer than " + strconv.Itoa(2*FewUnits) + " units were seen"
@@ -215,8 +216,10 @@ func (e *Estimate) tell(share, low, high float64) {
 	}
 	share, low, high = math.Round(share*100)/100, math.Floor(low*100)/100, math.Ceil(high*100)/100
 	e.Share, e.Low, e.High = &share, &low, &high
-	e.UnitsIn = (e.UnitsIn + 5) / 10 * 10
 }
+
+// tens is the nearest number of tens.
+func tens(n int) int { return (n + 5) / 10 * 10 }
 
 // wilson is the 95 % score interval of a proportion among n.
 func wilson(p, n float64) (low, high float64) {

@@ -33,7 +33,7 @@ type CohortEstimate struct {
 	Sampled     int       `json:"sampled"`
 	Evaluations uint64    `json:"evaluations"` // that the sample was drawn from
 	TooLarge    uint64    `json:"too_large"`   // contexts that were left out of it
-	Units       int       `json:"units"`       // distinct targeting keys in the sample
+	Units       int       `json:"units"`       // distinct targeting keys in the sample, in tens
 	UnitsIn     *int      `json:"units_in"`    // of these in the cohort, in tens; null as share is
 	Few         string    `json:"few,omitempty"`
 	Since       time.Time `json:"since"`

@@ -31,13 +31,18 @@ func (h *Handler) bulk(c echo.Context) error {
 	token, epoch := h.streamToken(auth.Who(c), now)
 	var seen fingerprint
 	s.out = append(s.out[:0], `{"flags":[`...)
+	counts := counted(c)
 	set.EvaluateAll(s.ctx, now, func(r *eval.Result) {
 		seen.add(r)
 		s.out = append(r.AppendJSON(s.out), ',')
-		h.o.Flags.Observe(set, r)
+		if counts {
+			h.o.Flags.Observe(set, r)
+		}
 	})
 	s.out = bytes.TrimSuffix(s.out, []byte(","))
-	h.o.Flags.Asked(s.ctx)
+	if counts {
+		h.o.Flags.Asked(s.ctx)
+	}
 	etag := seen.etag(set.Hash(), epoch)
 	c.Response().Header()["Etag"] = []string{etag}
 	if matches(c.Request().Header.Get("If-None-Match"), etag) {

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tidemark/flags/eval"
+	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
 
@@ -21,9 +22,19 @@ func (h *Handler) single(c echo.Context) error {
 	set := h.o.Flags.Set()
 	r := h.evaluate(set, key, s.ctx, now)
 	s.out = r.AppendJSON(s.out[:0])
-	h.o.Flags.Observe(set, &r)
-	h.o.Flags.Asked(s.ctx)
+	if counted(c) {
+		h.o.Flags.Observe(set, &r)
+		h.o.Flags.Asked(s.ctx)
+	}
 	return send(c, statusOf(r.Code), s.out)
+}
+
+// counted reports whether an answer counts as usage, its pin among those given, and its
+// context for the sample: where a service asks. What somebody who is signed in asks is a
+// question, as in the playground: else they could ask whether a unit is new to a count.
+func counted(c echo.Context) bool {
+	who := auth.Who(c)
+	return who == nil || !who.IsPerson()
 }
 
 // evaluate asks the set. A key that no flag can have is answered like any unknown

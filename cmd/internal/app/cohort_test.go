@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"tidemark/cmd/internal/app"
+	"tidemark/flags/access"
 )
 
 // TestReadersTryNoRules: whoever may choose a rule freely could ask by it what is in the
@@ -82,5 +87,46 @@ func TestReadersTryNoRules(t *testing.T) {
 		if (p.Share != nil) != who.share || !strings.Contains(notes, who.note) || strings.Contains(notes, "is not told") == who.share {
 			t.Errorf("preview with %s: %v %q", who.rule, p.Share, p.Notes)
 		}
+	}
+}
+
+// TestWhatPeopleAskCountsNowhere: a viewer asks about contexts of their own, by which they
+// could find out whether a unit was there already, and whether it is in a cohort.
+func TestWhatPeopleAskCountsNowhere(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64 // estimates are kept for some seconds
+	d := openWith(t, app.Options{
+		PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}, Limits: often(),
+		Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) },
+	})
+	viewer := d.invite(d.root(), "ana", "viewer")
+	operator, services := d.namedKey("operator", "control", "read"), d.namedKey("services", "evaluate")
+	d.do(operator, http.MethodPut, "/api/v1/flags/cart-model", cartFlag, http.StatusCreated, nil)
+	d.do(operator, http.MethodPut, "/api/v1/cohorts/half", `{"reason":"who","definition":{"==":[{"var":"half"},1]}}`, http.StatusCreated, nil)
+	for i := range 99 {
+		d.ask(services, "cart-model", fmt.Sprintf(`{"targetingKey":"user-%d","half":%d}`, i, i%2), http.StatusOK)
+	}
+	counts := func() string {
+		t.Helper()
+		later.Add(int64(10 * time.Second))
+		list := viewer.get("/api/v1/cohorts?format=json").Body.String()
+		usage := viewer.get("/api/v1/flags/cart-model/usage?format=json").Body.String()
+		_, list, _ = strings.Cut(list, `"estimate"`)
+		_, usage, _ = strings.Cut(usage, `"days"`)
+		return list + usage
+	}
+	before := counts()
+	if !strings.Contains(before, `"sampled":99`) || !strings.Contains(before, `"units":100,"units_in":50`) {
+		t.Fatalf("the counts are %s", before)
+	}
+	for i := range 12 {
+		for _, path := range []string{"/ofrep/v1/evaluate/flags/cart-model", "/ofrep/v1/evaluate/flags"} {
+			if w := viewer.say(path, fmt.Sprintf(`{"context":{"targetingKey":"mine-%d","half":1}}`, i)); w.Code != http.StatusOK {
+				t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	}
+	if after := counts(); after != before {
+		t.Errorf("before %s\nafter %s", before, after)
 	}
 }
