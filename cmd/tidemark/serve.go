@@ -196,6 +196,7 @@ func (c *serveCmd) Run(e *env) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // Whoever reads the log may end, and the server goes on.
 	a, err := app.New(o)
 	if err != nil {
 		return usageError{err}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -220,6 +221,11 @@ func (a *App) lookAtFolder(context.Context) error {
 	}
 	if holder != "" {
 		return fmt.Errorf("%s: %w (process %s)", a.o.Data, metrics.ErrLocked, holder)
+	}
+	// SQLite would say of a folder that is read-only that there is no such file. On a full
+	// disk it says what is so.
+	if err := writable(a.o.Data); errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("data: cannot be written: %w", err)
 	}
 	if hasBytes(filepath.Join(a.o.Data, control.FileName)) || hasBytes(filepath.Join(a.o.Data, control.FileName+"-wal")) {
 		return nil
