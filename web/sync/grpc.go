@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -46,6 +48,7 @@ func (s *Server) GRPC(secure *tls.Config) *grpc.Server {
 		grpc.ConnectionTimeout(handshake),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
+		grpc.ForceServerCodecV2(codec{CodecV2: encoding.GetCodecV2(proto.Name), s: s}),
 	}
 	if secure != nil {
 		o = append(o, grpc.Creds(credentials.NewTLS(secure)))
@@ -160,7 +163,7 @@ func (f *flagSync) SyncFlags(_ *syncv1.SyncFlagsRequest, out syncv1grpc.FlagSync
 			return status.Error(codes.Unavailable, "the flags cannot be written out")
 		}
 		if e.hash != sent {
-			if err := out.Send(&syncv1.SyncFlagsResponse{FlagConfiguration: string(e.flagd)}); err != nil {
+			if err := out.Send(e.sync); err != nil {
 				return err //nolint:wrapcheck // It is gRPC's own.
 			}
 			sent = e.hash
@@ -185,7 +188,7 @@ func (f *flagSync) FetchAllFlags(context.Context, *syncv1.FetchAllFlagsRequest) 
 	if err != nil {
 		return nil, status.Error(codes.Unavailable, "the flags cannot be written out")
 	}
-	return &syncv1.FetchAllFlagsResponse{FlagConfiguration: string(e.flagd)}, nil
+	return e.all, nil
 }
 
 // GetMetadata returns the metadata of the flag set. flagd asks for it when it begins.

@@ -47,7 +47,7 @@ func (s *Server) streamSnapshots(c echo.Context) error {
 	seen := c.Request().Header.Get("Last-Event-ID")
 	for {
 		if e.hash != seen {
-			if out.SendAs(e.hash, snapshot.EventSnapshot, string(e.native)) != nil {
+			if out.SendAs(e.hash, snapshot.EventSnapshot, e.native) != nil {
 				return nil // The provider left.
 			}
 			seen = e.hash

@@ -5,6 +5,8 @@ import (
 	gosync "sync"
 	"time"
 
+	syncv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/sync/v1"
+
 	"tidemark/flags/access"
 	"tidemark/flags/eval"
 	"tidemark/flags/provider/snapshot"
@@ -46,12 +48,17 @@ type Server struct {
 	last *edition
 }
 
-// edition is one state of the flags in every form in which it is handed out.
+// edition is one state of the flags in every form in which it is handed out. The forms are
+// as they are sent: however many take them, and however slowly, they hold no copies.
 type edition struct {
 	hash     string
 	flagd    []byte // flagd's JSON
-	native   []byte // a snapshot.Snapshot, JSON
+	native   string // a snapshot.Snapshot, JSON
 	metadata map[string]any
+
+	sync *syncv1.SyncFlagsResponse
+	all  *syncv1.FetchAllFlagsResponse
+	wire []byte // of both
 }
 
 // New returns a Server.
@@ -87,7 +94,10 @@ func (s *Server) edition() (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edition{hash: set.Hash(), flagd: flagd, native: native, metadata: d.Metadata}
+	e := &edition{hash: set.Hash(), flagd: flagd, native: string(native), metadata: d.Metadata}
+	if err := e.encode(); err != nil {
+		return nil, err
+	}
 	s.last = e
 	return e, nil
 }
