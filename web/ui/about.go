@@ -73,6 +73,6 @@ func (u *UI) aboutPlan(c echo.Context) ([]string, error) {
 	}
 	f := &planForm{v: v}
 	return u.o.Rollouts.About(c.Request().Context(), &flags.Plan{
-		Flag: f.get("flag"), Feature: f.get("feature"), Guarantee: f.get("guarantee"),
+		Flag: f.get("flag"), Feature: f.get("feature"), Guarantee: f.get("guarantee"), Completes: f.get("completes"),
 	})
 }

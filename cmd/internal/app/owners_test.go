@@ -3,6 +3,7 @@ package app_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,7 @@ func TestOwnersStageTheirOwnFlags(t *testing.T) {
 		"flag", "cart-model", "feature", "cart", "candidate", "new", "control", "old", "reason", "by page", "do", "create",
 	}
 	ana.post(http.StatusSeeOther, "/rollouts/new", fields...)
+	ana.post(http.StatusForbidden, "/rollouts/new", append(slices.Clone(fields), "guarantee", "moved", "completes", "1.0.0")...)
 	fields[1] = "feed-model"
 	ana.post(http.StatusForbidden, "/rollouts/new", fields...)
 	var made struct{ Items []flags.Rollout }
