@@ -65,6 +65,8 @@ type dataFlag struct {
 	Data string `help:"Data folder." placeholder:"DIR" env:"TIDEMARK_DATA" type:"path"`
 }
 
+func (f *dataFlag) folder() string { return f.Data }
+
 func kongOptions(e *env, exit func(int)) []kong.Option {
 	return []kong.Option{
 		kong.Name("tidemark"),

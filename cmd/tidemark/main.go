@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -81,8 +82,33 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	preferExplicit(kctx)
+	if err := keepTemporary(kctx.Selected()); err != nil {
+		say(stderr, err)
+		return exitFailed
+	}
 	e.log = c.Log.logger(stderr)
 	return finish(stderr, kctx.Run(e))
+}
+
+// sqliteTemp is the variable that tells SQLite where its temporary files go.
+const sqliteTemp = "SQLITE_TMPDIR"
+
+// keepTemporary lets SQLite put what it does not hold in memory into the data folder of a
+// verb, or beside one that is still to be made: it needs such files for large changes, and
+// a service may write to nothing but its data.
+func keepTemporary(verb *kong.Node) error {
+	if _, set := os.LookupEnv(sqliteTemp); set || verb == nil || !verb.Target.CanAddr() {
+		return nil
+	}
+	f, ok := verb.Target.Addr().Interface().(interface{ folder() string })
+	if !ok || f.folder() == "" {
+		return nil
+	}
+	dir := f.folder()
+	if _, err := os.Stat(dir); err != nil {
+		dir = filepath.Dir(dir)
+	}
+	return os.Setenv(sqliteTemp, dir)
 }
 
 func finish(stderr io.Writer, err error) int {
