@@ -66,3 +66,16 @@ func TestTodaysPointIsWhatThePageSaysAboveIt(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWhoWentBackIsNotToldOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	since := []flags.Transition{{Actor: "user:ada", Action: "revert", At: time.Date(2026, 3, 14, 14, 0, 0, 0, time.UTC)}}
+	for me, want := range map[string]string{
+		"user:ada": "You changed this rollout since this page was made; nothing more was done now. You had it reverted at 14:00:00 UTC. Look, and decide again.",
+		"user:bob": "Somebody else changed this rollout first; nothing of yours was done, and nothing of yours is lost. ada had it reverted at 14:00:00 UTC. Look, and decide again.",
+	} {
+		if n := whoWasFirst(since, me); n.Text+" "+n.More != want {
+			t.Errorf("%s is told %q %q", me, n.Text, n.More)
+		}
+	}
+}

@@ -202,7 +202,7 @@ func wrongReason(s string) string {
 	return ""
 }
 
-// tooLate tells what somebody else did first. Nothing was changed, and sending the
+// tooLate tells what was done first. Nothing was changed, and sending the
 // form again does it on top of what is so now.
 func (u *UI) tooLate(c echo.Context, r *flags.Rollout, verb rollout.CommandVerb, reason string, seen int64) error {
 	all, err := u.o.Rollouts.History(c.Request().Context(), r.ID)
@@ -212,20 +212,27 @@ func (u *UI) tooLate(c echo.Context, r *flags.Rollout, verb rollout.CommandVerb,
 	since := slices.DeleteFunc(slices.Clone(all), func(t flags.Transition) bool { return t.Revision <= seen })
 	m := u.confirm(r, verb, reason)
 	m.Head.Tone = part.Warn
-	m.Notices = append([]part.Notice{{
-		Tone: part.Warn, Text: "Somebody else changed this rollout first;", More: "nothing of yours was done, and nothing of yours is lost. " + changedWords(since),
-	}}, m.Notices...)
+	m.Notices = append([]part.Notice{whoWasFirst(since, auth.Who(c).Actor())}, m.Notices...)
 	m.Since = transitionTable(r.ID, since)
 	m.Since.ID, m.Since.Title = "since", "What changed in the meantime"
 	return u.showConfirm(c, m, http.StatusConflict)
 }
 
-func changedWords(since []flags.Transition) string {
+// whoWasFirst says what was done since a form was made, latest first; it may have been me,
+// on a page that I went back to or in another tab.
+func whoWasFirst(since []flags.Transition, me string) part.Notice {
+	n := part.Notice{Tone: part.Warn, Text: "Somebody else changed this rollout first;", More: "nothing of yours was done, and nothing of yours is lost. "}
 	if len(since) == 0 {
-		return "Look again, and decide again."
+		n.More += "Look again, and decide again."
+		return n
 	}
 	t := &since[0]
-	return t.Actor + " had it " + pastTense(t.Action) + " at " + t.At.UTC().Format("15:04:05 UTC") + ". Look, and decide again."
+	who := actorName(t.Actor)
+	if t.Actor == me {
+		n.Text, n.More, who = "You changed this rollout since this page was made;", "nothing more was done now. ", "You"
+	}
+	n.More += who + " had it " + pastTense(t.Action) + " at " + t.At.UTC().Format("15:04:05 UTC") + ". Look, and decide again."
+	return n
 }
 
 func (u *UI) confirm(r *flags.Rollout, verb rollout.CommandVerb, reason string) page.Confirm {
