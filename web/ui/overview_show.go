@@ -122,7 +122,7 @@ func (a *asked) overviewPart(skip, all, beyond int) (which string, next part.Lin
 func (u *UI) firstEvent() *part.Empty {
 	return &part.Empty{
 		Title: "Send the first event",
-		Text:  "A feature appears here as soon as a service reports on one of its writes. The command “tidemark keys create” makes a key.",
+		Text:  "A feature appears here as soon as a service reports on one of its writes. The page Access makes a key, and so does the command “tidemark keys create”.",
 		Command: part.Command{ID: "first-event", Text: "curl -sS " + u.o.Base() + "/v1/events \\\n" +
 			"  -H \"Authorization: Bearer $TIDEMARK_KEY\" \\\n" +
 			"  -H 'Content-Type: application/json' \\\n" +

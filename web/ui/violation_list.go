@@ -99,7 +99,7 @@ func violationFilters(a *asked) page.Filters {
 	f := page.Filters{Action: violationsURL, Fields: []page.Filter{
 		{Name: "guarantee", Label: "Guarantee", Value: a.v.Get("guarantee"), Options: options(kinds...)},
 		{Name: "feature", Label: "Feature", Value: a.v.Get("feature")},
-		{Name: "service", Label: "Service", Value: a.v.Get("service"), Hint: "of hops against policy"},
+		{Name: "service", Label: "Service", Value: a.v.Get("service"), Hint: "policy hops only"},
 		{Name: "range", Label: "Time", Value: a.v.Get("range"), Options: options("", "Any", "15m", "15 min", "1h", "1 h", "24h", "24 h", "7d", "7 d", "28d", "28 d")},
 	}}
 	if len(a.v) > 0 {
