@@ -143,6 +143,9 @@ func checkPage(t *testing.T, p *Tab, base string, page Page, look Look, a Axe) {
 	report(t, "a table is cut", p.CutTables)
 	if look.Width <= Narrow {
 		report(t, "the page scrolls sideways", p.Overflow)
+		report(t, "the heatmap is cut", func() ([]string, error) {
+			return Eval[[]string](p, `[...document.querySelectorAll(".scroll:has(> .heat)")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.scrollWidth + " px in " + e.clientWidth)`)
+		})
 	}
 }
 
