@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -20,7 +22,7 @@ import (
 func (s *Server) wrap(r auth.Route) echo.HandlerFunc {
 	h := r.Handle
 	for _, m := range []echo.MiddlewareFunc{
-		s.hold(r), s.turn(r), auth.CheckOwner(r), s.place(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.bound(r), s.secure(r), s.recover, s.observe(r), s.requestID,
+		s.hold(r), s.turn(r), auth.CheckOwner(r), s.settle(r), s.place(r), auth.Require(r), s.limitIdentity(r), s.o.Auth.Identify, s.limitAddress(r), s.bound(r), s.secure(r), s.recover, s.observe(r), s.requestID,
 	} {
 		h = m(h)
 	}
@@ -39,6 +41,52 @@ func (s *Server) hold(r auth.Route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// settleAfter is how long what a change says may take to come before it is asked again who
+// makes it.
+const settleAfter = 250 * time.Millisecond
+
+// settle waits for all that a change says, and asks again who makes it when that took long:
+// whoever was sent away meanwhile, or may do less, changes nothing by what they began.
+func (s *Server) settle(r auth.Route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		changes := r.May == access.Person || r.May == access.Control || r.May == access.Admin
+		if r.Stream || r.Method == http.MethodGet || !changes {
+			return next
+		}
+		return func(c echo.Context) error {
+			req, begin := c.Request(), time.Now()
+			if req.ContentLength == 0 {
+				return next(c)
+			}
+			said, err := io.ReadAll(req.Body)
+			req.Body = settled{io.MultiReader(bytes.NewReader(said), broken{err}), req.Body}
+			if time.Since(begin) > settleAfter {
+				if err := s.o.Auth.Again(c, r); err != nil {
+					return err
+				}
+			}
+			return next(c)
+		}
+	}
+}
+
+// settled is a body that was read already.
+type settled struct {
+	io.Reader
+	io.Closer
+}
+
+// broken is where a body broke off; nil is its end.
+type broken struct{ err error }
+
+// Read implements io.Reader.
+func (b broken) Read([]byte) (int, error) {
+	if b.err == nil {
+		return 0, io.EOF
+	}
+	return 0, b.err
 }
 
 // requestID names the request in the answer, the log and problem documents. What a

@@ -97,5 +97,22 @@ func (a *Auth) again(ctx context.Context, who *access.Identity) (*access.Identit
 	if err != nil {
 		return nil, err
 	}
-	return access.PersonIdentity(u), nil
+	id := access.PersonIdentity(u)
+	id.Session = who.Session
+	return id, nil
+}
+
+// Again asks again who makes a request, and refuses it when they may not any more.
+func (a *Auth) Again(c echo.Context, r Route) error {
+	id, err := a.again(c.Request().Context(), Who(c))
+	switch {
+	case err != nil:
+		return err
+	case id == nil:
+		return fmt.Errorf("%w: it ended while the request was on its way", access.ErrUnauthenticated)
+	case !id.May(r.May) && !mayOwn(r, id):
+		return access.Lacking(r.May)
+	}
+	c.Set(identityKey, id)
+	return nil
 }

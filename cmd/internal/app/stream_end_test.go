@@ -3,7 +3,9 @@ package app_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -112,5 +114,62 @@ func (d *door) tail(key string) func(until string) []string {
 		}
 		d.t.Fatalf("the stream ended before %q: %v", until, lines.Err())
 		return nil
+	}
+}
+
+// meanwhile is a body that breaks for as long as something else happens.
+type meanwhile struct{ f func() }
+
+func (m *meanwhile) Read([]byte) (int, error) {
+	m.f()
+	time.Sleep(300 * time.Millisecond) // Longer than what comes at once.
+	return 0, io.EOF
+}
+
+// TestWhoIsSentAwayMeanwhileChangesNothing: what a change says may come slowly. Who may make
+// it is asked when all of it is there.
+func TestWhoIsSentAwayMeanwhileChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := openQuick(t)
+	root := d.root()
+	send := func(sign func(*http.Request), f func()) int {
+		t.Helper()
+		body := io.MultiReader(strings.NewReader(cartFlag), &meanwhile{f})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/api/v1/flags/cart-model", body)
+		r.Header.Set("Content-Type", "application/json")
+		sign(r)
+		return d.serve(r).Code
+	}
+	by := func(b *browser) func(*http.Request) {
+		return func(r *http.Request) {
+			r.AddCookie(&http.Cookie{Name: "tidemark_session", Value: b.cookies["tidemark_session"]})
+		}
+	}
+	for _, c := range []struct {
+		act    string
+		fields []string
+		want   int
+	}{
+		{"disable", []string{"reason", "left"}, http.StatusUnauthorized},
+		{"role", []string{"role", "viewer", "reason", "another task"}, http.StatusForbidden},
+		{"signout", []string{"reason", "lost"}, http.StatusUnauthorized},
+	} {
+		person := d.invite(root, "ana-"+c.act, "operator")
+		got := send(by(person), func() { root.post(http.StatusSeeOther, "/access/people/ana-"+c.act+"/"+c.act, c.fields...) })
+		if got != c.want {
+			t.Errorf("%s meanwhile: %d, want %d", c.act, got, c.want)
+		}
+	}
+	var made struct{ ID, Key string }
+	admin := d.namedKey("admin", "admin")
+	d.do(admin, http.MethodPost, "/api/v1/keys", `{"name":"ci","scopes":["control"]}`, http.StatusCreated, &made)
+	got := send(func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+made.Key) }, func() {
+		d.do(admin, http.MethodDelete, "/api/v1/keys/"+made.ID, "", http.StatusNoContent, nil)
+	})
+	if got != http.StatusUnauthorized {
+		t.Errorf("a key that is revoked meanwhile: %d", got)
+	}
+	if got := send(by(d.invite(root, "eve", "operator")), func() {}); got != http.StatusCreated {
+		t.Errorf("who goes on, slowly: %d", got)
 	}
 }
