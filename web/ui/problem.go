@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -47,10 +50,23 @@ func (u *UI) ErrorPage(c echo.Context, p *respond.Problem) error {
 			m.Title = "Something went wrong inside tidemark."
 		}
 	}
+	if p.RetryAfter > 0 {
+		m.Text = strings.TrimSpace(m.Text + " " + whenAgain(c.Request().Method, p.RetryAfter))
+	}
 	if auth.Who(c) == nil && !respond.IsFragment(c) {
 		return u.bare(c, p.Status, m.Title, page.ShowProblemAlone(m))
 	}
 	return u.show(c, view{title: m.Title, status: p.Status, body: page.ShowProblem(m)})
+}
+
+// whenAgain says how to try again, where that is a matter of time: a browser that shows the
+// answer to a form still has what was filled in.
+func whenAgain(method string, wait time.Duration) string {
+	text := fmt.Sprintf("Reload this page in %d s to try again", int(math.Ceil(wait.Seconds())))
+	if method == http.MethodPost {
+		return text + ": your browser sends the form again as you filled it in."
+	}
+	return text + "."
 }
 
 func upperFirst(s string) string {

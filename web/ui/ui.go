@@ -223,6 +223,9 @@ func (u *UI) frame(c echo.Context, v view) layout.Frame {
 		f.SignOut = "/signout"
 	}
 	f.Polls, f.Topic = u.updates(c.Request().Context(), id, v.topic)
+	if v.status == http.StatusTooManyRequests || v.status == http.StatusServiceUnavailable {
+		return f // To refuse costs less than to answer.
+	}
 	// The counts beside the navigation are a courtesy: a page is not refused for them.
 	ctx := c.Request().Context()
 	if id.May(access.Read) {
