@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -100,7 +101,7 @@ func keepTemporary(verb *kong.Node) error {
 	if _, set := os.LookupEnv(sqliteTemp); set || verb == nil || !verb.Target.CanAddr() {
 		return nil
 	}
-	f, ok := verb.Target.Addr().Interface().(interface{ folder() string })
+	f, ok := reflect.TypeAssert[interface{ folder() string }](verb.Target.Addr())
 	if !ok || f.folder() == "" {
 		return nil
 	}

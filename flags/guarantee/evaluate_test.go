@@ -100,11 +100,11 @@ func TestVerdictsFromNumbersDoneByHand(t *testing.T) {
 		"burning": {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {100, 1_000_000}, 0: {20, 1000}}}, VerdictAtRisk, "burns 20.0 times too fast over 1 h; 90% of it is left", 0.9, 20},
 		// The hour was bad but the last 5 and 30 minutes are well: no rule fires, and
 		// 0.5 × 28 d ÷ 20 is under a day.
-		"fast":        {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16 h 48 min", 0.5, 20},
-		"low":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20% of the error budget is left", 0.2, 0},
-		"no data":     {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28 d can be judged yet.", math.NaN(), math.NaN()},
-		"never heard": {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
-		"silent":      {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
+		"fast":         {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {500, 1_000_000}, time.Hour: {20, 1000}, 0: {0, 1000}}}, VerdictAtRisk, "at the rate of the last hour the error budget is gone in 16 h 48 min", 0.5, 20},
+		"low":          {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{whole: {800, 1_000_000}, 0: {0, 1000}}}, VerdictAtRisk, "only 20% of the error budget is left", 0.2, 0},
+		"no data":      {numbers{state: alive("a", "b"), counts: map[time.Duration]Count{}}, VerdictUnknown, "Nothing in the last 28 d can be judged yet.", math.NaN(), math.NaN()},
+		"never heard":  {numbers{counts: map[time.Duration]Count{0: {0, 10}}}, VerdictUnknown, "No event of this feature has been heard yet.", 1, 0},
+		"silent":       {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "a", Expected: true}, {Name: "b", Expected: true, Silent: true, Backlog: 4991}, {Name: "c", Silent: true}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has never been heard: what it holds is unknown.", -499, 500},
 		"silent since": {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "b", Expected: true, Silent: true, Backlog: 4991, Last: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictUnknown, "Replica b has been silent since 2 Jan 03:04:05 UTC: what it holds is unknown.", -499, 500},
 		// 11 late writes are known whatever the silent replica holds, and 10 are allowed.
 		"silent but broken": {numbers{state: State{Heard: true, Replicas: []ReplicaState{{Name: "b", Expected: true, Silent: true, Backlog: 4989}}}, counts: map[time.Duration]Count{0: {5000, 10000}}}, VerdictBroken, "the error budget is spent. Replica b has never been heard", -499, 500},

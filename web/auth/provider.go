@@ -113,6 +113,7 @@ func bounded(c *http.Client) *http.Client {
 
 type boundedTransport struct{ http.RoundTripper }
 
+// RoundTrip implements http.RoundTripper.
 func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w, err := t.RoundTripper.RoundTrip(r)
 	if err == nil {
