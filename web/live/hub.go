@@ -62,13 +62,20 @@ type Hub struct {
 	mu     sync.Mutex
 	closed bool
 	last   uint64
-	topics map[string]map[*Subscription]struct{}
+	topics map[string]*topic
 	count  int
 	own    map[string]int // subscriptions of one key or person
 	replay []Message      // the latest, oldest first; without the tail's, which are too many
 
 	dropped atomic.Uint64
 	watched atomic.Int64 // who waits for tail and writes: no need to look at events for nobody
+}
+
+// topic is what somebody has. What nobody has is not published, so that what was missed is
+// known only of the time in which others had it.
+type topic struct {
+	from uint64 // the last id of before
+	subs map[*Subscription]struct{}
 }
 
 // NewHub returns a Hub.
@@ -85,7 +92,7 @@ func NewHub(o Options) *Hub {
 	if o.Replay <= 0 {
 		o.Replay = 512
 	}
-	return &Hub{o: o, done: make(chan struct{}), topics: map[string]map[*Subscription]struct{}{}, own: map[string]int{}}
+	return &Hub{o: o, done: make(chan struct{}), topics: map[string]*topic{}, own: map[string]int{}}
 }
 
 // Subscription receives the messages of its topics.
@@ -126,9 +133,9 @@ func (h *Hub) subscribe(who string, after uint64, want *TailEvent, topics ...str
 	s.missed, s.resumed = h.since(after, topics)
 	for _, t := range topics {
 		if h.topics[t] == nil {
-			h.topics[t] = map[*Subscription]struct{}{}
+			h.topics[t] = &topic{from: h.last, subs: map[*Subscription]struct{}{}}
 		}
-		h.topics[t][s] = struct{}{}
+		h.topics[t].subs[s] = struct{}{}
 		if watchesEvents(t) {
 			h.watched.Add(1)
 		}
@@ -142,14 +149,21 @@ func watchesEvents(topic string) bool {
 	return topic == TopicTail || strings.HasPrefix(topic, WriteTopic(""))
 }
 
-// since returns what was said after a message, and whether nothing is missing.
+// since returns what was said after a message, and whether nothing is missing: the tail is
+// not kept.
 func (h *Hub) since(after uint64, topics []string) ([]Message, bool) {
-	if after == 0 || after >= h.last {
-		return nil, after == h.last
+	if after == 0 || after > h.last {
+		return nil, false
 	}
 	want := map[string]bool{}
 	for _, t := range topics {
+		if at := h.topics[t]; t == TopicTail || at == nil || at.from > after {
+			return nil, false
+		}
 		want[t] = true
+	}
+	if after == h.last {
+		return nil, true
 	}
 	var out []Message
 	for _, m := range h.replay {
@@ -185,8 +199,8 @@ func (h *Hub) end(s *Subscription) {
 	}
 	s.ended = true
 	for _, t := range s.topics {
-		delete(h.topics[t], s)
-		if len(h.topics[t]) == 0 {
+		delete(h.topics[t].subs, s)
+		if len(h.topics[t].subs) == 0 {
 			delete(h.topics, t)
 		}
 		if watchesEvents(t) {
@@ -213,8 +227,10 @@ func (h *Hub) Publish(topic, event, data string) {
 		h.replay = append(h.replay[:0], h.replay[1:]...)
 	}
 	h.replay = append(h.replay, m)
-	for s := range h.topics[topic] {
-		h.pass(s, m)
+	if t := h.topics[topic]; t != nil {
+		for s := range t.subs {
+			h.pass(s, m)
+		}
 	}
 }
 
@@ -223,8 +239,12 @@ func (h *Hub) Publish(topic, event, data string) {
 func (h *Hub) publishTail(e *metrics.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	tail := h.topics[TopicTail]
+	if tail == nil {
+		return
+	}
 	var m Message
-	for s := range h.topics[TopicTail] {
+	for s := range tail.subs {
 		if !s.want.takes(e) {
 			continue
 		}
@@ -251,7 +271,7 @@ func (h *Hub) pass(s *Subscription, m Message) {
 func (h *Hub) Wanted(topic string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.topics[topic]) > 0
+	return h.topics[topic] != nil
 }
 
 // Close ends every subscription and refuses new ones.
@@ -262,8 +282,8 @@ func (h *Hub) Close() {
 		h.closed = true
 		close(h.done)
 	}
-	for _, subs := range h.topics {
-		for s := range subs {
+	for _, t := range h.topics {
+		for s := range t.subs {
 			h.end(s)
 		}
 	}

@@ -116,6 +116,7 @@ func TestNobodyHasAllLivePages(t *testing.T) {
 func TestWhatWasMissedIsKnownForAWhile(t *testing.T) {
 	t.Parallel()
 	h := live.NewHub(live.Options{Replay: 3})
+	subscribe(t, h, 0, "a", live.TopicTail)
 	for i := range 5 {
 		h.Publish([]string{"a", "b"}[i%2], "changed", fmt.Sprint(i)) // ids 1 to 5
 	}
@@ -126,6 +127,11 @@ func TestWhatWasMissedIsKnownForAWhile(t *testing.T) {
 		missed, complete := subscribe(t, h, after, "a").Missed()
 		if len(missed) != want.n || complete != want.complete {
 			t.Errorf("after %d: %d messages, complete %v; want %+v", after, len(missed), complete, want)
+		}
+	}
+	for _, topic := range []string{"b", live.TopicTail} { // Nobody had b, so that it was not published each time.
+		if _, complete := subscribe(t, h, 5, topic).Missed(); complete {
+			t.Errorf("of %s nothing is said to be missing", topic)
 		}
 	}
 }
@@ -233,6 +239,7 @@ func TestAStreamIsServerSentEvents(t *testing.T) {
 func TestAStreamResumes(t *testing.T) {
 	t.Parallel()
 	h := live.NewHub(live.Options{Replay: 2})
+	stream(t, h, "")
 	for i := range 4 {
 		h.Publish("a", "changed", fmt.Sprint(i))
 	}
