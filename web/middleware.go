@@ -56,13 +56,13 @@ func (s *Server) settle(r auth.Route) echo.MiddlewareFunc {
 			return next
 		}
 		return func(c echo.Context) error {
-			req, begin := c.Request(), time.Now()
+			req, begin := c.Request(), s.o.Now()
 			if req.ContentLength == 0 {
 				return next(c)
 			}
 			said, err := io.ReadAll(req.Body)
 			req.Body = settled{io.MultiReader(bytes.NewReader(said), broken{err}), req.Body}
-			if time.Since(begin) > settleAfter {
+			if s.o.Now().Sub(begin) > settleAfter {
 				if err := s.o.Auth.Again(c, r); err != nil {
 					return err
 				}

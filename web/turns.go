@@ -1,10 +1,8 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -159,18 +157,14 @@ func (t *turns) end(w *turn) {
 // next lets those in whose turn it is. The caller holds mu.
 func (t *turns) next() { t.waiting = slices.DeleteFunc(t.waiting, t.grant) }
 
-// turn lets a request that costs much wait for its turn.
+// turn lets a request that costs much wait for its turn. What a change says has come before,
+// so that who sends slowly keeps nobody waiting; see settle.
 func (s *Server) turn(r auth.Route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if !r.Heavy {
 			return next
 		}
 		return func(c echo.Context) error {
-			if r.Method != http.MethodGet {
-				if err := readWhole(c.Request()); err != nil {
-					return err
-				}
-			}
 			t, err := s.turns.take(c.Request().Context(), auth.Caller(c), auth.Who(c))
 			if err != nil {
 				return err
@@ -180,14 +174,4 @@ func (s *Server) turn(r auth.Route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
-}
-
-// readWhole reads a body before the turn comes: who sends slowly keeps nobody waiting.
-func readWhole(r *http.Request) error {
-	body, err := io.ReadAll(r.Body) // bound has held it to its size.
-	if err != nil {
-		return fmt.Errorf("read body: %w", err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return nil
 }

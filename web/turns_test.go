@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"tidemark/flags/access"
-	"tidemark/web/auth"
 	"tidemark/web/respond"
 )
 
@@ -77,37 +72,6 @@ func TestAnswersThatCostMuchTakeTurns(t *testing.T) {
 		}
 		if p.making != 0 || p.held != 0 || len(p.by) != 0 || len(p.waiting) != 0 {
 			t.Errorf("all are gone, and yet %d are made and %d held by %d, %d wait", p.making, p.held, len(p.by), len(p.waiting))
-		}
-	})
-}
-
-// TestASlowBodyHoldsNoTurn: what is sent comes before the turn.
-func TestASlowBodyHoldsNoTurn(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &Server{turns: fewTurns()}
-		var got string
-		h := s.turn(auth.Route{Method: http.MethodPost, Heavy: true})(func(c echo.Context) error {
-			if s.turns.making != 1 {
-				t.Errorf("%d answers are being made; want 1", s.turns.making)
-			}
-			body, err := io.ReadAll(c.Request().Body)
-			got = string(body)
-			return err
-		})
-		body, send := io.Pipe()
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
-		done := make(chan error)
-		go func() { done <- h(echo.New().NewContext(r, httptest.NewRecorder())) }()
-		_, _ = send.Write([]byte("half, "))
-		synctest.Wait()
-		if s.turns.making != 0 {
-			t.Errorf("%d answers are being made before all was sent", s.turns.making)
-		}
-		_, _ = send.Write([]byte("and the rest"))
-		_ = send.Close()
-		if err := <-done; err != nil || got != "half, and the rest" {
-			t.Errorf("read %q, %v", got, err)
 		}
 	})
 }

@@ -3,14 +3,17 @@ package app_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"tidemark/cmd/internal/app"
 	"tidemark/flags/access"
 )
 
@@ -117,12 +120,15 @@ func (d *door) tail(key string) func(until string) []string {
 	}
 }
 
-// meanwhile is a body that breaks for as long as something else happens.
-type meanwhile struct{ f func() }
+// meanwhile is a body that breaks for a second, in which something else happens.
+type meanwhile struct {
+	clock *clock
+	f     func()
+}
 
 func (m *meanwhile) Read([]byte) (int, error) {
 	m.f()
-	time.Sleep(300 * time.Millisecond) // Longer than what comes at once.
+	m.clock.ahead.Add(int64(time.Second))
 	return 0, io.EOF
 }
 
@@ -130,11 +136,12 @@ func (m *meanwhile) Read([]byte) (int, error) {
 // it is asked when all of it is there.
 func TestWhoIsSentAwayMeanwhileChangesNothing(t *testing.T) {
 	t.Parallel()
-	d := openQuick(t)
+	var now clock
+	d := openWith(t, app.Options{Now: now.now, PasswordCost: access.PasswordCost{Memory: 64, Passes: 1, Lanes: 1}})
 	root := d.root()
 	send := func(sign func(*http.Request), f func()) int {
 		t.Helper()
-		body := io.MultiReader(strings.NewReader(cartFlag), &meanwhile{f})
+		body := io.MultiReader(strings.NewReader(cartFlag), &meanwhile{&now, f})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/api/v1/flags/cart-model", body)
 		r.Header.Set("Content-Type", "application/json")
 		sign(r)
@@ -171,5 +178,30 @@ func TestWhoIsSentAwayMeanwhileChangesNothing(t *testing.T) {
 	}
 	if got := send(by(d.invite(root, "eve", "operator")), func() {}); got != http.StatusCreated {
 		t.Errorf("who goes on, slowly: %d", got)
+	}
+}
+
+// TestASlowPlanKeepsNobodyWaiting: what is planned comes before the turn of who plans it.
+func TestASlowPlanKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	for i := range max(2, runtime.GOMAXPROCS(0)) { // As many as have their turn at once.
+		body, send := io.Pipe()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/documents/plan", body)
+		r.Header.Set("Authorization", "Bearer "+d.namedKey(fmt.Sprint("planner-", i), "control"))
+		planned := make(chan int)
+		go func() { planned <- d.serve(r).Code }()
+		if _, err := io.WriteString(send, "# A plan that comes slowly.\n"); err != nil { // It is being read.
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = send.Close() // A pipe's end does not fail.
+			if code := <-planned; code != http.StatusBadRequest {
+				t.Errorf("a plan of nothing: %d", code)
+			}
+		})
+	}
+	if w := d.get(d.key("read"), "/api/v1/features"); w.Code != http.StatusOK {
+		t.Errorf("beside two slow plans: %d %s", w.Code, w.Body)
 	}
 }
