@@ -119,15 +119,7 @@ func (p *Pipeline) foldAll() {
 			if !ok {
 				return
 			}
-			if err := p.fold.Fold(ctx, g.first, g.batches...); err != nil {
-				p.fail(err)
-			}
-			if p.opts.Folded != nil {
-				p.opts.Folded(g.batches)
-			}
-			for _, s := range g.subs {
-				s.release()
-			}
+			p.foldGroup(ctx, p.withWaiting(g))
 		case <-tick.C:
 		}
 		if !p.fold.Due(last) {
@@ -142,6 +134,42 @@ func (p *Pipeline) foldAll() {
 			}()
 		default: // the last one is not stored yet
 		}
+	}
+}
+
+// withWaiting adds to a group those that were stored since, which follow it in the log:
+// folding them together costs what the fold settles once for all of them once.
+func (p *Pipeline) withWaiting(g group) group {
+	n := 0
+	for _, b := range g.batches {
+		n += len(b)
+	}
+	for n < p.opts.GroupEvents {
+		select {
+		case next, ok := <-p.stored:
+			if !ok {
+				return g
+			}
+			for _, b := range next.batches {
+				n += len(b)
+			}
+			g.batches, g.subs = append(g.batches, next.batches...), append(g.subs, next.subs...)
+		default:
+			return g
+		}
+	}
+	return g
+}
+
+func (p *Pipeline) foldGroup(ctx context.Context, g group) {
+	if err := p.fold.Fold(ctx, g.first, g.batches...); err != nil {
+		p.fail(err)
+	}
+	if p.opts.Folded != nil {
+		p.opts.Folded(g.batches)
+	}
+	for _, s := range g.subs {
+		s.release()
 	}
 }
 

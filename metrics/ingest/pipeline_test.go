@@ -271,3 +271,19 @@ func BenchmarkRecent(b *testing.B) {
 		}
 	}
 }
+
+// Groups that wait to be folded are folded as one, up to the size of a group.
+func TestGroupsThatWaitAreFoldedTogether(t *testing.T) {
+	t.Parallel()
+	p := New(storetest.NewMemory(), &countingFolder{}, nil, nil, Options{GroupEvents: 5})
+	for i := range 8 {
+		p.stored <- group{first: metrics.Position(i), batches: [][]metrics.Event{{event("a")}}, subs: []*submission{{}}} //nolint:gosec // small
+	}
+	if g := p.withWaiting(<-p.stored); g.first != 0 || len(g.batches) != 5 || len(g.subs) != 5 {
+		t.Errorf("from %d on %d batches of %d submissions are folded; want 5 from 0 on", g.first, len(g.batches), len(g.subs))
+	}
+	close(p.stored)
+	if g := p.withWaiting(<-p.stored); g.first != 5 || len(g.batches) != 3 {
+		t.Errorf("from %d on %d batches are folded; want the 3 that are left", g.first, len(g.batches))
+	}
+}

@@ -2,6 +2,7 @@ package rollup
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"tidemark/metrics"
@@ -48,4 +49,44 @@ func BenchmarkFold(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*batch/b.Elapsed().Seconds(), "events/s")
+}
+
+// manyReaders are n reads of one version in as many sessions.
+func manyReaders(n int) []metrics.Event {
+	events := make([]metrics.Event, n)
+	for i := range events {
+		events[i] = metrics.Event{
+			Kind: metrics.KindRead, EventID: fmt.Sprint("r", i), Feature: "cart", Key: "k", Version: metrics.SeqVersion(1),
+			OccurredAt: epoch + 60*second + int64(i), SessionID: fmt.Sprint(i), SessionSeq: 1,
+		}
+	}
+	return events
+}
+
+// oneByOne are n arrivals of the write that manyReaders have read, a batch each.
+func oneByOne(n int) [][]metrics.Event {
+	batches := make([][]metrics.Event, n)
+	for i := range batches {
+		batches[i] = []metrics.Event{{
+			Kind: metrics.KindReceived, EventID: fmt.Sprint("w", i), WriteID: "w", Feature: "cart", Key: "k", Version: metrics.SeqVersion(1),
+			Replica: "eu", OccurredAt: epoch + 60*second - int64(i),
+		}}
+	}
+	return batches
+}
+
+// BenchmarkSmallBatches folds 500 requests of one event about a write that 20,000 sessions
+// have read.
+func BenchmarkSmallBatches(b *testing.B) {
+	reads, batches := manyReaders(20_000), oneByOne(500)
+	for b.Loop() {
+		e := run{}.open(b, storetest.NewMemory(), Options{})
+		err := e.Fold(context.Background(), 0, reads)
+		if err == nil {
+			err = e.Fold(context.Background(), metrics.Position(len(reads)), batches...)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -116,5 +117,51 @@ func TestSettlingWithTheBatchChangesNothing(t *testing.T) {
 		if a, b := we.Stats().Unfolded, ge.Stats().Unfolded; a != b {
 			rt.Fatalf("%d events were not counted, before %d", b, a)
 		}
+	})
+}
+
+// Requests of one event each are settled together: what one of them settles may be all that
+// is in memory.
+func TestSmallBatchesAreSettledTogether(t *testing.T) {
+	t.Parallel()
+	reads, batches := manyReaders(100), oneByOne(together+1)
+	st := storetest.NewMemory()
+	e := run{}.open(t, st, run{resident: 1000}.options())
+	foldInto(t, st, e, reads...)
+	first, err := st.Append(t.Context(), batches...)
+	before := e.settled
+	if err == nil {
+		err = e.Fold(t.Context(), first, batches...)
+	}
+	if n := e.settled - before; err != nil || n > 2 || e.Stats().Position != st.End() {
+		t.Errorf("%d requests are settled %d times, up to %d of %d (%v)", len(batches), n, e.Stats().Position, st.End(), err)
+	}
+}
+
+// TestFoldingBatchesTogetherChangesNothing, with what memory there may be.
+func TestFoldingBatchesTogetherChangesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		events := shuffled(rt, genHistory(rt))
+		r := run{batch: rapid.IntRange(1, 5).Draw(rt, "batch"), resident: rapid.SampledFrom([]int{4, 8, 1000}).Draw(rt, "resident")}
+		want, _ := r.fold(t, events)
+		st := storetest.NewMemory()
+		e := r.open(t, st, r.options())
+		batches := slices.Collect(slices.Chunk(events, r.batch))
+		first, err := st.Append(t.Context(), batches...)
+		if err == nil {
+			err = e.Fold(t.Context(), first, batches...)
+		}
+		if err == nil {
+			err = e.Checkpoint(t.Context())
+		}
+		if err != nil {
+			rt.Fatal(err)
+		}
+		all := func(a []string) []string { return a }
+		if r.resident < 1000 {
+			all = withoutWFR
+		}
+		diff(rt, "folded together", all(aggregates(t, want)), all(aggregates(t, st)))
 	})
 }

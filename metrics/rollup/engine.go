@@ -197,24 +197,50 @@ func (e *Engine) replay(ctx context.Context, first metrics.Position, events []me
 	return nil
 }
 
+// together is how many events of small batches are folded as one. What is settled once a
+// batch may cost as much as all that is in memory of a key, so that requests of one event
+// each must not be as many batches.
+const together = 4096
+
 // Fold adds events of the log, in its order: first is the position of the first.
-// The events' strings are not kept. Readers get their turn between batches.
+// The events' strings are not kept. Readers get their turn every few thousand events.
 func (e *Engine) Fold(ctx context.Context, first metrics.Position, batches ...[]metrics.Event) error {
-	for _, events := range batches {
-		if err := e.foldBatch(ctx, first, events); err != nil {
+	for len(batches) > 0 {
+		n, some := len(batches[0]), 1
+		for some < len(batches) && n+len(batches[some]) <= together {
+			n += len(batches[some])
+			some++
+		}
+		if err := e.foldBatch(ctx, first, n, batches[:some]); err != nil {
 			return err
 		}
-		first += metrics.Position(len(events))
+		first += metrics.Position(n)
+		batches = batches[some:]
 	}
 	return nil
 }
 
-func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, events []metrics.Event) error {
+func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, n int, parts [][]metrics.Event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.base, e.ctx = first, ctx
 	e.holes++ // what was put down after the batch before
 	e.reload.begin(e.opts.Now())
+	for _, events := range parts {
+		if err := e.foldPart(ctx, events); err != nil {
+			return err
+		}
+	}
+	e.stats.Folded += uint64(n) //nolint:gosec // not negative
+	e.pos = first + metrics.Position(n)
+	if err := e.settleDirty(ctx); err != nil {
+		return err
+	}
+	e.evict()
+	return nil
+}
+
+func (e *Engine) foldPart(ctx context.Context, events []metrics.Event) error {
 	for i := range events {
 		if i%warmAhead == 0 {
 			e.warm(events[i:min(i+warmAhead, len(events))])
@@ -223,12 +249,6 @@ func (e *Engine) foldBatch(ctx context.Context, first metrics.Position, events [
 			return fmt.Errorf("fold event %q: %w", events[i].EventID, err)
 		}
 	}
-	e.stats.Folded += uint64(len(events))
-	e.pos = first + metrics.Position(len(events))
-	if err := e.settleDirty(ctx); err != nil {
-		return err
-	}
-	e.evict()
 	return nil
 }
 
