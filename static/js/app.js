@@ -6,6 +6,7 @@ import { times } from "./times.js";
 import { copies } from "./copy.js";
 import { side } from "./side.js";
 import { once } from "./once.js";
+import { away } from "./away.js";
 import { live } from "./live.js";
 import { heat } from "./heat.js";
 import { series } from "./series.js";
@@ -16,6 +17,7 @@ keys();
 copies();
 side();
 once();
+away();
 
 // What depends on the page's content runs again whenever a part was exchanged.
 const fresh = () => {

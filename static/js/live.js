@@ -1,5 +1,7 @@
 // One stream a page says that something changed; the page then fetches its own
 // content again and morphs it in place, so that focus, selection and scroll stay.
+import { leave } from "./away.js";
+
 const LEAST = 2000; // ms between refreshes
 
 const OFTEN = 15_000; // ms between refreshes of a page that is not told
@@ -41,8 +43,11 @@ class Live {
     this.connect();
   }
 
+  // connect opens the stream of a page that is seen. Without HTTPS a browser has six
+  // connections to a server: pages that nobody sees would keep them all from the next one.
   connect() {
     this.source?.close();
+    if (document.hidden) return;
     this.source = new EventSource(`/live?topic=${encodeURIComponent(this.topic)}`);
     this.source.addEventListener("open", () => this.found());
     this.source.addEventListener("error", () => {
@@ -61,12 +66,9 @@ class Live {
     else this.stale(false); // what a pause holds back comes when it ends
   }
 
-  // leave takes what is shown from whoever is signed in no more, by what they did in
-  // another tab or by what somebody did: the page, asked for again, is where to sign in.
-  async leave() {
-    if (this.busy()) return; // what is typed stays until it is sent; the stream asks again
-    const me = await fetch("/api/v1/me", { headers: { Accept: "application/json" } }).catch(() => null);
-    if (me?.status === 401) location.reload();
+  // leave takes what is shown from whoever is signed in no more.
+  leave() {
+    if (!this.busy()) leave(); // or the stream asks again
   }
 
   // stale says that what is shown is of before, or that it no longer is.
@@ -94,8 +96,11 @@ class Live {
     if (!yes) this.changed();
   }
 
+  // wake goes on when the page is seen again; what a stream would have said meanwhile is
+  // fetched.
   wake() {
-    if (!document.hidden && this.due) this.changed();
+    if (!this.polls) this.connect();
+    if (!document.hidden && (this.due || !this.polls)) this.changed();
   }
 
   changed() {

@@ -2,8 +2,10 @@ package browser
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -166,5 +168,118 @@ func TestAPageGoesWithItsReader(t *testing.T) {
 	if err := p.Until(`location.pathname === "/signin"`, 30*time.Second); err != nil {
 		shown, _ := Eval[string](p, `location.pathname + " " + document.querySelector("main").innerText`)
 		t.Errorf("%v; it shows %s", err, shown)
+	}
+}
+
+// TestEveryPageGoesWithItsReader signs out in one tab: pages in others go that are told
+// nothing, whether anybody sees them or not, and so does one whose reader was sent away
+// from elsewhere, when it is seen again. What is typed stays.
+func TestEveryPageGoesWithItsReader(t *testing.T) {
+	b := open(t)
+	data := t.TempDir()
+	key := strings.TrimSpace(tidemark.Verb(t, "keys", "create", "admin", "--data", data, "--scope", "admin"))
+	s := tidemark.Start(t, "serve", "--data", data)
+	first := tab(t, b, Look{Width: Wide, Height: 900})
+	if err := first.SignIn(s.SignIn); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, first, s.URL+"/access/keys/new")
+	secret := `(() => {
+		const form = document.querySelector("main form");
+		form.elements.name.value = "shop";
+		form.elements.scopes.value = "read";
+		form.querySelector("button").click();
+		return true;
+	})()`
+	if _, err := Eval[bool](first, secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Until(`document.querySelector("#secret code")`, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	typed := tab(t, b, Look{Width: Wide, Height: 900})
+	visit(t, typed, s.URL+"/access/keys/new")
+	if _, err := Eval[bool](typed, `document.querySelector("main form").elements.name.value = "till", true`); err != nil {
+		t.Fatal(err)
+	}
+	odd := tab(t, b, Look{Width: Wide, Height: 900})
+	if status, err := odd.Go(s.URL + "//elsewhere.example/"); err != nil || status != http.StatusNotFound {
+		t.Fatal(status, err)
+	}
+	other := tab(t, b, Look{Width: Wide, Height: 900})
+	visit(t, other, s.URL+"/flags")
+	hide(t, first, true)
+	gone := func(p *Tab) {
+		t.Helper()
+		if err := p.Until(`location.pathname === "/signin"`, 10*time.Second); err != nil {
+			shown, _ := Eval[string](p, `location.pathname + " " + document.querySelector("main").innerText`)
+			t.Errorf("%v; it shows %s", err, shown)
+		}
+	}
+	if err := other.Click(`form[action="/signout"] button`); err != nil {
+		t.Fatal(err)
+	}
+	gone(other)
+	gone(first)
+	if err := odd.Until(`location.origin === "`+s.URL+`" && document.readyState === "complete" && !document.querySelector("form[action='/signout']")`, 10*time.Second); err != nil {
+		at, _ := Eval[string](odd, `location.href`)
+		t.Errorf("%v; it went to %s", err, at)
+	}
+	if stays, err := Eval[bool](typed, `document.querySelector("main form")?.elements.name?.value === "till"`); err != nil || !stays {
+		t.Errorf("what was typed went with its page: %v", err)
+	}
+
+	if err := other.SignIn(strings.TrimSpace(tidemark.Verb(t, "signin", "--data", data, "--url", s.URL))); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, other, s.URL+"/access")
+	name, err := Eval[string](other, `fetch("/api/v1/me").then(r => r.json()).then(me => me.name)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide(t, other, true)
+	tidemark.Verb(t, "users", "signout", name, "--to", s.URL, "--key", key)
+	hide(t, other, false)
+	gone(other)
+}
+
+// TestPagesThatNobodySeesHoldNoConnection opens more pages than a browser has connections
+// to a server without HTTPS, each after the one before was left for it.
+func TestPagesThatNobodySeesHoldNoConnection(t *testing.T) {
+	b := open(t)
+	data := t.TempDir()
+	key := strings.TrimSpace(tidemark.Verb(t, "keys", "create", "shop", "--data", data, "--scope", "publish:*"))
+	s := tidemark.Start(t, "serve", "--data", data)
+	first := tab(t, b, Look{Width: Wide, Height: 900})
+	if err := first.SignIn(s.SignIn); err != nil {
+		t.Fatal(err)
+	}
+	const live = `document.querySelector("[data-topic]").dataset.state === "live"`
+	p := first
+	for range 8 {
+		visit(t, p, s.URL+"/")
+		if err := p.Until(live, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		hide(t, p, true)
+		p = tab(t, b, Look{Width: Wide, Height: 900})
+	}
+	send(t, s, key, began("meanwhile", "a", time.Now()))
+	hide(t, first, false)
+	if err := first.Until(live+` && document.querySelector("a[href^='/features/cart']")`, 20*time.Second); err != nil {
+		t.Error(err)
+	}
+	send(t, s, key, strings.ReplaceAll(began("then", "a", time.Now()), `"cart"`, `"wishlist"`))
+	if err := first.Until(`document.querySelector("a[href^='/features/wishlist']")`, 20*time.Second); err != nil {
+		t.Errorf("a page that is seen again is told nothing: %v", err)
+	}
+}
+
+// hide tells a page whether anybody sees it: without a window, nobody turns away from it.
+func hide(t *testing.T, p *Tab, yes bool) {
+	t.Helper()
+	expression := fmt.Sprintf(`(Object.defineProperty(document, "hidden", {value: %t, configurable: true}), document.dispatchEvent(new Event("visibilitychange")), true)`, yes)
+	if _, err := Eval[bool](p, expression); err != nil {
+		t.Fatal(err)
 	}
 }
