@@ -15,8 +15,10 @@ import (
 // Limits of replays.
 const (
 	MaxRunning = 2                // at a time
+	MaxOwn     = 1                // of those, of one key or person
 	KeepReplay = time.Hour        // a result, in memory
 	maxKept    = 50               // results
+	maxOwnKept = 10               // of those, of one key or person
 	MaxReplay  = 10 * time.Minute // a replay that takes longer is given up
 )
 
@@ -93,14 +95,20 @@ func NewJobs(ctx context.Context, judge *Judge, now func() time.Time) *Jobs {
 	return &Jobs{judge: judge, run: ctx, now: now, jobs: map[string]*Job{}}
 }
 
-// Start begins a replay; flags.ErrRefused when MaxRunning run already.
+// Start begins a replay; flags.ErrRefused when MaxRunning run already, or MaxOwn of whose
+// it is.
 func (s *Jobs) Start(q ReplayQuery, by string) (Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
-	running := 0
+	s.forgetOf(by)
+	running, own := 0, 0
 	for _, j := range s.jobs {
 		running += truth(!j.Ended)
+		own += truth(!j.Ended && j.By == by)
+	}
+	if own >= MaxOwn {
+		return Job{}, fmt.Errorf("%w: a replay of yours is running, and one is the limit; wait for it to end, or stop it", flags.ErrRefused)
 	}
 	if running >= MaxRunning {
 		return Job{}, fmt.Errorf("%w: %d replays are running, which is the limit; wait for one to end", flags.ErrRefused, running)
@@ -197,15 +205,36 @@ func (s *Jobs) Stop(id, by string) error {
 // Wait returns when no job runs. Whoever wants that soon ends the context first.
 func (s *Jobs) Wait() { s.works.Wait() }
 
+// forgetOf makes room for one more result of somebody, by their oldest ones.
+func (s *Jobs) forgetOf(by string) {
+	for {
+		oldest, own := s.oldest(func(j *Job) bool { return j.By == by })
+		if own < maxOwnKept || oldest == nil {
+			return
+		}
+		delete(s.jobs, oldest.ID)
+	}
+}
+
+// oldest returns the result that is the oldest of some jobs, nil when none has ended, and
+// how many they are.
+func (s *Jobs) oldest(of func(*Job) bool) (oldest *Job, n int) {
+	for _, j := range s.jobs {
+		if !of(j) {
+			continue
+		}
+		n++
+		if j.Ended && (oldest == nil || j.Began.Before(oldest.Began)) {
+			oldest = j
+		}
+	}
+	return oldest, n
+}
+
 // forget drops results that are old, and the oldest ones when there are too many.
 func (s *Jobs) forget() {
 	for {
-		var oldest *Job
-		for _, j := range s.jobs {
-			if j.Ended && (oldest == nil || j.Began.Before(oldest.Began)) {
-				oldest = j
-			}
-		}
+		oldest, _ := s.oldest(func(*Job) bool { return true })
 		if oldest == nil || len(s.jobs) < maxKept && s.now().Sub(oldest.Began) < KeepReplay {
 			return
 		}
