@@ -110,6 +110,7 @@ type Field struct {
 	Focus    bool
 	Max      int // characters; 0 = 500
 	Class    string
+	Fills    string // what browsers may fill in, as autocomplete says it; "" = nothing
 }
 
 func (f Field) id() string {
@@ -132,6 +133,13 @@ func (f Field) inputType() string {
 		return f.Kind
 	}
 	return "text"
+}
+
+func (f Field) fills() string {
+	if f.Fills != "" {
+		return f.Fills
+	}
+	return "off"
 }
 
 // described names the elements that describe the field; "" when none does.

@@ -17,8 +17,8 @@ func (a *Access) askPassword(c echo.Context) (page.Confirm, error) {
 		Back:   "Change it again.",
 		Button: "Change the password",
 		Fields: []page.Field{
-			{Name: "password", Label: "New password", Kind: "password", Required: true, Max: access.MaxPassword, Hint: passwordRule()},
-			{Name: "again", Label: "The same again", Kind: "password", Required: true, Max: access.MaxPassword},
+			{Name: "password", Label: "New password", Kind: "password", Required: true, Max: access.MaxPassword, Fills: "new-password", Hint: passwordRule()},
+			{Name: "again", Label: "The same again", Kind: "password", Required: true, Max: access.MaxPassword, Fills: "new-password"},
 		},
 	}
 	p, err := a.o.People.Account(c.Request().Context(), auth.Who(c).Name)
@@ -26,7 +26,7 @@ func (a *Access) askPassword(c echo.Context) (page.Confirm, error) {
 		return m, err
 	}
 	if p.HasPassword {
-		m.Fields = append([]page.Field{{Name: "current", Label: "Current password", Kind: "password", Required: true, Max: access.MaxPassword}}, m.Fields...)
+		m.Fields = append([]page.Field{{Name: "current", Label: "Current password", Kind: "password", Required: true, Max: access.MaxPassword, Fills: "current-password"}}, m.Fields...)
 	}
 	return m, nil
 }

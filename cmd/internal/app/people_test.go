@@ -396,6 +396,16 @@ func TestSessionsOfOnesOwn(t *testing.T) {
 		t.Error("signing out elsewhere ends all sessions but this one, and nobody else's")
 	}
 
+	form, err := goquery.NewDocumentFromReader(ana.get("/access/password").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, kind := range map[string]string{"current": "current-password", "password": "new-password", "again": "new-password"} {
+		if got := form.Find("input[name=" + field + "]").AttrOr("autocomplete", ""); got != kind {
+			t.Errorf("field %s is for %q; password managers want %q", field, got, kind)
+		}
+	}
+
 	another := "another long password"
 	ana.post(http.StatusBadRequest, "/access/password", "current", "wrong", "password", another, "again", another)
 	second.post(http.StatusSeeOther, "/signin", "name", "ana", "password", good)
