@@ -56,7 +56,7 @@ type limitFlags struct {
 	BodyMemory       int64         `help:"Memory for all bodies being handled and their events, MiB; beyond it 429." default:"256" env:"TIDEMARK_BODY_MEMORY"`
 	Queue            int           `help:"Events that may wait to be stored; beyond it 429." default:"100000" env:"TIDEMARK_QUEUE"`
 	RecentIDs        int           `help:"Event ids that are remembered to drop duplicates at once, 24 bytes each." name:"recent-ids" default:"500000" env:"TIDEMARK_RECENT_IDS"`
-	Resident         int           `help:"Writes and reads that are kept in memory, about 0.6 kB each; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
+	Resident         int           `help:"Writes and reads that are kept in memory, about 0.6 kB each, larger ones counted for as many; others are read back when needed." default:"100000" env:"TIDEMARK_RESIDENT"`
 	MaxFeatures      int           `help:"Distinct features; events of further ones are rejected." default:"2000" env:"TIDEMARK_MAX_FEATURES"`
 	UnknownLabels    string        `help:"What becomes of events with a label that no document declares: quarantine keeps them apart until it is declared, take counts them without judging their hops by it." enum:"quarantine,take" default:"quarantine" env:"TIDEMARK_UNKNOWN_LABELS" placeholder:"quarantine|take"`
 	QuarantineEvents int64         `help:"Events that may be in quarantine, half of them of one feature; beyond it they are rejected." default:"100000" env:"TIDEMARK_QUARANTINE_EVENTS"`

@@ -40,6 +40,7 @@ func (e *Engine) evictSession(s *sessionState) {
 			e.evictRead(o.r)
 		}
 	}
+	e.unweigh(&s.weight)
 	unchain(&e.sessions, s.entity, s, func(s *sessionState) **sessionState { return &s.next })
 }
 
@@ -136,6 +137,7 @@ func (e *Engine) forget(w *write) {
 		e.dropKey(k)
 	}
 	unchain(&e.writes, w.entity, w, func(w *write) **write { return &w.next })
+	e.unweigh(&w.weight)
 	e.resident--
 }
 
@@ -148,6 +150,7 @@ func (e *Engine) evictRead(r *read) {
 	} else {
 		e.detachRead(r)
 	}
+	e.unweigh(&r.weight)
 	e.resident--
 }
 

@@ -11,7 +11,8 @@ type Options struct {
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 	// Resident is how many writes and reads are kept in memory (default 100,000,
-	// about 1 kB each with their sessions). Older ones are read back from the log when needed.
+	// about 1 kB each with their sessions). One that takes more counts for as many as take
+	// its room. Older ones are read back from the log when needed.
 	Resident int
 	// ReloadShare is the share of time that may go into reading states back; beyond
 	// it, late events are kept in the log but counted only by a rebuild. Default

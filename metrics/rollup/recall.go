@@ -140,6 +140,7 @@ func (e *Engine) endLoad() {
 	}
 	for _, w := range l.writes {
 		w.dirty, w.counted = false, true
+		e.weigh(&w.weight, w.bytes())
 		w.f.list(w, w.open())
 	}
 	for _, s := range l.sessions {
@@ -149,6 +150,7 @@ func (e *Engine) endLoad() {
 	e.withStale(func() {
 		for _, r := range l.reads {
 			r.dirty, r.counted = false, true
+			e.weigh(&r.weight, r.bytes())
 			if r.key != nil {
 				r.countedAs = e.stalenessOf(r)
 			}

@@ -33,6 +33,7 @@ type read struct {
 
 	dirty, counted bool
 	place          int32 // among its source's readers
+	weight         int32 // see weigh
 	// What was counted: kept, because what it was computed from may be put down.
 	countedAs staleness
 }
@@ -56,6 +57,7 @@ type sessionState struct {
 	verdicts       []counted
 	whole          uint64 // the engine's holes when all keys of its unlinked reads were complete
 	dirty, counted bool
+	weight         int32 // see weigh
 
 	few [2]sessionOp // where ops begin
 }
@@ -245,6 +247,7 @@ func (e *Engine) judgeSession(s *sessionState) {
 	e.check.Check(ops, func(f session.Finding) { e.finding(s, of[f.Op], f) })
 	clear(of) // what is put down is not held by it
 	s.verdicts = append(s.verdicts[:0], e.found...)
+	e.weigh(&s.weight, s.bytes())
 	clear(e.found)
 }
 

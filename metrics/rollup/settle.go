@@ -82,6 +82,7 @@ func (e *Engine) settleNow() {
 			e.noteRow(w)
 		}
 		w.counted = true
+		e.weigh(&w.weight, w.bytes())
 		w.f.list(w, w.open())
 		e.noteYoung(w)
 	}
@@ -97,6 +98,7 @@ func (e *Engine) settleNow() {
 	e.withStale(func() {
 		for _, r := range e.dirtyReads {
 			r.dirty = false
+			e.weigh(&r.weight, r.bytes())
 			if r.key != nil && e.silent {
 				r.countedAs = e.stalenessOf(r)
 			}

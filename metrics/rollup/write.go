@@ -63,6 +63,7 @@ type write struct {
 
 	said    said      // what is told of it by its origin
 	trial   *trialRef // its part in a trial; nil when none
+	weight  int32     // see weigh
 	young   bool      // it is among its trial's young writes
 	dirty   bool
 	counted bool    // what it adds is in the series

@@ -191,7 +191,7 @@ func newPipelineCollector(p *ingest.Pipeline, e *rollup.Engine) *pipelineCollect
 		show("unfolded_events_total", "Late events that only a rebuild counts, since the last one.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Unfolded) }),
 		show("series", "Series kept.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Series) }),
 		show("dropped_samples_total", "Samples not counted since the start, because there were too many series.", counter, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.DroppedSamples) }),
-		show("resident_writes", "Writes and reads kept in memory.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
+		show("resident_writes", "Writes and reads kept in memory, large ones counted for as many.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Resident) }),
 		show("uncheckpointed_events", "Events counted in memory alone.", level, func(_ ingest.Stats, f rollup.Stats) float64 { return float64(f.Position - f.Checkpointed) }),
 	}}
 }
