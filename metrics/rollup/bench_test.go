@@ -3,6 +3,7 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"tidemark/metrics"
@@ -86,6 +87,49 @@ func BenchmarkSmallBatches(b *testing.B) {
 			err = e.Fold(context.Background(), metrics.Position(len(reads)), batches...)
 		}
 		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDropPartial puts down, as a restart does, 20,000 keys that sessions link in a row,
+// because something of the first one is not in memory.
+func BenchmarkDropPartial(b *testing.B) {
+	const n = 20_000
+	events := make([]metrics.Event, 2*n)
+	for i := range events {
+		events[i] = metrics.Event{
+			Kind: metrics.KindInitiated, EventID: fmt.Sprint(i), WriteID: fmt.Sprint(i), Feature: "cart", Key: fmt.Sprint((i + 1) / 2),
+			OccurredAt: epoch, SessionID: fmt.Sprint(i / 2), SessionSeq: int64(i%2 + 1),
+		}
+	}
+	for b.Loop() {
+		b.StopTimer()
+		e := run{}.open(b, storetest.NewMemory(), Options{})
+		if err := e.Fold(context.Background(), 0, events); err != nil {
+			b.Fatal(err)
+		}
+		e.keyFor(e.feature("cart"), "0").complete = false
+		b.StartTimer()
+		if e.dropPartial(); e.resident != 0 {
+			b.Fatalf("%d states are left", e.resident)
+		}
+	}
+}
+
+// BenchmarkReadsOfOneKey folds reads of one key, of which memory holds the last 100,000.
+func BenchmarkReadsOfOneKey(b *testing.B) {
+	const n = 100_000
+	e := run{}.open(b, storetest.NewMemory(), Options{Resident: n})
+	events := manyReaders(n)
+	for i := range events {
+		events[i].SessionID, events[i].SessionSeq = "", 0
+	}
+	for at := 0; b.Loop(); at += n {
+		for i := range events {
+			events[i].EventID, events[i].OccurredAt = fmt.Sprint(at, "-", i), epoch+int64(at+i)
+		}
+		if err := e.Fold(context.Background(), metrics.Position(at), slices.Collect(slices.Chunk(events, 2000))...); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -144,6 +144,7 @@ func TestFoldingBatchesTogetherChangesNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		events := shuffled(rt, genHistory(rt))
 		r := run{batch: rapid.IntRange(1, 5).Draw(rt, "batch"), resident: rapid.SampledFrom([]int{4, 8, 1000}).Draw(rt, "resident")}
+		r.ops = r.resident < 1000 // what later versions satisfy hangs on what is in memory
 		want, _ := r.fold(t, events)
 		st := storetest.NewMemory()
 		e := r.open(t, st, r.options())

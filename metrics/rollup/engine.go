@@ -84,6 +84,7 @@ type Engine struct {
 	pos      metrics.Position // folded up to here
 	base     metrics.Position // of the batch being folded
 	silent   bool             // replaying what a checkpoint already counts
+	partial  []*keyState      // to be dropped at the end of that; see dropPartial
 	flushing *metrics.Checkpoint
 	reload   reloadBudget
 	stats    Stats

@@ -60,18 +60,30 @@ func (e *Engine) forgetSession(f *feature, id string) {
 func (e *Engine) dropPartial() {
 	e.silent = true
 	defer func() { e.silent = false }()
-	for again := true; again; {
-		again = false
-		for k := range e.keys.all() {
-			for ; k != nil; k = k.next {
-				if k.complete || k.empty() || (!k.f.stateBased && !k.f.hasReads) {
-					continue
-				}
-				e.dropMembers(k)
-				again = true
+	e.partial = []*keyState{}
+	for k := range e.keys.all() {
+		for ; k != nil; k = k.next {
+			if !k.complete {
+				e.partial = append(e.partial, k)
 			}
 		}
 	}
+	for len(e.partial) > 0 { // what is dropped makes others partial
+		k := e.partial[len(e.partial)-1]
+		e.partial = e.partial[:len(e.partial)-1]
+		if !k.empty() && (k.f.stateBased || k.f.hasReads) {
+			e.dropMembers(k)
+		}
+	}
+	e.partial = nil
+}
+
+// isPartial notes that some of a key is not resident any more.
+func (e *Engine) isPartial(k *keyState) {
+	if k.complete && e.partial != nil {
+		e.partial = append(e.partial, k)
+	}
+	k.complete = false
 }
 
 func (e *Engine) dropMembers(k *keyState) {
@@ -115,7 +127,7 @@ func (e *Engine) evictWrite(w *write) {
 	f.evictedMax = max(f.evictedMax, w.lastTime())
 	if k := w.key; k != nil {
 		e.remove(k, w)
-		k.complete = false
+		e.isPartial(k)
 		if w.version.Kind.TotalOrder() && (k.putDown.IsZero() || orderVersions(k.putDown, w.version) < 0) {
 			k.putDown = w.version
 		}
@@ -133,7 +145,7 @@ func (e *Engine) forget(w *write) {
 	if w.key != nil {
 		k := w.key
 		e.remove(k, w)
-		k.complete = false
+		e.isPartial(k)
 		e.dropKey(k)
 	}
 	unchain(&e.writes, w.entity, w, func(w *write) **write { return &w.next })
@@ -145,7 +157,7 @@ func (e *Engine) evictRead(r *read) {
 	r.f.evictedMax = max(r.f.evictedMax, r.at.t)
 	if k := r.key; k != nil {
 		e.detachRead(r)
-		k.complete = false
+		e.isPartial(k)
 		e.dropKey(k)
 	} else {
 		e.detachRead(r)

@@ -344,17 +344,22 @@ func (w *write) resettleOwn() {
 func (e *Engine) remove(k *keyState, w *write) {
 	if w.version.Kind.TotalOrder() {
 		if i, ok := k.position(w); ok {
-			if i == 0 {
-				k.ordered[0] = nil
-				k.ordered = k.ordered[1:]
-			} else {
-				k.ordered = slices.Delete(k.ordered, i, i+1)
-			}
+			k.ordered = without(k.ordered, i)
 		}
 	} else if i, ok := slices.BinarySearchFunc(k.loose, w, orderLoose); ok {
-		k.loose = slices.Delete(k.loose, i, i+1)
+		k.loose = without(k.loose, i)
 	}
 	w.key = nil
+}
+
+// without takes an item out of a list. The first one, which is put down most often, goes
+// without moving the others.
+func without[T any](list []*T, i int) []*T {
+	if i == 0 {
+		list[0] = nil
+		return list[1:]
+	}
+	return slices.Delete(list, i, i+1)
 }
 
 // linkReads tells reads of the key that returned w's version which write it was.

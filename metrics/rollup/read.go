@@ -165,7 +165,7 @@ func (e *Engine) detachRead(r *read) {
 	r.unlink()
 	if r.key != nil {
 		if i, ok := slices.BinarySearchFunc(r.key.reads, r, orderReads); ok {
-			r.key.reads = slices.Delete(r.key.reads, i, i+1)
+			r.key.reads = without(r.key.reads, i)
 		}
 		r.key = nil
 	}

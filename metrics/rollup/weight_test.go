@@ -45,7 +45,7 @@ func TestLargeStatesTakeTheRoomOfMany(t *testing.T) {
 				ev.Labels = append(ev.Labels, numbered(strings.Repeat("z", 60), 0, rapid.IntRange(1, 30).Draw(rt, "labels"))...)
 			}
 		}
-		r := run{batch: rapid.IntRange(1, 30).Draw(rt, "batch"), resident: 1000}
+		r := run{batch: rapid.IntRange(1, 30).Draw(rt, "batch"), resident: 1000, ops: true}
 		want, whole := r.fold(t, events)
 		r.resident = rapid.IntRange(4, 40).Draw(rt, "resident")
 		got, part := r.fold(t, events)
