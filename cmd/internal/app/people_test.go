@@ -401,7 +401,7 @@ func TestSessionsOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, kind := range map[string]string{"current": "current-password", "password": "new-password", "again": "new-password"} {
-		if got := form.Find("input[name=" + field + "]").AttrOr("autocomplete", ""); got != kind {
+		if got := form.Find("input[name="+field+"]").AttrOr("autocomplete", ""); got != kind {
 			t.Errorf("field %s is for %q; password managers want %q", field, got, kind)
 		}
 	}
