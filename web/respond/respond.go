@@ -84,12 +84,30 @@ func CSV(c echo.Context, t Table) error {
 }
 
 // harmless keeps a spreadsheet from running what a client sent: a cell that begins as a
-// formula, also in full-width signs or after a line break, is text. A number
-// may begin with a minus.
+// formula, also in full-width signs or after a line break, is text, and so is what comes
+// after what separates cells elsewhere. A number may begin with a minus.
 func harmless(cell string) string {
+	var b strings.Builder
+	for {
+		end := strings.IndexAny(cell, separators)
+		if end < 0 {
+			b.WriteString(asText(cell))
+			return b.String()
+		}
+		b.WriteString(asText(cell[:end]))
+		b.WriteByte(cell[end])
+		cell = cell[end+1:]
+	}
+}
+
+// separators begin a cell or a row of spreadsheets that do not take commas for it, as where
+// a comma is the decimal sign; those do not heed our quotes either.
+const separators = ";\t\r\n"
+
+func asText(cell string) string {
 	first, _ := utf8.DecodeRuneInString(cell)
 	switch first {
-	case '=', '+', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠':
+	case '=', '+', '@', '＝', '＋', '－', '＠':
 		return "'" + cell
 	case '-':
 		if !isNumber(cell) {
