@@ -93,6 +93,8 @@ type Rollups interface {
 	// SpilledOf returns the ids of those of a key, by id: at most limit of them, after one
 	// id, "" from the first.
 	SpilledOf(ctx context.Context, key Entity, after string, limit int) ([]string, error)
+	// SpilledKeys calls fn once with each key that some of them have, in no order.
+	SpilledKeys(ctx context.Context, fn func(key Entity)) error
 	Heard(ctx context.Context) ([]Heard, error)
 	// TrialUnits calls fn with the kept units of a trial, in no particular order.
 	TrialUnits(ctx context.Context, trial string, fn func(TrialUnit) error) error

@@ -140,3 +140,33 @@ func BenchmarkOpenOfKey(b *testing.B) {
 		fold(later)
 	}
 }
+
+// A restart asks for the keys of open writes that were put down, not for all of those writes:
+// there may be any number of them.
+func TestARestartReadsNoOpenWrites(t *testing.T) {
+	t.Parallel()
+	st := &noSpilled{Store: storetest.NewMemory()}
+	opts := run{resident: 2}.options()
+	e := run{}.open(t, st, opts)
+	for i := range 30 {
+		ev := metrics.Event{
+			Kind: metrics.KindInitiated, Feature: "feed", WriteID: fmt.Sprint("w", i), EventID: fmt.Sprint(i), Key: fmt.Sprint("k", i),
+			Expect: []string{"eu"}, OccurredAt: epoch, ObservedAt: epoch,
+		}
+		foldInto(t, st, e, ev)
+	}
+	e = run{}.open(t, st, opts)
+	if !e.openKeys.has(uint64(metrics.KeyEntity("feed", "k1"))) || st.asked {
+		t.Errorf("the key k1 is not known, or all open writes were read: %t", st.asked)
+	}
+}
+
+type noSpilled struct {
+	metrics.Store
+	asked bool
+}
+
+func (s *noSpilled) Spilled(ctx context.Context, q metrics.SpilledQuery) ([]metrics.OpenWrite, error) {
+	s.asked = true
+	return s.Store.Spilled(ctx, q)
+}

@@ -226,14 +226,8 @@ func (e *Engine) loadState(ctx context.Context) error {
 		e.heard[k] = &heard{first: h.First, last: h.Last, events: h.Events}
 		k.f.sources++
 	}
-	open, err := e.store.Spilled(ctx, metrics.SpilledQuery{})
-	if err != nil {
-		return fmt.Errorf("load open writes: %w", err)
-	}
-	for _, o := range open {
-		if o.KeyEntity != 0 {
-			e.openKeys.add(uint64(o.KeyEntity))
-		}
+	if err := e.store.SpilledKeys(ctx, func(key metrics.Entity) { e.openKeys.add(uint64(key)) }); err != nil {
+		return fmt.Errorf("load keys of open writes: %w", err)
 	}
 	return nil
 }

@@ -41,6 +41,28 @@ func (s *Store) SpilledOf(ctx context.Context, key metrics.Entity, after string,
 	return found, wrap(rows.Err(), "%s: read open writes", s.main.path)
 }
 
+// SpilledKeys implements metrics.Rollups.
+func (s *Store) SpilledKeys(ctx context.Context, fn func(key metrics.Entity)) error {
+	done, err := s.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rows, err := s.main.r.QueryContext(ctx, "SELECT DISTINCT key_entity FROM open_write WHERE key_entity != 0")
+	if err != nil {
+		return wrap(err, "%s: read keys of open writes", s.main.path)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key int64
+		if err := rows.Scan(&key); err != nil {
+			return wrap(err, "%s: read keys of open writes", s.main.path)
+		}
+		fn(metrics.Entity(key))
+	}
+	return wrap(rows.Err(), "%s: read keys of open writes", s.main.path)
+}
+
 // Spilled implements metrics.Rollups.
 func (s *Store) Spilled(ctx context.Context, q metrics.SpilledQuery) ([]metrics.OpenWrite, error) {
 	done, err := s.use(ctx)

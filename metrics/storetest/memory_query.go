@@ -254,6 +254,20 @@ func (m *Memory) SpilledOf(ctx context.Context, key metrics.Entity, after string
 	return found, err
 }
 
+// SpilledKeys implements metrics.Rollups.
+func (m *Memory) SpilledKeys(ctx context.Context, fn func(key metrics.Entity)) error {
+	return m.read(ctx, func() error {
+		seen := map[metrics.Entity]bool{0: true}
+		for _, w := range m.spilled {
+			if !seen[w.KeyEntity] {
+				seen[w.KeyEntity] = true
+				fn(w.KeyEntity)
+			}
+		}
+		return nil
+	})
+}
+
 // TrialUnits implements metrics.Rollups.
 func (m *Memory) TrialUnits(ctx context.Context, trial string, fn func(metrics.TrialUnit) error) error {
 	return m.read(ctx, func() error {

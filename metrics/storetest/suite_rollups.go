@@ -198,6 +198,12 @@ func (p pair) agreeRows(t *testing.T) {
 			check(t, p, fmt.Sprintf("open writes of %x after %q", key, after), func(s metrics.Store) (any, error) { return s.SpilledOf(ctx, key, after, 2) })
 		}
 	}
+	check(t, p, "keys of open writes", func(s metrics.Store) (any, error) {
+		var keys []metrics.Entity
+		err := s.SpilledKeys(ctx, func(key metrics.Entity) { keys = append(keys, key) })
+		slices.Sort(keys)
+		return keys, err
+	})
 	for n := range 40 {
 		check(t, p, "blob and conflict", func(s metrics.Store) (any, error) {
 			b, err := s.Blob(ctx, fmt.Sprintf("blob-%d", n))
