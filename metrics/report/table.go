@@ -1,9 +1,6 @@
 package report
 
 import (
-	"encoding/csv"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -14,36 +11,6 @@ import (
 // integers in nanoseconds.
 type Tabler interface {
 	Table() (header []string, rows [][]string)
-}
-
-// WriteCSV writes a table as CSV (RFC 4180). Cells that a spreadsheet would take
-// for a formula get a leading apostrophe.
-func WriteCSV(w io.Writer, t Tabler) error {
-	header, rows := t.Table()
-	out := csv.NewWriter(w)
-	if err := out.Write(header); err != nil {
-		return fmt.Errorf("write csv header: %w", err)
-	}
-	for _, row := range rows {
-		for i := range row {
-			row[i] = harmless(row[i])
-		}
-		if err := out.Write(row); err != nil {
-			return fmt.Errorf("write csv row: %w", err)
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return cell
-	}
-	if _, err := strconv.ParseFloat(cell, 64); err == nil {
-		return cell
-	}
-	return "'" + cell
 }
 
 // column is one column of a table of T.
