@@ -14,7 +14,8 @@ import (
 //
 // The log is cut into marks of equally many events. The entities of the two newest
 // marks are kept as lists (a restart replays these marks, so they are not stored);
-// older marks are stored as lists until a partition of them is sealed into a filter.
+// older marks are stored as lists, and in memory in the filter that is sealed once a
+// partition of them is full: a sender can make each event name three new entities.
 type seen struct {
 	closed []*filter // sealed partitions, oldest first
 	open   *filter   // everything since the last sealed partition
@@ -22,6 +23,8 @@ type seen struct {
 	start metrics.Position // of the open partition
 	mark  metrics.Position // start of the mark being filled
 	lists [][]uint64       // entities new in each mark of the open partition
+	let   int              // how many of them, the first ones, were let go: they are in old
+	old   *filter
 
 	sealed int // sealed partitions ever, names their blobs
 
@@ -46,7 +49,7 @@ type seenSize struct {
 var defaultSeenSize = seenSize{mark: 1 << 18, marks: 64, entities: 100_000, partitions: 8}
 
 func newSeen(size seenSize) *seen {
-	return &seen{open: size.filter(), lists: [][]uint64{nil}, size: size}
+	return &seen{open: size.filter(), old: size.filter(), lists: [][]uint64{nil}, size: size}
 }
 
 func (z seenSize) filter() *filter { return newFilter(z.marks * z.entities) }
@@ -96,11 +99,21 @@ func (s *seen) advance(pos metrics.Position, cp *metrics.Checkpoint) {
 		s.mark += s.size.mark
 		s.lists = append(s.lists, nil)
 		s.seal(cp)
-		if n := len(s.lists); n >= 3 {
-			i := n - 3
+		if i := len(s.lists) - 3; i >= s.let {
 			cp.Blobs[listBlob(s.start+metrics.Position(i)*s.size.mark)] = encodeHashes(s.lists[i])
+			s.letGo(i + 1)
 		}
 		cp.Blobs[seenBlob] = s.header()
+	}
+}
+
+// letGo keeps the entities of the first n marks in the filter of what will be sealed.
+func (s *seen) letGo(n int) {
+	for ; s.let < n; s.let++ {
+		for _, h := range s.lists[s.let] {
+			s.old.add(h)
+		}
+		s.lists[s.let] = nil
 	}
 }
 
@@ -109,11 +122,10 @@ func (s *seen) seal(cp *metrics.Checkpoint) {
 	if len(s.lists) < s.size.marks+2 {
 		return
 	}
-	f := s.size.filter()
-	for i, list := range s.lists[:s.size.marks] {
-		for _, h := range list {
-			f.add(h)
-		}
+	s.letGo(s.size.marks)
+	f := s.old
+	s.old, s.let = s.size.filter(), 0
+	for i := range s.size.marks {
 		name := listBlob(s.start + metrics.Position(i)*s.size.mark)
 		delete(cp.Blobs, name)
 		cp.BlobsGone = append(cp.BlobsGone, name)
@@ -189,11 +201,12 @@ func loadSeen(ctx context.Context, st metrics.Store, size seenSize) (s *seen, re
 		if err != nil {
 			return nil, 0, fmt.Errorf("load seen list at %d: %w", s.mark, err)
 		}
-		list := decodeHashes(b)
-		for _, h := range list {
+		for _, h := range decodeHashes(b) {
 			s.open.add(h)
+			s.old.add(h)
 		}
-		s.lists = append(s.lists, list)
+		s.lists = append(s.lists, nil)
+		s.let++
 		s.mark += s.size.mark
 	}
 	s.lists = append(s.lists, nil)
