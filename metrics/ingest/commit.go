@@ -133,6 +133,10 @@ func (p *Pipeline) foldAll() {
 				<-storing
 			}()
 		default: // the last one is not stored yet
+			if p.fold.Full() {
+				storing <- struct{}{}
+				<-storing
+			}
 		}
 	}
 }

@@ -25,6 +25,8 @@ type Folder interface {
 	Fold(ctx context.Context, first metrics.Position, batches ...[]metrics.Event) error
 	Checkpoint(ctx context.Context) error
 	Due(last time.Time) bool
+	// Full reports whether folding has to wait for a checkpoint.
+	Full() bool
 }
 
 // Receipt says what became of submitted events.

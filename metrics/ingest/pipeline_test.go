@@ -39,6 +39,7 @@ func (f *countingFolder) Fold(_ context.Context, first metrics.Position, batches
 
 func (f *countingFolder) Checkpoint(context.Context) error { return nil }
 func (f *countingFolder) Due(time.Time) bool               { return false }
+func (f *countingFolder) Full() bool                       { return false }
 
 // gatedLog appends only when the gate lets it, and may fail.
 type gatedLog struct {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -200,5 +201,36 @@ func TestSourcesOfOneFeatureAreBounded(t *testing.T) {
 		if sum != int64(len(events)) || len(last) != 50 || last["r-49"] < epoch+int64(len(events)-150) {
 			t.Errorf("%d events of %d replicas were heard, r-49 last at %d", sum, len(last), last["r-49"]-epoch)
 		}
+	}
+}
+
+// Events of many times have many cells, for which a checkpoint is due before its time.
+func TestManyCellsAreDue(t *testing.T) {
+	t.Parallel()
+	e := run{}.open(t, storetest.NewMemory(), run{resident: 1000}.options())
+	events := make([]metrics.Event, maxPending/4)
+	for i := range events {
+		events[i] = metrics.Event{
+			Kind: metrics.KindInitiated, Feature: "feed", WriteID: fmt.Sprint(i), EventID: fmt.Sprint(i),
+			Expect: []string{"eu"}, OccurredAt: epoch + int64(i)*60*second, ObservedAt: epoch,
+		}
+	}
+	fold := func(first, n int) {
+		t.Helper()
+		if err := e.Fold(t.Context(), metrics.Position(first), events[first:first+n]); err != nil { //nolint:gosec // small
+			t.Fatal(err)
+		}
+	}
+	fold(0, len(events)/2)
+	if e.Due(time.Time{}) || e.Full() {
+		t.Error("a checkpoint is due of half as many cells")
+	}
+	fold(len(events)/2, len(events)/2)
+	if !e.Due(time.Time{}) || !e.Full() {
+		t.Errorf("no checkpoint is due of %d cells", e.book.pending)
+	}
+	e.cut()
+	if e.Full() {
+		t.Error("what a checkpoint took is still waiting")
 	}
 }

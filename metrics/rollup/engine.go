@@ -349,8 +349,19 @@ func (e *Engine) Due(last time.Time) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	behind := uint64(e.pos) - e.flushed.Load()
-	return behind >= uint64(e.opts.CheckpointEvents) ||
+	return behind >= uint64(e.opts.CheckpointEvents) || e.book.pending >= maxPending ||
 		(!last.IsZero() && behind > 0 && e.opts.Now().Sub(last) >= e.opts.CheckpointEvery)
+}
+
+// maxPending is how many cells wait for a checkpoint before one is due, and folding waits
+// for it: events may tell of any times of a year, each of which has cells of its own.
+const maxPending = 500_000
+
+// Full reports whether so much waits for the next checkpoint that folding should wait too.
+func (e *Engine) Full() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.book.pending >= maxPending
 }
 
 // Checkpoint stores what was folded since the last one.

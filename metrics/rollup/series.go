@@ -59,6 +59,7 @@ type book struct {
 	limit   int   // of all
 	share   int   // of one feature
 	dropped int64 // samples not counted because the limit of series was reached
+	pending int   // cells since the last checkpoint
 }
 
 func newBook(limit, share int) *book {
@@ -102,7 +103,10 @@ func (b *book) cell(s *series, start int64) *sketch.Cell {
 	if len(s.cells) == 0 {
 		b.touched = append(b.touched, s)
 	}
-	return s.at(start)
+	n := len(s.cells)
+	c := s.at(start)
+	b.pending += len(s.cells) - n
+	return c
 }
 
 // count adds sign to the denominator and hits to the numerator.
@@ -133,6 +137,6 @@ func (b *book) take() map[metrics.CellKey]*sketch.Cell {
 		}
 		s.cells, s.index = nil, nil
 	}
-	b.touched = b.touched[:0]
+	b.touched, b.pending = b.touched[:0], 0
 	return deltas
 }
