@@ -18,7 +18,7 @@ var ErrNewer = errors.New("written by a newer tidemark")
 // Apply brings a database up to the newest of the migrations, each in a transaction
 // of its own. It refuses, and changes nothing, when the database is newer than that.
 // Some migrations were added with a lower number than others had that stores were made
-// with: such a store gets them too.
+// with: such a store gets them too. It fails for a file that may only be read.
 func Apply(ctx context.Context, db *sql.DB, files fs.FS) error {
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithAllowOutofOrder(true))
 	if err != nil {
@@ -34,7 +34,18 @@ func Apply(ctx context.Context, db *sql.DB, files fs.FS) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	return nil
+	return changeable(ctx, db)
+}
+
+// changeable fails for a file that may only be read: it would be opened so, and fail at
+// its first change. What it changes, it takes back.
+func changeable(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "PRAGMA user_version = 1")
+	return errors.Join(err, tx.Rollback())
 }
 
 // Schema is the number of the newest migration that a database has with all before it;

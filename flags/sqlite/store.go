@@ -285,18 +285,7 @@ func settle(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("store the write-ahead log: %w", err)
 	}
-	return changeable(ctx, db)
-}
-
-// changeable fails for a file that may only be read: it would be opened so, and fail at
-// its first change. What it changes, it takes back.
-func changeable(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "PRAGMA user_version = 1")
-	return errors.Join(err, tx.Rollback())
+	return nil
 }
 
 // nanos is how times are stored; the zero time is 0.

@@ -55,14 +55,14 @@ func TestNothingIsChangedAfterAFailedSync(t *testing.T) {
 func TestAFileThatMayOnlyBeReadIsRefused(t *testing.T) {
 	t.Parallel()
 	s := open4test(t)
-	if err := changeable(t.Context(), s.write); err != nil {
+	if err := migrate(t.Context(), s.write); err != nil {
 		t.Errorf("a file that may be written: %v", err)
 	}
 	db, err := open(s.path, 1, true, "ro")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := changeable(t.Context(), db); err == nil {
+	if err := migrate(t.Context(), db); err == nil {
 		t.Error("a file that may only be read was taken")
 	}
 	if err := db.Close(); err != nil {

@@ -67,21 +67,7 @@ func settle(ctx context.Context, db *sql.DB) error {
 	if err == nil && busy != 0 {
 		err = fmt.Errorf("%w, which reads it", metrics.ErrLocked)
 	}
-	if err != nil {
-		return err
-	}
-	return changeable(ctx, db)
-}
-
-// changeable fails for a file that may only be read: it would be opened so, and fail at
-// its first change. What it changes, it takes back.
-func changeable(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "PRAGMA user_version = 1")
-	return errors.Join(err, tx.Rollback())
+	return err
 }
 
 // Err says why the store takes nothing more, until it is opened anew; nil when it does.

@@ -37,9 +37,8 @@ func (x *Examination) clock(now time.Time) {
 	}
 }
 
-// Bounds of free space: below the first nothing can be
-// opened, below the second the store is about to stop, below the third
-// merging and backups have no room.
+// Bounds of free space: below the first nothing can be opened, below the second the store
+// is about to stop, below the third merging and backups have no room.
 const (
 	noneFree  = 1 << 20
 	leastFree = 64 << 20
