@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +36,7 @@ func TestHopsAgainstPolicy(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	const path = "/api/v1/violations?guarantee=policy&feature=cart"
-	for strings.Contains(d.get(reader, path).Body.String(), `"items":[]`) { // Events are acknowledged before they are stored among the rows.
-		if err := t.Context().Err(); err != nil {
-			t.Fatalf("the violation is never listed: %v", err)
-		}
-		runtime.Gosched()
-	}
+	d.until("the violation is listed", func() bool { return !strings.Contains(d.get(reader, path).Body.String(), `"items":[]`) })
 	got := d.get(reader, path).Body.String()
 	if !strings.Contains(got, `"service":"mirror"`) || strings.Contains(got, `"service":"cleared"`) || !strings.Contains(got, `"labels":["pii"],"decided_by":[{"label":"pii","rule":"pii","revision":1}]`) {
 		t.Errorf("violations: %s", got)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -162,12 +161,7 @@ func (s *leakSite) send() {
 	if got.Accepted != len(all) {
 		s.t.Fatalf("%+v", got)
 	}
-	for s.get(s.admin, "/v1/conflicts/c-feed").Code != http.StatusOK { // Events are acknowledged before they are folded.
-		if err := s.t.Context().Err(); err != nil {
-			s.t.Fatalf("the conflict is never folded: %v", err)
-		}
-		runtime.Gosched()
-	}
+	s.until("the conflict is folded", func() bool { return s.get(s.admin, "/v1/conflicts/c-feed").Code == http.StatusOK })
 }
 
 // put stores the generated policies, and some of the program's, in one go.

@@ -3,7 +3,6 @@ package app_test
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -25,18 +24,13 @@ type quarantineReceipt struct {
 }
 
 // untilSays asks until an answer says something, or no longer does.
-func (d *door) untilSays(key, path, says string, want bool) string {
+func (d *door) untilSays(key, path, says string, want bool) (body string) {
 	d.t.Helper()
-	for {
-		body := d.get(key, path).Body.String()
-		if strings.Contains(body, says) == want {
-			return body
-		}
-		if err := d.t.Context().Err(); err != nil {
-			d.t.Fatalf("%s: says %q: never %v: %v: %s", path, says, want, err, body)
-		}
-		runtime.Gosched()
-	}
+	d.until(fmt.Sprintf("%s: says %q: %v", path, says, want), func() bool {
+		body = d.get(key, path).Body.String()
+		return strings.Contains(body, says) == want
+	})
+	return body
 }
 
 // TestUnknownLabelsAreQuarantined sends writes with a label that nobody declared, across a

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -28,12 +27,7 @@ func TestRedactionNeverLeaks(t *testing.T) {
 	if got := read[receipt](t, d.post(owner, "/v1/events", body, "Content-Type: application/json"), http.StatusOK); got.Accepted != 7 {
 		t.Fatalf("%+v", got)
 	}
-	for d.get(owner, "/v1/conflicts/c1").Code != http.StatusOK { // Events are acknowledged before they are folded.
-		if err := t.Context().Err(); err != nil {
-			t.Fatalf("the conflict is never folded: %v", err)
-		}
-		runtime.Gosched()
-	}
+	d.until("the conflict is folded", func() bool { return d.get(owner, "/v1/conflicts/c1").Code == http.StatusOK })
 	tells := map[string]bool{ // whether the owner finds the actor there
 		"/api/v1/writes/w1": true, "/api/v1/writes?feature=cart&key=k": true,
 		"/v1/conflicts/c1": true, "/v1/conflicts/c1?format=csv": true,
